@@ -1,0 +1,351 @@
+//! Bodies of the HTTP API under `/v1`.
+//!
+//! Requests refuse unknown fields: a misspelt setting should not be taken for its default.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::client::{EnvironmentName, PlatformName, PushChoice, TargetKindName, UrgencyName};
+use crate::server::{FailedRecipient, ServerFrame};
+use crate::{HeldPosition, Position};
+
+/// `POST /v1/apps`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppCreate {
+    /// A name for people.
+    pub name: String,
+}
+
+/// An app.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct App {
+    /// `app_…`.
+    pub id: String,
+    /// A name for people.
+    pub name: String,
+    /// When it was made.
+    pub created_at: jiff::Timestamp,
+    /// The app's first key; shown once, in the answer to `POST /v1/apps`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// The items, in the order the endpoint documents.
+    pub items: Vec<T>,
+    /// Give this as `after` for the next page; left out on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// `POST /v1/apps/{app}/keys`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyCreate {
+    /// A name for people.
+    pub name: String,
+}
+
+/// An API key of an app.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// `key_…`.
+    pub id: String,
+    /// A name for people.
+    pub name: String,
+    /// When it was made.
+    pub created_at: jiff::Timestamp,
+    /// The key itself, `rvl_app_…`; shown once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// An app's settings. `PATCH` takes any subset; `GET` returns all.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The switch; off answers every push with 902.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push_enabled: Option<bool>,
+    /// First rung: background (`true`) or alert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background_push: Option<bool>,
+    /// Sound of an alert: `default`, a name, or `none`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sound: Option<String>,
+    /// Whether the newest notification of a thread replaces the one before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collapse_notifications: Option<bool>,
+    /// Send tokens of apps run from Xcode to Apple's production server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox_to_production: Option<bool>,
+    /// Seconds an unanswered background push waits before the alert follows; 5 to 3600.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub climb_after: Option<u32>,
+    /// Seconds after which the alert is repeated, one after the other; at most 8 of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat_after: Option<Vec<u32>>,
+    /// Seconds a call rings; 10 to 120.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ring_time: Option<u32>,
+    /// Seconds a message is kept when its sender does not say; at most 30 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_ttl: Option<u32>,
+    /// What an alert says when its messages carry no texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert_title: Option<String>,
+    /// What an alert says when its messages carry no texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert_body: Option<String>,
+}
+
+/// `POST /v1/apps/{app}/credentials`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CredentialUpload {
+    /// What the file is.
+    pub kind: CredentialKind,
+    /// The file's bytes, base64.
+    pub file: String,
+    /// The file's name as it was downloaded; a `.p8`'s holds the key id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_name: Option<String>,
+    /// The password of a `.p12`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// Key id of a `.p8`, 10 characters; read from the file name when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+    /// Team id of a `.p8`, 10 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team_id: Option<String>,
+    /// Bundle ids a `.p8` is to be used for: the file does not hold them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bundle_ids: Vec<String>,
+}
+
+impl std::fmt::Debug for CredentialUpload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CredentialUpload").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+/// What a credential file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CredentialKind {
+    /// A `.p8` key of Apple's.
+    ApnsKey,
+    /// A `.p12` certificate of Apple's.
+    ApnsCertificate,
+    /// A Google service account's JSON.
+    FcmServiceAccount,
+}
+
+/// A credential, as far as it may be shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credential {
+    /// `crd_…`.
+    pub id: String,
+    /// What it is.
+    pub kind: CredentialKind,
+    /// What was found in it: environments, topics, team, key id, project, expiry.
+    pub facts: BTreeMap<String, serde_json::Value>,
+    /// What to know before relying on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// When it was uploaded.
+    pub created_at: jiff::Timestamp,
+}
+
+/// `POST /v1/users/{user}/tokens`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserTokenCreate {
+    /// Seconds the token is good for; default one day, at most 90 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<u32>,
+}
+
+/// A user token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserToken {
+    /// `rvl_user_…`; hand it to the user's app.
+    pub token: String,
+    /// The user it speaks for.
+    pub user: String,
+    /// When it ends.
+    pub expires_at: jiff::Timestamp,
+}
+
+/// A device, as `GET /v1/users/{user}/devices` shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// The client's own id.
+    pub id: String,
+    /// What it runs.
+    pub platform: PlatformName,
+    /// Whether a session of it lives.
+    pub live: bool,
+    /// What it has acknowledged.
+    pub cursor: Position,
+    /// When it was last connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen_at: Option<jiff::Timestamp>,
+    /// Its push targets, tokens masked.
+    pub targets: Vec<Target>,
+    /// Its open wakes.
+    pub wakes: Vec<WakeState>,
+}
+
+/// A push target, its token masked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The kind.
+    pub kind: TargetKindName,
+    /// A short hash of the token, by which log lines can be matched.
+    pub token_hash: String,
+    /// Bundle id or package name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_id: Option<String>,
+    /// Apple's environment, when declared or learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<EnvironmentName>,
+    /// When it was registered.
+    pub registered_at: jiff::Timestamp,
+}
+
+/// An open wake.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WakeState {
+    /// `wak_…`.
+    pub id: String,
+    /// `message` or `call`.
+    pub kind: String,
+    /// The rung its next push is on.
+    pub rung: String,
+    /// The last decision's reason word.
+    pub reason: String,
+    /// When it acts next; left out while it is parked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<jiff::Timestamp>,
+}
+
+/// `PUT /v1/me/targets/{kind}`, and the same under `/v1/users/{user}/devices/{device}`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetPut {
+    /// The token.
+    pub token: String,
+    /// Apple's environment, where the app knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<EnvironmentName>,
+    /// Bundle id or package name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_id: Option<String>,
+}
+
+/// `POST /v1/messages`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MessageCreate {
+    /// Users; 1 to 100.
+    pub to: Vec<String>,
+    /// The user it comes from; receipts go to them. Left out: it comes from the back end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The back end's own id for it; the header `Idempotency-Key` does the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<String>,
+    /// Opaque JSON, at most 64 KiB.
+    pub body: Box<RawValue>,
+    /// Seconds the message is kept for; `0` is live only. Left out: the app's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<u32>,
+    /// How much the recipient should be bothered.
+    #[serde(default)]
+    pub urgency: UrgencyName,
+    /// What a push about it says; `"none"` keeps the recipient asleep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<PushChoice>,
+}
+
+/// The answer to `POST /v1/messages`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageAccepted {
+    /// `msg_…`, the same for every recipient.
+    pub id: String,
+    /// When it was accepted.
+    pub at: jiff::Timestamp,
+    /// Recipients that could not take it, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<FailedRecipient>,
+    /// With `ttl: 0`: how many living sessions it went to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<u32>,
+}
+
+/// `GET /v1/me/inbox`.
+#[derive(Clone, Debug, Serialize)]
+pub struct InboxPage {
+    /// The same shapes as over the WebSocket.
+    pub entries: Vec<ServerFrame>,
+    /// The newest entry of the inbox.
+    pub head: Position,
+    /// Whether more waits behind the last entry.
+    pub more: bool,
+}
+
+/// `POST /v1/me/ack`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AckPost {
+    /// The highest position held without a hole below it.
+    pub position: HeldPosition,
+}
+
+/// One line of a timeline or of the push log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// When.
+    pub at: jiff::Timestamp,
+    /// The step of the way: `accept`, `route`, `session`, `wake`, `push`, `settle`.
+    pub step: String,
+    /// The stable reason word.
+    pub reason: String,
+    /// The user whose inbox it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// The wake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wake: Option<String>,
+    /// The attempt, one push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<String>,
+    /// The diagnosis code of a refused push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+    /// Request, answer, timing: whatever the step has to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<serde_json::Value>,
+}
+
+/// `GET /v1/messages/{message}/timeline`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// The message.
+    pub id: String,
+    /// What happened, in order.
+    pub records: Vec<Record>,
+}

@@ -1,0 +1,22 @@
+//! The limits every input is held to. `connected` tells them to the client.
+
+/// A client frame, in bytes of its text.
+pub const FRAME_BYTES: usize = 96 * 1024;
+/// The body of a message, in bytes of its JSON text.
+pub const BODY_BYTES: usize = 64 * 1024;
+/// The body of an HTTP request, in bytes; a credential file is the largest thing sent.
+pub const HTTP_BODY_BYTES: usize = 256 * 1024;
+/// Recipients of one message.
+pub const RECIPIENTS: usize = 100;
+/// A user's name, a device id, a thread, in bytes.
+pub const NAME_BYTES: usize = 128;
+/// A push token or a browser's subscription, in bytes.
+pub const TOKEN_BYTES: usize = 4096;
+/// The opaque offer of a call and one signal, in bytes of its JSON text.
+pub const SIGNAL_BYTES: usize = 64 * 1024;
+/// A caller's name or handle, in bytes.
+pub const CALLER_BYTES: usize = 256;
+/// Title or body of a notification, in bytes.
+pub const PUSH_TEXT_BYTES: usize = 1024;
+/// Entries in one answer of the HTTP inbox.
+pub const PAGE: usize = 100;

@@ -1,0 +1,22 @@
+//! Problem details: how every refusal looks.
+
+use serde::{Deserialize, Serialize};
+
+/// A refusal in the shape of RFC 9457, with a stable `code`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Where the problem is documented.
+    pub r#type: String,
+    /// What kind of problem it is, in a few words.
+    pub title: String,
+    /// The HTTP status; also inside a WebSocket `rejected`, where it says how a like request would
+    /// have been answered.
+    pub status: u16,
+    /// Stable word for programs.
+    pub code: String,
+    /// What is wrong with this request, and what to do.
+    pub detail: String,
+    /// The field at fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+}

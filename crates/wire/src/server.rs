@@ -1,0 +1,323 @@
+//! Frames the server sends.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::client::{CallRinging, CallSignal, Media, TargetKindName, Typing};
+use crate::frame::frames;
+use crate::{Position, Problem};
+
+frames! {
+    /// A frame from the server to a client. The first one is `connected` or `error`.
+    ServerFrame {
+        /// The session stands.
+        Connected = "connected",
+        /// A message of the inbox.
+        Message = "message",
+        /// What became of messages this user sent.
+        Receipt = "receipt",
+        /// What this user read on another device.
+        ReadSync = "read",
+        /// Entries that are gone for good.
+        Gap = "gap",
+        /// A send is stored.
+        Accepted = "accepted",
+        /// A send was refused.
+        Rejected = "rejected",
+        /// What became of a push token.
+        PushTarget = "push_target",
+        /// Somebody is typing.
+        Typing = "typing",
+        /// A call rings.
+        CallRing = "call.ring",
+        /// A device of the callee rings.
+        CallRinging = "call.ringing",
+        /// The call was taken.
+        CallAnswered = "call.answered",
+        /// The call is over.
+        CallEnded = "call.ended",
+        /// Opaque signalling.
+        CallSignal = "call.signal",
+        /// Something went wrong.
+        Error = "error",
+    }
+}
+
+/// The session stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connected {
+    /// This session.
+    pub session: String,
+    /// The user it speaks for.
+    pub user: String,
+    /// The newest entry of the inbox.
+    pub head: Position,
+    /// Where the server resumes this device from: what it knows the device holds.
+    pub cursor: Position,
+    /// The device's secret, until the device has once proven it. Keep it in the keychain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_secret: Option<String>,
+    /// The push targets the server still holds for this device.
+    pub targets: Vec<TargetKindName>,
+    /// The server's clock.
+    pub server_time: jiff::Timestamp,
+    /// Seconds between the server's pings; a client that saw none for twice that long reconnects.
+    pub ping_interval: u32,
+    /// The limits inputs are held to.
+    pub limits: Limits,
+}
+
+/// The limits inputs are held to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// A frame, in bytes.
+    pub frame_bytes: usize,
+    /// A message's body, in bytes.
+    pub body_bytes: usize,
+    /// Recipients of one message.
+    pub recipients: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            frame_bytes: crate::limits::FRAME_BYTES,
+            body_bytes: crate::limits::BODY_BYTES,
+            recipients: crate::limits::RECIPIENTS,
+        }
+    }
+}
+
+/// A message of the inbox.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Message {
+    /// Its place in this inbox.
+    pub position: Position,
+    /// The entry's id, to be named in acks.
+    pub entry: String,
+    /// The message's id; the same for every recipient.
+    pub id: String,
+    /// The user who sent it; left out when a back end did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<String>,
+    /// What the sender wrote, byte for byte.
+    pub body: Box<RawValue>,
+    /// When it was accepted.
+    pub sent_at: jiff::Timestamp,
+    /// When it is no longer kept.
+    pub expires_at: jiff::Timestamp,
+    /// Set when this is the user's own message, sent from another of their devices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_copy_to: Option<Vec<String>>,
+    /// Set when this tells of a call that nobody took; `body` is then `null`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed_call: Option<MissedCall>,
+}
+
+/// A call that nobody took.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissedCall {
+    /// The call.
+    pub call: String,
+    /// Audio or video.
+    pub media: Media,
+    /// Who called.
+    pub caller_name: String,
+}
+
+/// What became of messages this user sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Its place in this inbox.
+    pub position: Position,
+    /// The entry's id.
+    pub entry: String,
+    /// One row per message and recipient.
+    pub receipts: Vec<ReceiptRow>,
+}
+
+/// What became of one message at one recipient.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceiptRow {
+    /// The message.
+    pub id: String,
+    /// The recipient.
+    pub user: String,
+    /// What became of it.
+    pub state: ReceiptState,
+    /// When.
+    pub at: jiff::Timestamp,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReceiptState {
+    /// A device of the recipient acknowledged it.
+    Delivered,
+    /// The recipient read it.
+    Read,
+    /// Its time to live ended before any device had it.
+    Expired,
+}
+
+/// What this user read on another device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadSync {
+    /// Its place in this inbox.
+    pub position: Position,
+    /// The entry's id.
+    pub entry: String,
+    /// The conversation.
+    pub thread: String,
+    /// Everything of it up to here.
+    pub up_to: Position,
+}
+
+/// Entries that are gone for good: everything up to here that was not delivered before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// The last position of the hole; ack it as any other.
+    pub up_to: Position,
+}
+
+/// A send is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The client's id of the send.
+    pub client_id: String,
+    /// The message's id, the same for every recipient.
+    pub id: String,
+    /// When it was accepted.
+    pub at: jiff::Timestamp,
+    /// Recipients that could not take it, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<FailedRecipient>,
+    /// With `ttl: 0`: how many living sessions it went to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<u32>,
+}
+
+/// A recipient that could not take a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedRecipient {
+    /// The user.
+    pub user: String,
+    /// Why: `unknown_user` or `inbox_full`.
+    pub code: String,
+}
+
+/// A send was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejected {
+    /// The client's id of the send.
+    pub client_id: String,
+    /// Why, and what to do.
+    pub problem: Problem,
+}
+
+/// What became of a push token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PushTarget {
+    /// Which target.
+    pub kind: TargetKindName,
+    /// `active`, `removed`, or `refused`.
+    pub state: PushTargetState,
+    /// The diagnosis code (901 to 913) when pushes to it would fail as things stand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// Whether the server holds a push target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PushTargetState {
+    /// Held, and used.
+    Active,
+    /// No longer held.
+    Removed,
+    /// Not taken.
+    Refused,
+}
+
+/// A call rings: show it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CallRing {
+    /// The call.
+    pub call: String,
+    /// The calling user.
+    pub from: String,
+    /// Audio or video.
+    pub media: Media,
+    /// For the screen.
+    pub caller_name: String,
+    /// By which the phone can match a contact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller_handle: Option<String>,
+    /// Opaque, from the caller's app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer: Option<Box<RawValue>>,
+    /// When the ringing ends.
+    pub expires_at: jiff::Timestamp,
+}
+
+/// The call was taken, by this device or by another one of the callee's.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CallAnswered {
+    /// The call.
+    pub call: String,
+    /// The user who took it.
+    pub by: String,
+    /// Opaque, from the callee's app; only the caller gets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Box<RawValue>>,
+}
+
+/// The call is over for this device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallEnded {
+    /// The call.
+    pub call: String,
+    /// How it ended.
+    pub reason: CallEndReason,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallEndReason {
+    /// Another device of the same user took it.
+    AnsweredElsewhere,
+    /// The callee is in another call.
+    Busy,
+    /// The caller gave up.
+    Cancelled,
+    /// The callee said no.
+    Declined,
+    /// One side hung up.
+    HungUp,
+    /// A connection was lost and did not come back in time.
+    Lost,
+    /// Nobody took it in time.
+    Unanswered,
+}
+
+/// Something went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Error {
+    /// Stable word.
+    pub code: String,
+    /// What is wrong with which input, and what to do.
+    pub message: String,
+    /// Milliseconds to wait before trying again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+    /// Whether connecting again, with the same credentials, can help.
+    pub reconnect: bool,
+}

@@ -12,10 +12,26 @@
 //!
 //! Read first: [`wake::Wake`], [`session::Session`], [`call::Call`].
 
+pub mod budget;
+pub mod call;
+pub mod id;
+pub mod inbox;
 pub mod outcome;
+pub mod policy;
+pub mod reason;
+pub mod session;
 pub mod target;
 pub mod time;
+pub mod wake;
 
+pub use budget::BackgroundBudget;
+pub use id::{
+    AppId, AttemptId, CallId, CredentialId, DeviceNumber, EntryId, InboxId, Incarnation, KeyId,
+    LaneId, MessageId, ProviderId, SessionId, WakeId,
+};
+pub use inbox::{Epoch, Offset, Owed, Urgency};
 pub use outcome::{Diagnosis, Outcome, Refusal, RetryRule, TokenVerdict};
+pub use policy::{FirstRung, Policy};
+pub use reason::Reason;
 pub use target::{Environment, Platform, TargetKind};
 pub use time::Time;

@@ -1,2 +1,79 @@
-//! To be written.
-fn main() {}
+//! `cargo xtask`: everything that CI does, runnable at home.
+//!
+//! What it does: checks the shape of the project ([`lint`], [`tidy`]), runs its tests ([`test`],
+//! [`torture`]) and measures it ([`bench`]). What it does **not** do: nothing of the product is
+//! here, it imports no crate of ours, and no crate imports it.
+//!
+//! ```text
+//! ci ──▶ lint ──▶ rustfmt, clippy, rustdoc, tidy (edges, absence, size, markdown, …)
+//!   └──▶ test ──▶ provision ──▶ tests, doc tests ──▶ torture ──▶ demo ──▶ "N passed, N failed"
+//!        bench ─▶ one table, with the machine's description
+//! ```
+//!
+//! Read first: [`tidy::edges::table`] (who may import what), [`tidy::absence::rules`] (what must
+//! not be where), [`test::run`] (what a test run is).
+
+mod bench;
+mod lint;
+mod provision;
+mod run;
+mod say;
+mod test;
+mod tidy;
+mod torture;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+/// The project's own tool: lint, test, torture, bench.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Lint, then test: exactly what CI runs
+    Ci,
+    /// Check formatting, lints, documentation and the shape of the project
+    Lint,
+    /// Check the shape of the project only: edges, absences, sizes, links (a second)
+    Tidy,
+    /// Run every test, then a minute of torture and the demo
+    Test(test::Options),
+    /// Kill the server again and again under load, and check that nothing was lost
+    Torture(torture::Options),
+    /// Measure the budgets and print one table
+    Bench(bench::Options),
+}
+
+fn main() -> ExitCode {
+    match dispatch(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say::trouble(format_args!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: Command) -> anyhow::Result<()> {
+    let workspace = Workspace::load()?;
+    match command {
+        Command::Ci => {
+            lint::run(&workspace)?;
+            test::run(&workspace, &test::Options::default())
+        }
+        Command::Lint => lint::run(&workspace),
+        Command::Tidy => lint::run_tidy(&workspace),
+        Command::Test(options) => test::run(&workspace, &options),
+        Command::Torture(options) => torture::run(&workspace, &options),
+        Command::Bench(options) => bench::run(&workspace, &options),
+    }
+}

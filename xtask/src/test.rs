@@ -1,0 +1,124 @@
+//! `cargo xtask test`: one run that says whether the project works.
+//!
+//! ```text
+//! provision ──▶ tests ──▶ doc tests ──▶ torture ──▶ demo ──▶ one closing line
+//! ```
+//!
+//! Torture and demo count as one test each. All of it uses the dev profile and one target folder:
+//! a second build with optimizations would cost more time than it saves here.
+
+mod tally;
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use self::tally::Tally;
+use crate::run::{Cargo, Stream, answer, timed};
+use crate::workspace::Workspace;
+use crate::{provision, say, torture};
+
+/// What a test run includes.
+#[derive(Args, Default)]
+pub(crate) struct Options {
+    /// Leave out torture and demo
+    #[arg(long)]
+    quick: bool,
+}
+
+/// Runs everything, prints the closing line `reveille: N passed, N failed`, and fails if anything
+/// failed or nothing ran.
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    timed("provision", provision::run)?;
+    let mut tally = Tally::default();
+    // A part that could not even run (a test that does not compile) is a failure of its own; the
+    // other parts still run, and the closing line still comes.
+    let mut part = |name: &str, run: &dyn Fn(&Workspace) -> Result<Tally>| {
+        let result = timed(name, || {
+            let part = run(workspace)?;
+            say::line(format_args!("    {name}: {part}"));
+            Ok(part)
+        });
+        match result {
+            Ok(part) => tally += part,
+            Err(error) => {
+                say::trouble(format_args!("{name}: {error:#}"));
+                tally += Tally::one(Verdict::Failed);
+            }
+        }
+    };
+    part("tests", &tests);
+    part("doc tests", &doc_tests);
+    if !options.quick {
+        part("torture", &|workspace| passes(torture::run(workspace, &torture::Options::default())));
+        part("demo", &|workspace| passes(demo(workspace)));
+    }
+    if tally.failed > 0 {
+        say::trouble("tests failed, see above");
+    }
+    if tally.passed + tally.failed == 0 {
+        say::trouble("no test ran: that is no success");
+    }
+    say::line(format_args!("reveille: {tally}"));
+    match tally {
+        Tally { passed: 1.., failed: 0, .. } => Ok(()),
+        _ => bail!("the test run failed"),
+    }
+}
+
+/// How one thing that counts as one test ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Failed,
+    Passed,
+}
+
+/// Unit and integration tests, by cargo-nextest where it is installed: it is quicker, and one
+/// test's crash ends only that test.
+fn tests(workspace: &Workspace) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let status = if answer("cargo", &["nextest", "--version"]).is_some() {
+        Cargo::new(["nextest", "run", "--workspace", "--no-fail-fast"])
+            .within(&workspace.root)
+            .watch(Stream::Error, |line| tally += Tally::of_nextest(line))?
+    } else {
+        // Not `--all-targets`: that would run the benches.
+        Cargo::new(["test", "--workspace", "--tests", "--no-fail-fast"])
+            .within(&workspace.root)
+            .watch(Stream::Output, |line| tally += Tally::of_cargo(line))?
+    };
+    tally.checked_against(status.success())
+}
+
+fn doc_tests(workspace: &Workspace) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let status = Cargo::new(["test", "--workspace", "--doc", "--no-fail-fast"])
+        .within(&workspace.root)
+        .watch(Stream::Output, |line| tally += Tally::of_cargo(line))?;
+    tally.checked_against(status.success())
+}
+
+/// Runs the scenes of the demo without a terminal; they pass only if every one held.
+fn demo(workspace: &Workspace) -> Result<()> {
+    workspace.require_target("reveille-server", "bin", "reveille")?;
+    Cargo::new(["build", "--package", "reveille-server", "--bin", "reveille"])
+        .within(&workspace.root)
+        .run()?;
+    let reveille = workspace.dev_binary("reveille");
+    let status = Command::new(&reveille)
+        .args(["demo", "--headless"])
+        .current_dir(&workspace.root)
+        .stdin(Stdio::null())
+        .status()
+        .with_context(|| format!("cannot start {}", reveille.display()))?;
+    if !status.success() {
+        bail!("`reveille demo --headless` failed ({status})");
+    }
+    Ok(())
+}
+
+/// One thing that passed; its failure is the caller's to count.
+fn passes(result: Result<()>) -> Result<Tally> {
+    result.map(|()| Tally::one(Verdict::Passed))
+}

@@ -1,0 +1,196 @@
+//! Counts tests from what their runners print at the end.
+
+use std::fmt;
+use std::ops::AddAssign;
+
+use anyhow::{Result, bail};
+
+use super::Verdict;
+
+/// How many tests passed, failed and were left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) passed: u64,
+    pub(super) failed: u64,
+    pub(super) skipped: u64,
+}
+
+impl Tally {
+    /// One thing that counts as one test.
+    pub(super) const fn one(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Failed => Self { passed: 0, failed: 1, skipped: 0 },
+            Verdict::Passed => Self { passed: 1, failed: 0, skipped: 0 },
+        }
+    }
+
+    /// The counts of cargo-nextest's summary; nothing for any other line.
+    ///
+    /// `Summary [ 0.1s] 412 tests run: 411 passed (2 slow), 1 failed, 3 skipped`
+    pub(super) fn of_nextest(line: &str) -> Self {
+        let line = without_colours(line);
+        let Some(rest) = line.trim_start().strip_prefix("Summary [") else {
+            return Self::default();
+        };
+        let Some((_, counts)) = rest.split_once(" run: ") else { return Self::default() };
+        let mut tally = Self::default();
+        for count in without_brackets(counts).split(',') {
+            // Whatever is neither passed nor skipped is a way to fail: failed, timed out, exec
+            // failed.
+            match number_and_word(count) {
+                Some((number, "passed")) => tally.passed += number,
+                Some((number, "skipped")) => tally.skipped += number,
+                Some((number, _)) => tally.failed += number,
+                None => {}
+            }
+        }
+        tally
+    }
+
+    /// The counts of a summary of Rust's own test harness, of which `cargo test` prints one per
+    /// binary; nothing for any other line.
+    ///
+    /// `test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished …`
+    pub(super) fn of_cargo(line: &str) -> Self {
+        let line = without_colours(line);
+        let Some(counts) = line.trim_start().strip_prefix("test result: ") else {
+            return Self::default();
+        };
+        let mut tally = Self::default();
+        for count in counts.split([';', '.']) {
+            match number_and_word(count) {
+                Some((number, "passed")) => tally.passed += number,
+                Some((number, "failed")) => tally.failed += number,
+                Some((number, "ignored" | "filtered")) => tally.skipped += number,
+                Some(_) | None => {}
+            }
+        }
+        tally
+    }
+
+    /// The tally, if it agrees with how the runner ended.
+    ///
+    /// A runner that fails without a failed test did not run them all: a test did not compile, or
+    /// a binary died before its summary.
+    pub(super) fn checked_against(self, succeeded: bool) -> Result<Self> {
+        if !succeeded && self.failed == 0 {
+            bail!("the test runner failed without naming a failed test ({self}), see above");
+        }
+        Ok(self)
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed)?;
+        match self.skipped {
+            0 => Ok(()),
+            skipped => write!(f, ", {skipped} skipped"),
+        }
+    }
+}
+
+/// `"  3 passed "` as its number and the word after it.
+fn number_and_word(text: &str) -> Option<(u64, &str)> {
+    let mut words = text.split_whitespace();
+    let number = words.next()?.parse().ok()?;
+    Some((number, words.next()?))
+}
+
+fn without_brackets(text: &str) -> String {
+    let mut depth = 0_usize;
+    let mut out = String::new();
+    for character in text.chars() {
+        match character {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            other if depth == 0 => out.push(other),
+            _ => {}
+        }
+    }
+    out
+}
+
+/// The text without terminal colours: ESC, `[`, digits and `;`, up to a letter.
+fn without_colours(text: &str) -> String {
+    let mut out = String::new();
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        if character == '\u{1b}' {
+            characters.by_ref().find(char::is_ascii_alphabetic);
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn tally(passed: u64, failed: u64, skipped: u64) -> Tally {
+        Tally { passed, failed, skipped }
+    }
+
+    #[test]
+    fn nextest_summaries_are_counted() {
+        for (line, expected) in [
+            ("     Summary [   0.005s] 5 tests run: 5 passed, 0 skipped", tally(5, 0, 0)),
+            ("     Summary [   0.005s] 1 test run: 1 passed, 0 skipped", tally(1, 0, 0)),
+            (
+                "Summary [ 90.1s] 9/12 tests run: 5 passed (2 slow, 1 flaky), 1 failed, \
+                 2 timed out, 1 exec failed, 3 skipped",
+                tally(5, 4, 3),
+            ),
+            (
+                "\u{1b}[31;1m     Summary\u{1b}[0m [   0.1s] \u{1b}[1m2\u{1b}[0m tests run: \
+                 \u{1b}[1m1\u{1b}[0m \u{1b}[32;1mpassed\u{1b}[0m, 1 failed, 0 skipped",
+                tally(1, 1, 0),
+            ),
+            ("        PASS [   0.004s] (1/5) store tests::a_summary", tally(0, 0, 0)),
+        ] {
+            assert_eq!(Tally::of_nextest(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn cargo_summaries_are_counted() {
+        for (line, expected) in [
+            (
+                "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; \
+                 finished in 0.00s",
+                tally(3, 0, 3),
+            ),
+            (
+                "test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; \
+                 finished in 1.25s",
+                tally(1, 2, 0),
+            ),
+            ("test tests::a ... ok", tally(0, 0, 0)),
+        ] {
+            assert_eq!(Tally::of_cargo(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_closing_line_is_plain() {
+        assert_eq!(tally(412, 0, 0).to_string(), "412 passed, 0 failed");
+        assert_eq!(tally(1, 2, 3).to_string(), "1 passed, 2 failed, 3 skipped");
+    }
+
+    #[test]
+    fn a_runner_that_dies_is_no_success() {
+        assert!(tally(3, 0, 0).checked_against(true).is_ok());
+        assert!(tally(3, 1, 0).checked_against(false).is_ok());
+        assert!(tally(3, 0, 0).checked_against(false).is_err());
+    }
+}

@@ -1,0 +1,68 @@
+//! `cargo xtask torture`: builds the server and the torture program, and runs the one against the
+//! other. What torture does and checks is the program's to say: `crates/sim/src/bin/torture.rs`.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::run::Cargo;
+use crate::say;
+use crate::workspace::Workspace;
+
+/// How long a run lasts if nothing else is said, in seconds.
+const SECONDS: u64 = 60;
+
+/// What a torture run is.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// How long, in seconds
+    #[arg(long, default_value_t = SECONDS, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: u64,
+    /// The seed of everything random, to run the same again [default: drawn and printed]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Arguments passed on to the torture program
+    #[arg(last = true)]
+    more: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { seconds: SECONDS, seed: None, more: Vec::new() }
+    }
+}
+
+/// Runs it; fails if the program finds that a promise was broken.
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    let seed = options.seed.unwrap_or_else(draw_seed);
+    let again = format!("cargo xtask torture --seconds {} --seed {seed}", options.seconds);
+    say::line(format_args!("torture: seed {seed} (the same again: {again})"));
+    workspace.require_target("reveille-server", "bin", "reveille")?;
+    workspace.require_target("reveille-sim", "bin", "torture")?;
+    // One call for both, so that they share their dependencies' features.
+    Cargo::new(["build", "--package", "reveille-server", "--package", "reveille-sim", "--bins"])
+        .within(&workspace.root)
+        .run()?;
+    let torture = workspace.dev_binary("torture");
+    let status = Command::new(&torture)
+        .arg("--server")
+        .arg(workspace.dev_binary("reveille"))
+        .args(["--seconds", &options.seconds.to_string(), "--seed", &seed.to_string()])
+        .args(&options.more)
+        .current_dir(&workspace.root)
+        .stdin(Stdio::null())
+        .status()
+        .with_context(|| format!("cannot start {}", torture.display()))?;
+    if !status.success() {
+        bail!("torture failed ({status}); the same again: {again}");
+    }
+    Ok(())
+}
+
+/// A number nobody chose: the standard library seeds every hasher from the system.
+fn draw_seed() -> u64 {
+    // 32 bits are plenty, and a seed is read aloud and typed again.
+    RandomState::new().build_hasher().finish() >> 32
+}

@@ -17,8 +17,6 @@ mod mask;
 mod size;
 mod source;
 
-use std::fmt;
-
 use anyhow::Result;
 
 use crate::say;
@@ -110,12 +108,6 @@ impl Finding {
     }
 }
 
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}\n      {}", self.place, self.problem, self.remedy)
-    }
-}
-
 /// Runs every gate, prints what each found, and fails if any found something.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let tree = Tree::load(&workspace.root)?;
@@ -123,8 +115,17 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     for gate in Gate::ALL {
         let findings = gate.check(workspace, &tree);
         total += findings.len();
-        for finding in findings {
-            say::line(format_args!("    {}: {finding}", gate.as_str()));
+        for (index, finding) in findings.iter().enumerate() {
+            say::line(format_args!(
+                "    {}: {}: {}",
+                gate.as_str(),
+                finding.place,
+                finding.problem
+            ));
+            // Many findings often have one remedy; it is said once, below the last of them.
+            if findings.get(index + 1).is_none_or(|next| next.remedy != finding.remedy) {
+                say::line(format_args!("      -> {}", finding.remedy));
+            }
         }
     }
     say::line(format_args!("    {}", size::distribution(&tree)));

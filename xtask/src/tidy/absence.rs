@@ -167,6 +167,6 @@ mod tests {
     fn an_exception_nobody_needs_is_reported() {
         let findings = check_rule(&RULE, &[]);
         assert_eq!(findings.len(), 1);
-        assert!(findings[0].problem.contains("any more"), "{}", findings[0]);
+        assert!(findings[0].problem.contains("any more"), "{:?}", findings[0]);
     }
 }

@@ -46,6 +46,6 @@ mod tests {
     fn a_lost_line_is_named() {
         let findings = findings("bans = [\n    \"a\",\n]\n");
         assert_eq!(findings.len(), 1);
-        assert!(findings[0].problem.ends_with("allow = true"), "{}", findings[0]);
+        assert!(findings[0].problem.ends_with("allow = true"), "{:?}", findings[0]);
     }
 }

@@ -46,6 +46,7 @@ impl Tree {
     pub(crate) fn load(root: &Path) -> Result<Self> {
         let mut tree = Self { sources: Vec::new(), others: Vec::new() };
         tree.walk(root, "")?;
+        tree.mark_test_files();
         Ok(tree)
     }
 
@@ -66,6 +67,14 @@ impl Tree {
     pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
         let rust = self.sources.iter().map(|source| source.path.as_str());
         rust.chain(self.others.iter().map(|(path, _)| path.as_str()))
+    }
+
+    /// A file whose `mod` line stands behind `#[cfg(test)]` is a test as a whole.
+    fn mark_test_files(&mut self) {
+        let files: Vec<String> = self.sources.iter().flat_map(Source::test_files).collect();
+        for source in self.sources.iter_mut().filter(|source| files.contains(&source.path)) {
+            source.areas.fill(Area::Test);
+        }
     }
 
     fn walk(&mut self, folder: &Path, prefix: &str) -> Result<()> {
@@ -114,6 +123,22 @@ impl Source {
     /// The lines of code with their numbers, counted from 1.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
         self.code.iter().enumerate().map(|(index, line)| (index + 1, line.as_str()))
+    }
+
+    /// The files that this one declares as modules behind `#[cfg(test)]`.
+    fn test_files(&self) -> Vec<String> {
+        let (folder, name) = self.path.rsplit_once('/').unwrap_or(("", &self.path));
+        let folder = match name {
+            "lib.rs" | "main.rs" | "mod.rs" => folder.to_owned(),
+            name => format!("{folder}/{}", name.trim_end_matches(".rs")),
+        };
+        let modules = self.lines().filter(|(line, _)| self.area(*line) == Area::Test);
+        modules
+            .filter_map(|(_, code)| code.trim_end().strip_suffix(';')?.rsplit_once("mod "))
+            .flat_map(|(_, module)| {
+                [format!("{folder}/{module}.rs"), format!("{folder}/{module}/mod.rs")]
+            })
+            .collect()
     }
 
     /// The folder of the crate that the file belongs to: `crates/store`, `xtask`.
@@ -204,6 +229,21 @@ mod tests {
         let source = Source::new("crates/x/src/a.rs".into(), text.into());
         assert_eq!(source.area(2), Area::Test);
         assert_eq!(source.area(3), Area::Ship);
+    }
+
+    #[test]
+    fn a_file_declared_as_a_test_is_one() {
+        let mut tree = Tree {
+            sources: vec![
+                Source::new("crates/x/src/a.rs".into(), "#[cfg(test)]\nmod b;\nmod c;\n".into()),
+                Source::new("crates/x/src/a/b.rs".into(), "fn d() {}".into()),
+                Source::new("crates/x/src/a/c.rs".into(), "fn d() {}".into()),
+            ],
+            others: Vec::new(),
+        };
+        tree.mark_test_files();
+        let areas: Vec<_> = tree.sources.iter().map(|source| source.area(1)).collect();
+        assert_eq!(areas, [Area::Test, Area::Test, Area::Ship]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod markdown;
 mod mask;
 mod size;
 mod source;
+mod style;
 
 use anyhow::Result;
 
@@ -42,11 +43,13 @@ pub(crate) enum Gate {
     Markdown,
     /// No file is too long: [`size`].
     Size,
+    /// Every rule of the style says what holds it: [`style`].
+    Style,
 }
 
 impl Gate {
     /// Every gate, in the order in which they run.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Edges,
         Self::Absence,
         Self::ClippyConf,
@@ -54,6 +57,7 @@ impl Gate {
         Self::Invariants,
         Self::Keys,
         Self::Markdown,
+        Self::Style,
         Self::Size,
     ];
 
@@ -68,6 +72,7 @@ impl Gate {
             Self::Keys => "keys",
             Self::Markdown => "markdown",
             Self::Size => "size",
+            Self::Style => "style",
         }
     }
 
@@ -81,6 +86,7 @@ impl Gate {
             Self::Keys => keys::check(tree),
             Self::Markdown => markdown::check(tree),
             Self::Size => size::check(tree),
+            Self::Style => style::check(tree),
         }
     }
 }

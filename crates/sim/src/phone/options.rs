@@ -1,0 +1,84 @@
+//! What a phone is and how it behaves.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use wire::PlatformName;
+
+use crate::device::{Devices, Environment};
+
+/// The operating system of a phone: it decides what a push may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Platform {
+    /// A high-priority data message runs the app's process.
+    Android,
+    /// A background push runs the app if the system allows it; an alert runs the notification
+    /// extension; a VoIP push runs the app always, and must show a call.
+    Ios,
+}
+
+impl Platform {
+    /// The word for it in `connect`.
+    pub const fn name(self) -> PlatformName {
+        match self {
+            Self::Android => PlatformName::Android,
+            Self::Ios => PlatformName::Ios,
+        }
+    }
+}
+
+/// How a phone, its app and its user behave. Changed at run time by [`super::Phone::behave`].
+#[derive(Clone, Debug)]
+pub struct Behaviour {
+    /// The system does not run the app for background pushes (budget used up, low power mode).
+    /// Alerts and VoIP pushes still arrive. Means nothing on Android, where the data message is the
+    /// only push there is.
+    pub ignores_background: bool,
+    /// The user takes a call this long after the screen lit up. `None`: nobody picks up, unless
+    /// [`super::Phone::answer`] says so.
+    pub answers_calls: Option<Duration>,
+    /// Whether the app acknowledges what it holds. Without, its `connect` does not tell a newer
+    /// position either: a position held counts as an ack.
+    pub ack: bool,
+    /// How long a woken app stays for more after the last thing happened, before it is suspended.
+    pub linger: Duration,
+    /// How long the system lets a woken app or extension run in all. The vendors give 20 to 30 s.
+    pub background_run: Duration,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            ignores_background: false,
+            answers_calls: None,
+            ack: true,
+            linger: Duration::from_millis(300),
+            background_run: Duration::from_secs(20),
+        }
+    }
+}
+
+/// A phone to be made: one installation of one user's app.
+#[derive(Clone, Debug)]
+pub struct PhoneOptions {
+    /// What people call it ("alice's iPhone"); also the stem of its device id.
+    pub name: String,
+    /// The user who is logged in.
+    pub user: String,
+    /// What it runs.
+    pub platform: Platform,
+    /// Where the server listens.
+    pub server: SocketAddr,
+    /// The user token, `rvl_user_…`.
+    pub token: String,
+    /// Bundle id (iOS) or package name (Android).
+    pub app_id: String,
+    /// The Firebase project that the app was built with (Android).
+    pub project: String,
+    /// Apple's environment that the app was signed for (iOS).
+    pub environment: Environment,
+    /// The push services' registry of installations, which gives tokens and delivers pushes.
+    pub devices: Devices,
+    /// How it behaves from the start.
+    pub behaviour: Behaviour,
+}

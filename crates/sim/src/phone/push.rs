@@ -1,0 +1,120 @@
+//! A push as the phone's system hands it to a push handler.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use wire::push::Payload;
+
+use crate::device::{Delivery, Priority, PushType, Service};
+
+/// Text of a notification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Alert {
+    pub(crate) title: String,
+    pub(crate) body: String,
+    /// Whether the notification extension may run first.
+    pub(crate) mutable: bool,
+}
+
+/// One push that reached the phone.
+#[derive(Clone, Debug)]
+pub(crate) struct Push {
+    pub(crate) service: Service,
+    pub(crate) push_type: PushType,
+    pub(crate) priority: Priority,
+    pub(crate) collapse_id: Option<String>,
+    /// The notification that the system shows, if the push carries one.
+    pub(crate) alert: Option<Alert>,
+    /// What Reveille says in it; `None` for a push that is not ours.
+    pub(crate) payload: Option<Payload>,
+}
+
+impl Push {
+    /// Reads what a push service delivered.
+    pub(crate) fn read(delivery: &Delivery) -> Self {
+        let (alert, payload) = match delivery.service {
+            Service::Apns => {
+                let aps = &delivery.payload["aps"];
+                let mutable = aps["mutable-content"] == 1;
+                let payload = serde_json::from_value(delivery.payload["reveille"].clone()).ok();
+                (alert(&aps["alert"], mutable), payload)
+            }
+            Service::Fcm => {
+                let data: BTreeMap<String, String> =
+                    serde_json::from_value(delivery.payload["data"].clone()).unwrap_or_default();
+                (alert(&delivery.payload["notification"], false), Payload::from_fcm_data(&data))
+            }
+        };
+        Self {
+            service: delivery.service,
+            push_type: delivery.push_type,
+            priority: delivery.priority,
+            collapse_id: delivery.collapse_id.clone(),
+            alert,
+            payload,
+        }
+    }
+
+    /// FCM's word for the priority, as `getPriority()` gives it; Apple tells the app nothing.
+    pub(crate) fn priority_word(&self) -> Option<String> {
+        match (self.service, self.priority) {
+            (Service::Apns, _) => None,
+            (Service::Fcm, Priority::High) => Some("high".to_owned()),
+            (Service::Fcm, Priority::Low | Priority::Normal) => Some("normal".to_owned()),
+        }
+    }
+}
+
+/// An alert is a string or an object. One without text shows nothing.
+fn alert(value: &Value, mutable: bool) -> Option<Alert> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (title, body) = match value {
+        Value::String(body) => (String::new(), body.clone()),
+        Value::Object(_) => (text(&value["title"]), text(&value["body"])),
+        _ => return None,
+    };
+    (!(title.is_empty() && body.is_empty())).then_some(Alert { title, body, mutable })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::device::Expiration;
+
+    fn read(service: Service, payload: Value) -> Push {
+        Push::read(&Delivery {
+            service,
+            token: String::new(),
+            id: String::new(),
+            push_type: PushType::Alert,
+            priority: Priority::High,
+            topic: String::new(),
+            collapse_id: None,
+            expiration: Expiration::Vendor,
+            payload,
+            at: jiff::Timestamp::UNIX_EPOCH,
+        })
+    }
+
+    #[test]
+    fn a_push_of_somebody_else_is_not_ours() {
+        assert!(read(Service::Apns, json!({"aps": {}})).payload.is_none());
+        assert!(read(Service::Fcm, json!({"data": {"a": "b"}})).payload.is_none());
+    }
+
+    #[test]
+    fn an_alert_without_text_shows_nothing() {
+        let check = |alert: Value, expect: Option<(&str, &str)>| {
+            let push = read(Service::Apns, json!({"aps": {"alert": alert}}));
+            let found = push.alert.map(|alert| (alert.title, alert.body));
+            assert_eq!(found, expect.map(|(title, body)| (title.to_owned(), body.to_owned())));
+        };
+        check(json!(null), None);
+        check(json!({}), None);
+        check(json!(""), None);
+        check(json!("hello"), Some(("", "hello")));
+        check(json!({"title": "Bob", "body": "hello"}), Some(("Bob", "hello")));
+    }
+}

@@ -1,0 +1,113 @@
+//! What an Apple push certificate allows, read from its subject and its extensions under 1.2.840.113635.100.6.3.
+
+use rustls::pki_types::CertificateDer;
+use x509_parser::{
+    der_parser::{
+        asn1_rs::{Any, FromDer, Sequence, Utf8String},
+        oid::Oid,
+    },
+    prelude::X509Certificate,
+};
+
+use crate::device::Environment;
+
+/// Environments and topics of a client certificate.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Allowed {
+    pub(super) sandbox: bool,
+    pub(super) production: bool,
+    /// Subject UID: the topic if the push names none.
+    pub(super) uid: Option<String>,
+    /// Every topic it may push to, with suffixes.
+    pub(super) topics: Vec<String>,
+}
+
+impl Allowed {
+    /// Reads a certificate; one that is no Apple push certificate allows nothing.
+    pub(super) fn read(certificate: &CertificateDer<'_>) -> Self {
+        let Ok((_, certificate)) = X509Certificate::from_der(certificate) else {
+            return Self::default();
+        };
+        let mut allowed = Self::default();
+        let subject = certificate.subject();
+        let uid = x509_parser::oid_registry::OID_USERID;
+        allowed.uid =
+            subject.iter_by_oid(&uid).next().and_then(|uid| uid.as_str().ok()).map(str::to_owned);
+        allowed.topics.extend(allowed.uid.clone());
+        for extension in certificate.extensions() {
+            match apple_number(&extension.oid) {
+                Some(1) => allowed.sandbox = true,
+                Some(2) => allowed.production = true,
+                Some(4) => allowed.topics.extend(voip_topics(extension.value)),
+                Some(6) => allowed.topics.extend(all_topics(extension.value)),
+                _ => {}
+            }
+        }
+        if !allowed.sandbox && !allowed.production {
+            let name = subject
+                .iter_common_name()
+                .next()
+                .and_then(|name| name.as_str().ok())
+                .unwrap_or_default();
+            (allowed.sandbox, allowed.production) = by_name(name);
+        }
+        allowed
+    }
+
+    pub(super) fn allows(&self, environment: Environment) -> bool {
+        match environment {
+            Environment::Production => self.production,
+            Environment::Sandbox => self.sandbox,
+        }
+    }
+}
+
+/// Sandbox and production by the start of the common name, for certificates without the extensions.
+fn by_name(name: &str) -> (bool, bool) {
+    if name.starts_with("Apple Development ") {
+        (true, false)
+    } else if name.starts_with("Apple Production ") {
+        (false, true)
+    } else {
+        let both = [
+            "Apple Push Services: ",
+            "VoIP Services: ",
+            "WatchKit Services: ",
+            "Website Push ID: ",
+        ];
+        let known = both.iter().any(|prefix| name.starts_with(prefix));
+        (known, known)
+    }
+}
+
+/// The last number of 1.2.840.113635.100.6.3.n.
+fn apple_number(oid: &Oid<'_>) -> Option<u64> {
+    let numbers: Vec<u64> = oid.iter()?.collect();
+    match numbers.as_slice() {
+        [1, 2, 840, 113_635, 100, 6, 3, last] => Some(*last),
+        _ => None,
+    }
+}
+
+/// `.6.3.4`: one string, topics separated by commas.
+fn voip_topics(value: &[u8]) -> Vec<String> {
+    let text =
+        Any::from_der(value).ok().and_then(|(_, any)| String::from_utf8(any.data.to_vec()).ok());
+    text.iter().flat_map(|text| text.split(',')).map(|topic| topic.trim().to_owned()).collect()
+}
+
+/// `.6.3.6`: a SEQUENCE that alternates a topic and a SEQUENCE of its kind.
+fn all_topics(value: &[u8]) -> Vec<String> {
+    let Ok((_, sequence)) = Sequence::from_der(value) else {
+        return Vec::new();
+    };
+    let mut rest: &[u8] = &sequence.content;
+    let mut topics = Vec::new();
+    while let Ok((after, item)) = Any::from_der(rest) {
+        rest = after;
+        if let Ok(topic) = Utf8String::try_from(item) {
+            topics.push(topic.string());
+        }
+    }
+    topics
+}

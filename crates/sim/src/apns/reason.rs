@@ -1,0 +1,126 @@
+//! Apple's reasons for refusing a push, from "Handling notification responses from APNs".
+
+use http::StatusCode;
+
+/// Why APNs refuses a push.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Reason {
+    /// The certificate is for the other environment.
+    BadCertificateEnvironment,
+    /// The collapse id is longer than 64 bytes.
+    BadCollapseId,
+    /// Malformed, unknown, or of the other environment.
+    BadDeviceToken,
+    /// The key is for the other environment.
+    BadEnvironmentKeyIdInToken,
+    /// `apns-expiration` is not a number.
+    BadExpirationDate,
+    /// `apns-id` is not a canonical UUID.
+    BadMessageId,
+    /// The path is not `/3/device/<token>`.
+    BadPath,
+    /// Not 10, 5 or 1, or 10 on a background push.
+    BadPriority,
+    /// The body is not a JSON object with `aps`. Apple documents this word for its broadcast API only and none for
+    /// this case here; the simulator refuses where Apple's answer is unknown.
+    BadRequestPayload,
+    /// The topic does not fit the push type, or the certificate.
+    BadTopic,
+    /// The token belongs to another app.
+    DeviceTokenNotForTopic,
+    /// A header was repeated.
+    DuplicateHeaders,
+    /// The provider token is older than an hour.
+    ExpiredProviderToken,
+    /// The device token has expired.
+    ExpiredToken,
+    /// The provider token is malformed, wrongly signed, or of an unknown key or team.
+    InvalidProviderToken,
+    /// The push type is unknown or does not fit the payload.
+    InvalidPushType,
+    /// Not POST.
+    MethodNotAllowed,
+    /// The path names no token.
+    MissingDeviceToken,
+    /// Neither certificate nor provider token.
+    MissingProviderToken,
+    /// `apns-topic` is needed.
+    MissingTopic,
+    /// There is no body.
+    PayloadEmpty,
+    /// More than 4096 bytes, 5120 for VoIP.
+    PayloadTooLarge,
+    /// A new provider token came too soon after the last.
+    TooManyProviderTokenUpdates,
+    /// The key may not push to the topic.
+    TopicDisallowed,
+    /// The app was removed.
+    Unregistered,
+    /// The key differs from the connection's first.
+    UnrelatedKeyIdInToken,
+}
+
+impl Reason {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BadCertificateEnvironment => "BadCertificateEnvironment",
+            Self::BadCollapseId => "BadCollapseId",
+            Self::BadDeviceToken => "BadDeviceToken",
+            Self::BadEnvironmentKeyIdInToken => "BadEnvironmentKeyIdInToken",
+            Self::BadExpirationDate => "BadExpirationDate",
+            Self::BadMessageId => "BadMessageId",
+            Self::BadPath => "BadPath",
+            Self::BadPriority => "BadPriority",
+            Self::BadRequestPayload => "BadRequestPayload",
+            Self::BadTopic => "BadTopic",
+            Self::DeviceTokenNotForTopic => "DeviceTokenNotForTopic",
+            Self::DuplicateHeaders => "DuplicateHeaders",
+            Self::ExpiredProviderToken => "ExpiredProviderToken",
+            Self::ExpiredToken => "ExpiredToken",
+            Self::InvalidProviderToken => "InvalidProviderToken",
+            Self::InvalidPushType => "InvalidPushType",
+            Self::MethodNotAllowed => "MethodNotAllowed",
+            Self::MissingDeviceToken => "MissingDeviceToken",
+            Self::MissingProviderToken => "MissingProviderToken",
+            Self::MissingTopic => "MissingTopic",
+            Self::PayloadEmpty => "PayloadEmpty",
+            Self::PayloadTooLarge => "PayloadTooLarge",
+            Self::TooManyProviderTokenUpdates => "TooManyProviderTokenUpdates",
+            Self::TopicDisallowed => "TopicDisallowed",
+            Self::Unregistered => "Unregistered",
+            Self::UnrelatedKeyIdInToken => "UnrelatedKeyIdInToken",
+        }
+    }
+
+    /// The status it comes with.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::BadCollapseId
+            | Self::BadDeviceToken
+            | Self::BadExpirationDate
+            | Self::BadMessageId
+            | Self::BadPriority
+            | Self::BadRequestPayload
+            | Self::BadTopic
+            | Self::DeviceTokenNotForTopic
+            | Self::DuplicateHeaders
+            | Self::InvalidPushType
+            | Self::MissingDeviceToken
+            | Self::MissingTopic
+            | Self::PayloadEmpty
+            | Self::TopicDisallowed => StatusCode::BAD_REQUEST,
+            Self::BadCertificateEnvironment
+            | Self::BadEnvironmentKeyIdInToken
+            | Self::ExpiredProviderToken
+            | Self::InvalidProviderToken
+            | Self::MissingProviderToken
+            | Self::UnrelatedKeyIdInToken => StatusCode::FORBIDDEN,
+            Self::BadPath => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::ExpiredToken | Self::Unregistered => StatusCode::GONE,
+            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooManyProviderTokenUpdates => StatusCode::TOO_MANY_REQUESTS,
+        }
+    }
+}

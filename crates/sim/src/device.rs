@@ -1,0 +1,454 @@
+//! The devices that the push services know: tokens, whether a device can be reached, what waits for it.
+//!
+//! One registry is shared by all services of a simulated world. What a service accepts is handed to the device's
+//! channel at once, or stored and handed over when the device comes back:
+//!
+//! | | away ([`Reach::Offline`]) | asleep ([`Reach::Dozing`]) |
+//! |---|---|---|
+//! | APNs | the newest push of the token; expiration 0 is lost | priority 10 delivered, 5 and 1 stored |
+//! | FCM | 4 collapse keys, 100 others, then all is lost and the app is told; ttl 0 is lost | high delivered, normal stored |
+//!
+//! Simplifying assumptions: a token stands for one app on one device, so "one push per device and bundle id" is one per
+//! token (a VoIP token stores apart from its app's other token); when a fifth collapse key arrives the oldest goes,
+//! where Google leaves open which four survive.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+/// FCM keeps this many distinct collapse keys for a device that is away.
+const FCM_COLLAPSE_KEYS: usize = 4;
+/// FCM keeps this many messages without a collapse key, then drops all.
+const FCM_STORED: usize = 100;
+
+/// The time that services and devices share: the machine's, plus what tests add to it.
+#[derive(Clone, Debug, Default)]
+pub struct Clock(Arc<AtomicI64>);
+
+impl Clock {
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        let ahead = jiff::SignedDuration::from_millis(self.0.load(Ordering::Relaxed));
+        Timestamp::now().saturating_add(ahead).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Moves this clock, and all its clones, ahead.
+    pub fn advance(&self, by: Duration) {
+        self.0.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::Relaxed);
+    }
+}
+
+/// Which of Apple's two push services a token belongs to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Environment {
+    /// `api.push.apple.com`.
+    Production,
+    /// `api.sandbox.push.apple.com`.
+    Sandbox,
+}
+
+/// Which of an app's Apple tokens.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ApnsTokenKind {
+    /// The token for notifications and background pushes.
+    App,
+    /// The PushKit token for calls.
+    Voip,
+}
+
+/// Whether a device can be reached.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Reach {
+    /// Connected, in Doze or low power: only urgent pushes get through.
+    Dozing,
+    /// Not connected.
+    Offline,
+    /// Connected and awake.
+    #[default]
+    Online,
+}
+
+/// Which service delivered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Service {
+    /// Apple's.
+    Apns,
+    /// Google's.
+    Fcm,
+}
+
+/// What kind of push arrived.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PushType {
+    /// APNs `alert`.
+    Alert,
+    /// APNs `background`.
+    Background,
+    /// APNs `complication`.
+    Complication,
+    /// APNs `controls`.
+    Controls,
+    /// FCM message without `notification`.
+    Data,
+    /// FCM dropped what it had stored; the app has to fetch everything.
+    DeletedMessages,
+    /// APNs `fileprovider`.
+    FileProvider,
+    /// APNs `liveactivity`.
+    LiveActivity,
+    /// APNs `location`.
+    Location,
+    /// APNs `mdm`.
+    Mdm,
+    /// FCM message with `notification`.
+    Notification,
+    /// APNs `pushtotalk`.
+    PushToTalk,
+    /// APNs `voip`.
+    Voip,
+    /// APNs `widgets`.
+    Widgets,
+}
+
+/// How urgent a push is: APNs 10, 5, 1; FCM high, normal.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Priority {
+    /// APNs 10, FCM high.
+    High,
+    /// APNs 1.
+    Low,
+    /// APNs 5, FCM normal.
+    Normal,
+}
+
+/// One push as it arrives on the device.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivery {
+    /// Which service delivered it.
+    pub service: Service,
+    /// The token it was sent to.
+    pub token: String,
+    /// `apns-id`, or the FCM message name.
+    pub id: String,
+    /// What kind of push it is.
+    pub push_type: PushType,
+    /// As sent.
+    pub priority: Priority,
+    /// `apns-topic`, or the FCM project.
+    pub topic: String,
+    /// `apns-collapse-id`, or the FCM collapse key.
+    pub collapse_id: Option<String>,
+    /// When it stops being worth storing.
+    pub expiration: Expiration,
+    /// The APNs payload, or the FCM `message` object.
+    pub payload: Value,
+    /// When the device got it, by the services' clock.
+    pub at: Timestamp,
+}
+
+/// How long a service may keep a push for a device that is away.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Expiration {
+    /// `apns-expiration: 0`, FCM ttl 0: now or never.
+    Never,
+    /// Until then.
+    Until(Timestamp),
+    /// As long as the service likes (30 days at Apple).
+    Vendor,
+}
+
+/// The vendor's word on a token that died.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Gone {
+    /// APNs 410 `ExpiredToken`; FCM has no such word and says UNREGISTERED.
+    Expired(Timestamp),
+    /// APNs 410 `Unregistered`, FCM 404 UNREGISTERED.
+    Unregistered(Timestamp),
+}
+
+/// An iPhone app's part in Firebase.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FcmPlatform {
+    /// An Android app.
+    Android,
+    /// An iOS app whose APNs key was uploaded to Firebase.
+    Ios,
+    /// An iOS app without one: sends fail with THIRD_PARTY_AUTH_ERROR.
+    IosWithoutKey,
+}
+
+/// What a token was registered for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Registration {
+    /// At Apple.
+    Apns {
+        /// The app.
+        bundle_id: String,
+        /// Which of Apple's services.
+        environment: Environment,
+        /// Which of the app's tokens.
+        kind: ApnsTokenKind,
+    },
+    /// At Google.
+    Fcm {
+        /// Firebase project id.
+        project: String,
+        /// Android package or iOS bundle id.
+        package: String,
+        /// Where the app runs.
+        platform: FcmPlatform,
+    },
+}
+
+/// The registry; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Devices(Arc<Registry>);
+
+#[derive(Debug, Default)]
+struct Registry {
+    clock: Clock,
+    devices: RwLock<HashMap<String, Arc<Device>>>,
+}
+
+/// One token.
+#[derive(Debug)]
+pub(crate) struct Device {
+    pub(crate) registration: Registration,
+    clock: Clock,
+    state: Mutex<DeviceState>,
+}
+
+#[derive(Debug, Default)]
+struct DeviceState {
+    gone: Option<Gone>,
+    reach: Reach,
+    stored: Vec<Delivery>,
+    listener: Option<mpsc::UnboundedSender<Delivery>>,
+}
+
+/// What became of an accepted push.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Handed {
+    Delivered,
+    Discarded,
+    Stored,
+}
+
+impl Devices {
+    /// An empty registry on the machine's time.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The clock that the registry and its services read.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// A new APNs token (64 hex digits) of an app.
+    pub fn register_apns(
+        &self,
+        bundle_id: &str,
+        environment: Environment,
+        kind: ApnsTokenKind,
+    ) -> String {
+        let token = hex(&rand::random::<[u8; 32]>());
+        let bundle_id = bundle_id.to_owned();
+        self.register(token, Registration::Apns { bundle_id, environment, kind })
+    }
+
+    /// A new FCM token of an Android app `com.example.app`.
+    pub fn register_fcm(&self, project: &str) -> String {
+        self.register_fcm_app(project, "com.example.app", FcmPlatform::Android)
+    }
+
+    /// A new FCM token of any app.
+    pub fn register_fcm_app(&self, project: &str, package: &str, platform: FcmPlatform) -> String {
+        // The shape of a real one: an installation id of 22 characters, a colon, 140 characters that start with APA91b.
+        let token = format!("{}:APA91b{}", letters(22), letters(134));
+        let (project, package) = (project.to_owned(), package.to_owned());
+        self.register(token, Registration::Fcm { project, package, platform })
+    }
+
+    /// Kills a token: the app was removed. Sends are answered 410 `Unregistered` or 404 UNREGISTERED from now on.
+    pub fn unregister(&self, token: &str) {
+        let now = self.0.clock.now();
+        self.kill(token, Gone::Unregistered(now));
+    }
+
+    /// Kills a token by age: APNs answers 410 `ExpiredToken`.
+    pub fn expire(&self, token: &str) {
+        let now = self.0.clock.now();
+        self.kill(token, Gone::Expired(now));
+    }
+
+    /// Says whether the device can be reached; what was stored and may now pass is delivered.
+    pub fn set_reach(&self, token: &str, reach: Reach) {
+        if let Some(device) = self.find(token) {
+            device.set_reach(reach);
+        }
+    }
+
+    /// What arrives on the device from now on. A second call takes the place of the first; what arrives while nobody
+    /// listens is lost. An unknown token's channel is closed.
+    pub fn deliveries(&self, token: &str) -> mpsc::UnboundedReceiver<Delivery> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        if let Some(device) = self.find(token) {
+            device.state().listener = Some(sender);
+        }
+        receiver
+    }
+
+    pub(crate) fn find(&self, token: &str) -> Option<Arc<Device>> {
+        self.0.devices.read().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
+    }
+
+    fn register(&self, token: String, registration: Registration) -> String {
+        let device = Device { registration, clock: self.0.clock.clone(), state: Mutex::default() };
+        let mut devices = self.0.devices.write().unwrap_or_else(PoisonError::into_inner);
+        devices.insert(token.clone(), Arc::new(device));
+        token
+    }
+
+    fn kill(&self, token: &str, gone: Gone) {
+        if let Some(device) = self.find(token) {
+            let mut state = device.state();
+            state.gone = Some(gone);
+            state.stored.clear();
+            state.listener = None;
+        }
+    }
+}
+
+impl Device {
+    /// The vendor's word, if the token died.
+    pub(crate) fn gone(&self) -> Option<Gone> {
+        self.state().gone
+    }
+
+    /// Takes an accepted push; `delivery` is only built if somebody will see it.
+    pub(crate) fn hand(
+        &self,
+        facts: &Facts,
+        delivery: impl FnOnce(Timestamp) -> Delivery,
+    ) -> Handed {
+        let mut state = self.state();
+        let passes = state.reach.lets_through(facts.priority);
+        if passes {
+            if let Some(listener) = &state.listener {
+                // A receiver that was dropped is a device nobody looks at.
+                let _ = listener.send(delivery(self.clock.now()));
+            }
+            return Handed::Delivered;
+        }
+        let now = self.clock.now();
+        match facts.expiration {
+            Expiration::Never => return Handed::Discarded,
+            Expiration::Until(end) if end <= now => return Handed::Discarded,
+            Expiration::Until(_) | Expiration::Vendor => {}
+        }
+        match facts.service {
+            Service::Apns => state.stored = vec![delivery(now)],
+            Service::Fcm => state.store_fcm(delivery(now)),
+        }
+        Handed::Stored
+    }
+
+    fn set_reach(&self, reach: Reach) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        state.reach = reach;
+        let stored = std::mem::take(&mut state.stored);
+        for mut delivery in stored {
+            if !reach.lets_through(delivery.priority) {
+                state.stored.push(delivery);
+                continue;
+            }
+            let expired = matches!(delivery.expiration, Expiration::Until(end) if end <= now);
+            if let (false, Some(listener)) = (expired, &state.listener) {
+                delivery.at = now;
+                let _ = listener.send(delivery);
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, DeviceState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What decides how a push is stored.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts {
+    pub(crate) service: Service,
+    pub(crate) priority: Priority,
+    pub(crate) expiration: Expiration,
+}
+
+impl DeviceState {
+    fn store_fcm(&mut self, delivery: Delivery) {
+        if delivery.collapse_id.is_some() {
+            self.stored.retain(|other| other.collapse_id != delivery.collapse_id);
+            let keys = self.stored.iter().filter(|other| other.collapse_id.is_some()).count();
+            if keys >= FCM_COLLAPSE_KEYS
+                && let Some(oldest) =
+                    self.stored.iter().position(|other| other.collapse_id.is_some())
+            {
+                self.stored.remove(oldest);
+            }
+            self.stored.push(delivery);
+            return;
+        }
+        if self.stored.iter().any(|other| other.push_type == PushType::DeletedMessages) {
+            // The app fetches everything anyway, so what follows the flush is part of it.
+            return;
+        }
+        let plain = self.stored.iter().filter(|other| other.collapse_id.is_none()).count();
+        if plain < FCM_STORED {
+            self.stored.push(delivery);
+            return;
+        }
+        self.stored = vec![Delivery {
+            push_type: PushType::DeletedMessages,
+            priority: Priority::High,
+            expiration: Expiration::Vendor,
+            payload: Value::Null,
+            ..delivery
+        }];
+    }
+}
+
+impl Reach {
+    fn lets_through(self, priority: Priority) -> bool {
+        match self {
+            Self::Dozing => priority == Priority::High,
+            Self::Offline => false,
+            Self::Online => true,
+        }
+    }
+}
+
+/// Lower-case hex digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]])
+        .map(char::from)
+        .collect()
+}
+
+/// Random letters and digits.
+pub(crate) fn letters(n: usize) -> String {
+    use rand::RngExt;
+    rand::rng().sample_iter(rand::distr::Alphanumeric).take(n).map(char::from).collect()
+}

@@ -1,0 +1,377 @@
+//! A strict FCM HTTP v1 with its OAuth token endpoint, as Google's reference describes them ("FCM error codes",
+//! "Throttling and quotas", "About FCM messages", the v1 discovery document).
+//!
+//! One listener serves both:
+//!
+//! | path | what |
+//! |---|---|
+//! | `POST /token` | OAuth 2.0 JWT bearer flow (RFC 7523) for the known service accounts |
+//! | `POST /v1/projects/{project}/messages:send` | one message |
+//!
+//! A message is checked in this order: access token, project, quota, JSON with its fields and types, target, values,
+//! device. Google does not promise an order.
+//!
+//! Not modelled: topics and conditions have no subscribers (the message is accepted and goes nowhere), installation
+//! ids (`fid`) are refused as unknown, topic management, HTTP/1.1.
+
+mod answer;
+mod message;
+mod oauth;
+mod quota;
+mod schema;
+
+use std::{collections::HashMap, net::SocketAddr, sync::Mutex, time::Duration};
+
+use bytes::Bytes;
+use http::{Method, StatusCode, header::AUTHORIZATION, request::Parts};
+use jiff::Timestamp;
+
+use crate::{
+    Counts, Delivery, Devices, Error, Fate, Recording, SeenPush, Trouble,
+    apns::UnknownTokens,
+    device::{Facts, FcmPlatform, Registration, Service as Vendor, hex},
+    http2::{self, Server, Verdict},
+    pki::{Ca, ServiceAccount},
+};
+
+pub use answer::DetailsOrder;
+
+use answer::Refusal;
+use message::{Message, Target};
+use oauth::AccessTokens;
+use quota::Quota;
+
+/// How a simulated FCM is set up.
+#[derive(Clone, Debug)]
+pub struct FcmOptions {
+    /// Port on 127.0.0.1; 0 takes any.
+    pub port: u16,
+    /// The devices it serves, and the clock it reads.
+    pub devices: Devices,
+    /// Signs its certificate.
+    pub ca: Ca,
+    /// The service accounts it knows; their projects exist.
+    pub accounts: Vec<ServiceAccount>,
+    /// Seconds that an access token is good for.
+    pub token_seconds: u32,
+    /// Streams per connection; Google's SDKs call 100 the limit of the service.
+    pub streams: u32,
+    /// Messages per project and minute before 429.
+    pub quota_per_minute: u32,
+    /// Messages per device and minute before 429.
+    pub device_quota_per_minute: u32,
+    /// `Retry-After` of a 429, in seconds.
+    pub retry_after: Option<u32>,
+    /// How it orders the details of an error.
+    pub details: DetailsOrder,
+    /// What it does with registration tokens nobody registered.
+    pub unknown_tokens: UnknownTokens,
+    /// How much it remembers.
+    pub recording: Recording,
+}
+
+impl FcmOptions {
+    /// Google's documented limits, on any port, without accounts.
+    pub fn new(ca: &Ca, devices: &Devices) -> Self {
+        Self {
+            port: 0,
+            devices: devices.clone(),
+            ca: ca.clone(),
+            accounts: Vec::new(),
+            token_seconds: 3600,
+            streams: 100,
+            quota_per_minute: 600_000,
+            device_quota_per_minute: 240,
+            retry_after: None,
+            details: DetailsOrder::FcmErrorFirst,
+            unknown_tokens: UnknownTokens::Refuse,
+            recording: Recording::Full,
+        }
+    }
+}
+
+/// A running FCM.
+pub struct FcmSim {
+    server: Server,
+    ca: Ca,
+}
+
+impl FcmSim {
+    /// Starts listening.
+    ///
+    /// # Errors
+    /// [`Error::Listen`] if the port is taken; [`Error::Keys`] and [`Error::Tls`] if its certificate fails.
+    pub async fn start(options: FcmOptions) -> Result<Self, Error> {
+        let ca = options.ca.clone();
+        let identity = ca.server_identity()?;
+        let tls = http2::server_config(&identity, None, &[b"h2"], options.devices.clock())?;
+        let (port, recording) = (options.port, options.recording);
+        let service = |address| http2::Service::Fcm(Judge::new(options, address));
+        let server = Server::start(port, tls, recording, service).await?;
+        Ok(Self { server, ca })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// `https://127.0.0.1:<port>`.
+    pub fn url(&self) -> String {
+        format!("https://{}", self.addr())
+    }
+
+    /// Where access tokens are issued; for the `token_uri` of [`ServiceAccount::json`].
+    pub fn token_url(&self) -> String {
+        format!("{}/token", self.url())
+    }
+
+    /// The certificate that clients have to trust.
+    pub fn ca_pem(&self) -> &str {
+        self.ca.pem()
+    }
+
+    /// Forgets every access token it issued: the next sends are answered 401.
+    pub fn revoke_access_tokens(&self) {
+        if let http2::Service::Fcm(judge) = self.server.service() {
+            judge.access.revoke_all();
+        }
+    }
+
+    /// Scripts its trouble; token requests and sends alike consume it.
+    pub fn trouble(&self) -> &Trouble {
+        self.server.trouble()
+    }
+
+    /// Every request so far, token requests included, in the order judged; empty with [`Recording::Count`].
+    pub fn seen(&self) -> Vec<SeenPush> {
+        self.server.recorder().seen()
+    }
+
+    /// Totals so far.
+    pub fn counts(&self) -> Counts {
+        self.server.recorder().counts()
+    }
+
+    /// Waits for a request that fits; one seen before counts. Needs [`Recording::Full`].
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] if none comes within `limit`.
+    pub async fn wait_for(
+        &self,
+        wanted: impl Fn(&SeenPush) -> bool,
+        limit: Duration,
+    ) -> Result<SeenPush, Error> {
+        self.server.recorder().wait_for(wanted, limit).await
+    }
+
+    /// Waits until at least `n` requests were seen, token requests included.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] if that does not come within `limit`.
+    pub async fn wait_count(&self, n: u64, limit: Duration) -> Result<Counts, Error> {
+        self.wait_counts(|counts| counts.requests >= n, limit).await
+    }
+
+    /// Waits until the totals fit.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] if that does not come within `limit`.
+    pub async fn wait_counts(
+        &self,
+        wanted: impl Fn(&Counts) -> bool,
+        limit: Duration,
+    ) -> Result<Counts, Error> {
+        self.server.recorder().wait_counts(wanted, limit).await
+    }
+
+    /// Drops every connection without a word, frees the port and waits until all its tasks have ended.
+    pub async fn shutdown(self) {
+        self.server.shutdown().await;
+    }
+}
+
+/// The service's judgement.
+pub(crate) struct Judge {
+    options: FcmOptions,
+    accounts: HashMap<String, ServiceAccount>,
+    access: AccessTokens,
+    quota: Mutex<Quota>,
+    /// What an assertion may name as its audience.
+    audiences: [String; 2],
+}
+
+impl Judge {
+    fn new(mut options: FcmOptions, address: SocketAddr) -> Self {
+        let accounts = std::mem::take(&mut options.accounts);
+        Self {
+            accounts: accounts
+                .into_iter()
+                .map(|account| (account.client_email.clone(), account))
+                .collect(),
+            access: AccessTokens::default(),
+            quota: Mutex::new(Quota::new(
+                options.quota_per_minute,
+                options.device_quota_per_minute,
+            )),
+            audiences: [format!("https://{address}/token"), oauth::GOOGLE_AUDIENCE.to_owned()],
+            options,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.options.devices.clock().now()
+    }
+
+    pub(crate) fn streams(&self) -> u32 {
+        self.options.streams
+    }
+
+    pub(crate) fn judge(&self, request: &Parts, body: &Bytes) -> Verdict {
+        if request.uri.path() == "/token" {
+            return self.token(request, body);
+        }
+        let mut token = String::new();
+        match self.send(request, body, &mut token) {
+            Ok(accepted) => answer::accepted(accepted, token),
+            Err(refusal) => {
+                let mut verdict = refusal.into_verdict(self.options.details);
+                if let (StatusCode::TOO_MANY_REQUESTS, Some(seconds)) =
+                    (verdict.status, self.options.retry_after)
+                {
+                    verdict.headers.insert(http::header::RETRY_AFTER, seconds.into());
+                }
+                verdict.token = token;
+                verdict
+            }
+        }
+    }
+
+    fn token(&self, request: &Parts, body: &Bytes) -> Verdict {
+        if request.method != Method::POST {
+            return Refusal::not_found().into_verdict(self.options.details);
+        }
+        let grant = oauth::check(request, body, &self.accounts, &self.audiences, self.now());
+        match grant {
+            Ok(account) => {
+                let seconds = self.options.token_seconds;
+                let token = self.access.issue(&account.project, self.now(), seconds);
+                answer::token(&token, seconds)
+            }
+            Err(fault) => answer::oauth_fault(&fault),
+        }
+    }
+
+    /// All checks, in the order of the module's doc; `addressed` becomes the device token once it is known.
+    fn send(
+        &self,
+        request: &Parts,
+        body: &Bytes,
+        addressed: &mut String,
+    ) -> Result<Accepted, Refusal> {
+        let project = project(request.uri.path()).ok_or_else(Refusal::not_found)?;
+        if request.method != Method::POST {
+            return Err(Refusal::not_found());
+        }
+        let bearer = request.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
+        let now = self.now();
+        let granted = bearer
+            .and_then(|token| self.access.project(token, now))
+            .ok_or_else(Refusal::unauthenticated)?;
+        if granted != project {
+            return Err(Refusal::permission_denied());
+        }
+        self.quota().spend_project(project, now)?;
+        let message = Message::read(body)?;
+        let fate = match &message.target {
+            Target::Token(token) => {
+                addressed.clone_from(token);
+                self.to_device(project, token, &message)?
+            }
+            Target::Nobody => (Fate::Discarded, message_name(project, now)),
+        };
+        let (fate, name) = fate;
+        if message.validate_only {
+            return Ok(Accepted {
+                name: format!("projects/{project}/messages/fake_message_id"),
+                fate: Fate::NotAPush,
+            });
+        }
+        Ok(Accepted { name, fate })
+    }
+
+    fn to_device(
+        &self,
+        project: &str,
+        token: &str,
+        message: &Message,
+    ) -> Result<(Fate, String), Refusal> {
+        let now = self.now();
+        let name = message_name(project, now);
+        let Some(device) = self.options.devices.find(token) else {
+            return match self.options.unknown_tokens {
+                UnknownTokens::Accept => Ok((Fate::Delivered, name)),
+                UnknownTokens::Refuse => Err(Refusal::bad_token()),
+            };
+        };
+        let Registration::Fcm { project: home, package, platform } = &device.registration else {
+            return Err(Refusal::bad_token());
+        };
+        if home != project {
+            return Err(Refusal::sender_mismatch());
+        }
+        if device.gone().is_some() {
+            return Err(Refusal::unregistered());
+        }
+        message.check_for(package, *platform)?;
+        match platform {
+            FcmPlatform::IosWithoutKey => return Err(Refusal::third_party_auth()),
+            FcmPlatform::Android | FcmPlatform::Ios => {}
+        }
+        self.quota().spend_device(token, now)?;
+        if message.validate_only {
+            return Ok((Fate::NotAPush, name));
+        }
+        let (priority, expiration) =
+            (message.priority(*platform), message.expiration(*platform, now));
+        let facts = Facts { service: Vendor::Fcm, priority, expiration };
+        let handed = device.hand(&facts, |at| Delivery {
+            service: Vendor::Fcm,
+            token: token.to_owned(),
+            id: name.clone(),
+            push_type: message.push_type(),
+            priority,
+            topic: project.to_owned(),
+            collapse_id: message.collapse_key(*platform),
+            expiration,
+            payload: message.json.clone(),
+            at,
+        });
+        Ok((handed.into(), name))
+    }
+
+    fn quota(&self) -> std::sync::MutexGuard<'_, Quota> {
+        self.quota.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// A message that was accepted.
+struct Accepted {
+    name: String,
+    fate: Fate,
+}
+
+/// The project in `/v1/projects/{project}/messages:send`.
+fn project(path: &str) -> Option<&str> {
+    let project = path.strip_prefix("/v1/projects/")?.strip_suffix("/messages:send")?;
+    Some(project).filter(|project| !project.is_empty() && !project.contains('/'))
+}
+
+fn message_name(project: &str, now: Timestamp) -> String {
+    format!(
+        "projects/{project}/messages/0:{}%{}",
+        now.as_microsecond(),
+        hex(&rand::random::<[u8; 8]>())
+    )
+}

@@ -1,0 +1,9 @@
+//! The push services met by faulty clients: raw HTTP/2, no code of the client that they are there to test.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod apns;
+mod apns_limits;
+mod apns_trouble;
+mod client;
+mod fcm;
+mod fcm_oauth;

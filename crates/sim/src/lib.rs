@@ -21,6 +21,7 @@ mod http2;
 pub mod phone;
 pub mod pki;
 pub mod trouble;
+pub mod world;
 
 use std::time::Duration;
 

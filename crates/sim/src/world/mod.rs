@@ -1,0 +1,424 @@
+//! A whole world for tests and the demo: the server as a real child process, the push services as
+//! simulators, and phones.
+//!
+//! What it does: makes the keys and certificates, starts the push services, writes the server's
+//! configuration, starts it, and sets up one app through the public API. What it does **not** do:
+//! it never looks into the server; all it knows of it goes over the public wire.
+//!
+//! ```text
+//!   World ──start, kill, stop──▶ server (child process) ──▶ ApnsSim, FcmSim ──▶ Devices
+//!     └──phone()──▶ Phone ──────────────▲                                          │
+//!                     ▲────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! Read first: [`World`], [`WorldOptions`].
+
+mod config;
+mod options;
+mod process;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::Method;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use wire::http::{App, CredentialKind, CredentialUpload, Settings, Timeline, UserToken};
+
+pub use self::options::{APP, ApnsAuth, Output, PROJECT, Tuning, WorldOptions};
+use self::process::Server;
+use crate::apns::{ApnsOptions, ApnsSim, KnownKey};
+use crate::device::{Devices, Environment};
+use crate::fcm::{FcmOptions, FcmSim};
+use crate::phone::{Behaviour, Phone, PhoneOptions, Platform, http as client};
+use crate::pki::{ApnsCertificate, ApnsKey, Ca, ServiceAccount};
+
+/// The password of the `.p12` file in a world that uses one.
+const P12_PASSWORD: &str = "reveille";
+/// The token endpoint as Google writes it into every key file.
+const GOOGLE_TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
+
+/// A running world. Dropping it kills the server and removes its files.
+pub struct World {
+    directory: TempDir,
+    server: Server,
+    devices: Devices,
+    apns: ApnsSim,
+    apns_sandbox: ApnsSim,
+    fcm: FcmSim,
+    admin_key: String,
+    app: App,
+    app_key: String,
+}
+
+impl World {
+    /// Starts everything and waits until the server is ready and its app is set up.
+    ///
+    /// # Errors
+    /// When any part cannot be started; the text holds the end of the server's log if it had one.
+    pub async fn start(options: WorldOptions) -> Result<Self> {
+        let directory = TempDir::with_prefix("reveille-world-")?;
+        let ca = Ca::generate("Reveille test CA")?;
+        let key = ApnsKey::generate()?;
+        let account = ServiceAccount::generate(PROJECT)?;
+        let devices = Devices::new();
+        let apns_options = ApnsOptions {
+            keys: vec![KnownKey::new(&key, &[APP])],
+            ..ApnsOptions::new(&ca, &devices)
+        };
+        let apns = ApnsSim::start(apns_options.clone()).await?;
+        let apns_sandbox =
+            ApnsSim::start(ApnsOptions { environment: Environment::Sandbox, ..apns_options })
+                .await?;
+        let fcm = FcmSim::start(FcmOptions {
+            accounts: vec![account.clone()],
+            // A burst of a torture run is no misuse of the project.
+            quota_per_minute: 600_000,
+            device_quota_per_minute: 600_000,
+            ..FcmOptions::new(&ca, &devices)
+        })
+        .await?;
+
+        let root = directory.path();
+        let (data_dir, ca_file) = (root.join("data"), root.join("ca.pem"));
+        std::fs::create_dir(&data_dir)?;
+        std::fs::write(&ca_file, ca.pem())?;
+        let listen = process::free_port()?;
+        let places = config::Places {
+            data_dir: &data_dir,
+            ca_file: &ca_file,
+            listen,
+            apns_production: apns.url(),
+            apns_sandbox: apns_sandbox.url(),
+            fcm: fcm.url(),
+            fcm_oauth: fcm.token_url(),
+        };
+        let config_file = root.join("reveille.toml");
+        std::fs::write(&config_file, config::text(&places, &options.tuning))?;
+        let mut server =
+            Server::new(&options.server_exe, root, config_file, listen, options.output);
+        server.spawn()?;
+        server.ready().await?;
+
+        let key_file = data_dir.join("admin.key");
+        let admin_key = std::fs::read_to_string(&key_file)
+            .with_context(|| format!("could not read the admin key {}", key_file.display()))?
+            .trim()
+            .to_owned();
+        let app: App =
+            post(listen, &admin_key, "/v1/apps", &json!({"name": "Test world"})).await?;
+        let app_key = app.key.clone().context("`POST /v1/apps` answered no `key`")?;
+        let world = Self {
+            directory,
+            server,
+            devices,
+            apns,
+            apns_sandbox,
+            fcm,
+            admin_key,
+            app,
+            app_key,
+        };
+        if options.settings != Settings::default() {
+            world.set(&options.settings).await?;
+        }
+        let apple = match options.apns {
+            ApnsAuth::Key => apns_key(&key),
+            ApnsAuth::Certificate => apns_certificate(&ca).await?,
+        };
+        world.upload(&apple).await?;
+        world.upload(&service_account(&account)).await?;
+        Ok(world)
+    }
+
+    // --- the server's process ------------------------------------------------------------------
+
+    /// SIGKILL, at this instant. Returns once the process is gone.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub async fn kill(&mut self) -> Result<()> {
+        self.server.kill().await
+    }
+
+    /// SIGTERM, and waits until the server has ended by itself.
+    ///
+    /// # Errors
+    /// When it does not, or ends with another status than success.
+    pub async fn stop(&mut self) -> Result<()> {
+        self.server.stop().await
+    }
+
+    /// Starts the server again on the same port and data, and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it runs already or does not get ready.
+    pub async fn start_server(&mut self) -> Result<()> {
+        self.server.spawn()?;
+        self.server.ready().await
+    }
+
+    /// As [`Self::start_server`], without waiting until it is ready.
+    ///
+    /// # Errors
+    /// When it runs already or cannot be started.
+    pub fn spawn_server(&mut self) -> Result<()> {
+        self.server.spawn()
+    }
+
+    /// Whether the server's process is there.
+    pub fn server_runs(&mut self) -> bool {
+        self.server.runs()
+    }
+
+    /// What the server wrote, over all its starts; empty if its output is inherited.
+    pub fn server_log(&self) -> String {
+        self.server.log()
+    }
+
+    /// Where the server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address
+    }
+
+    /// The directory of all files of this world; the server's data are in `data` below it.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    // --- the rest of the world -----------------------------------------------------------------
+
+    /// Apple's production service.
+    pub fn apns(&self) -> &ApnsSim {
+        &self.apns
+    }
+
+    /// Apple's sandbox.
+    pub fn apns_sandbox(&self) -> &ApnsSim {
+        &self.apns_sandbox
+    }
+
+    /// Google's service.
+    pub fn fcm(&self) -> &FcmSim {
+        &self.fcm
+    }
+
+    /// The push services' registry of installations.
+    pub fn devices(&self) -> &Devices {
+        &self.devices
+    }
+
+    /// Makes a phone of `user`, logged in and not running.
+    ///
+    /// # Errors
+    /// When the server gives no user token.
+    pub async fn phone(&self, user: &str, platform: Platform, name: &str) -> Result<Phone> {
+        Ok(Phone::install(self.phone_options(user, platform, name).await?))
+    }
+
+    /// What [`Self::phone`] installs, to be changed before.
+    ///
+    /// # Errors
+    /// When the server gives no user token.
+    pub async fn phone_options(
+        &self,
+        user: &str,
+        platform: Platform,
+        name: &str,
+    ) -> Result<PhoneOptions> {
+        Ok(PhoneOptions {
+            name: name.to_owned(),
+            user: user.to_owned(),
+            platform,
+            server: self.address(),
+            token: self.user_token(user, None).await?.token,
+            app_id: APP.to_owned(),
+            project: PROJECT.to_owned(),
+            environment: Environment::Production,
+            devices: self.devices.clone(),
+            behaviour: Behaviour::default(),
+        })
+    }
+
+    // --- the HTTP API --------------------------------------------------------------------------
+
+    /// The admin key, `rvl_admin_…`.
+    pub fn admin_key(&self) -> &str {
+        &self.admin_key
+    }
+
+    /// The app's key, `rvl_app_…`.
+    pub fn app_key(&self) -> &str {
+        &self.app_key
+    }
+
+    /// The app's id, `app_…`.
+    pub fn app_id(&self) -> &str {
+        &self.app.id
+    }
+
+    /// One request with any key; the answer's status and JSON.
+    ///
+    /// # Errors
+    /// When there is no answer; never for a status.
+    pub async fn api(
+        &self,
+        method: Method,
+        path: &str,
+        key: &str,
+        body: Option<&Value>,
+    ) -> Result<(u16, Value)> {
+        let bearer = format!("Bearer {key}");
+        client::request(self.address(), method, path, &[("authorization", &bearer)], body).await
+    }
+
+    /// One request with the app's key that has to succeed.
+    ///
+    /// # Errors
+    /// When there is no answer, it is not 2xx, or it has another shape than `T`.
+    pub async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<T> {
+        let answer = self.api(method.clone(), path, &self.app_key, body).await?;
+        read(&format!("{method} {path}"), answer)
+    }
+
+    /// A token for a user, who is made if need be. `ttl`: seconds, or the server's default.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn user_token(&self, user: &str, ttl: Option<u32>) -> Result<UserToken> {
+        let body = ttl.map_or_else(|| json!({}), |ttl| json!({ "ttl": ttl }));
+        self.call(Method::POST, &format!("/v1/users/{user}/tokens"), Some(&body)).await
+    }
+
+    /// Gives `phone` a user token that has run out by now and that the server has to refuse. (For a
+    /// phone that knows it has run out see [`Phone::expire_token`].)
+    ///
+    /// # Errors
+    /// When the server gives no token.
+    pub async fn give_spent_token(&self, phone: &Phone) -> Result<()> {
+        let token = self.user_token(phone.user(), Some(1)).await?;
+        let left = token.expires_at.duration_since(jiff::Timestamp::now());
+        // Its end is a time, so there is no event to wait for.
+        tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
+        phone.use_token(&token.token);
+        Ok(())
+    }
+
+    /// Changes settings of the app.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn set(&self, settings: &Settings) -> Result<()> {
+        let path = format!("/v1/apps/{}/settings", self.app.id);
+        let body = serde_json::to_value(settings)?;
+        let answer = self.api(Method::PATCH, &path, &self.admin_key, Some(&body)).await?;
+        read::<Value>(&path, answer).map(drop)
+    }
+
+    /// Uploads a credential to the app.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn upload(&self, credential: &CredentialUpload) -> Result<Value> {
+        let path = format!("/v1/apps/{}/credentials", self.app.id);
+        let body = serde_json::to_value(credential)?;
+        let answer = self.api(Method::POST, &path, &self.admin_key, Some(&body)).await?;
+        read(&path, answer)
+    }
+
+    /// The devices of a user as the server sees them.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn devices_of(&self, user: &str) -> Result<Vec<wire::http::Device>> {
+        let path = format!("/v1/users/{user}/devices");
+        let page: wire::http::Page<wire::http::Device> =
+            self.call(Method::GET, &path, None).await?;
+        Ok(page.items)
+    }
+
+    /// The newest push-log records of one device.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn push_log(&self, phone: &Phone) -> Result<Vec<wire::http::Record>> {
+        let path =
+            format!("/v1/push-log?user={}&device={}&limit=100", phone.user(), phone.device_id());
+        let page: wire::http::Page<wire::http::Record> =
+            self.call(Method::GET, &path, None).await?;
+        Ok(page.items)
+    }
+
+    /// What happened to one message.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn timeline(&self, message: &str) -> Result<Timeline> {
+        self.call(Method::GET, &format!("/v1/messages/{message}/timeline"), None).await
+    }
+}
+
+fn apns_key(key: &ApnsKey) -> CredentialUpload {
+    CredentialUpload {
+        kind: CredentialKind::ApnsKey,
+        file: STANDARD.encode(key.pem()),
+        file_name: Some(key.file_name()),
+        password: None,
+        key_id: None,
+        team_id: Some(key.team_id.clone()),
+        bundle_ids: vec![APP.to_owned()],
+    }
+}
+
+async fn apns_certificate(ca: &Ca) -> Result<CredentialUpload> {
+    let identity = ca.apns_identity(&ApnsCertificate::universal(APP))?;
+    Ok(CredentialUpload {
+        kind: CredentialKind::ApnsCertificate,
+        file: STANDARD.encode(identity.pkcs12(P12_PASSWORD, &[]).await?),
+        file_name: Some("push.p12".to_owned()),
+        password: Some(P12_PASSWORD.to_owned()),
+        key_id: None,
+        team_id: None,
+        bundle_ids: Vec::new(),
+    })
+}
+
+fn service_account(account: &ServiceAccount) -> CredentialUpload {
+    CredentialUpload {
+        kind: CredentialKind::FcmServiceAccount,
+        file: STANDARD.encode(account.json(GOOGLE_TOKEN_URI)),
+        file_name: Some("service-account.json".to_owned()),
+        password: None,
+        key_id: None,
+        team_id: None,
+        bundle_ids: Vec::new(),
+    }
+}
+
+async fn post<T: DeserializeOwned>(
+    server: SocketAddr,
+    key: &str,
+    path: &str,
+    body: &Value,
+) -> Result<T> {
+    let bearer = format!("Bearer {key}");
+    let headers = [("authorization", bearer.as_str())];
+    read(path, client::request(server, Method::POST, path, &headers, Some(body)).await?)
+}
+
+fn read<T: DeserializeOwned>(what: &str, (status, body): (u16, Value)) -> Result<T> {
+    if !(200..300).contains(&status) {
+        bail!("{what} was answered with {status}: {body}");
+    }
+    serde_json::from_value(body.clone()).with_context(|| format!("{what} answered {body}"))
+}

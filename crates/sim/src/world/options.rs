@@ -1,0 +1,90 @@
+//! What a test world is made of.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use wire::http::Settings;
+
+/// The bundle id and package name of the app in every test world.
+pub const APP: &str = "com.example.reveille";
+/// Its Firebase project.
+pub const PROJECT: &str = "reveille-example";
+
+/// A test world to be started.
+#[derive(Clone, Debug)]
+pub struct WorldOptions {
+    /// The server's binary.
+    pub server_exe: PathBuf,
+    /// By what the server proves itself to Apple.
+    pub apns: ApnsAuth,
+    /// Settings of the app that differ from the server's defaults.
+    pub settings: Settings,
+    /// Configuration of the server that differs from its defaults.
+    pub tuning: Tuning,
+    /// Where the server's output goes.
+    pub output: Output,
+}
+
+impl WorldOptions {
+    /// A world with the server at `server_exe`, all else by default.
+    pub fn new(server_exe: impl Into<PathBuf>) -> Self {
+        Self {
+            server_exe: server_exe.into(),
+            apns: ApnsAuth::Key,
+            settings: Settings::default(),
+            tuning: Tuning::default(),
+            output: Output::File,
+        }
+    }
+}
+
+/// By what the server proves itself to Apple.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApnsAuth {
+    /// A `.p8` key and provider tokens.
+    Key,
+    /// A universal push certificate in a `.p12` file. Needs `openssl` on the machine.
+    Certificate,
+}
+
+/// Where the server's output goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// To a file of the world, which [`super::World::server_log`] reads.
+    File,
+    /// To this process's own output.
+    Inherited,
+}
+
+/// Keys of the server's configuration file; left out is the server's default.
+#[derive(Clone, Debug)]
+pub struct Tuning {
+    /// `[log] level`.
+    pub log_level: String,
+    /// `[session] ping_interval_ms`.
+    pub ping_interval: Option<Duration>,
+    /// `[session] ack_deadline_ms`.
+    pub ack_deadline: Option<Duration>,
+    /// `[session] background_ack_deadline_ms`.
+    pub background_ack_deadline: Option<Duration>,
+    /// `[wake] restart_grace_ms`.
+    pub restart_grace: Option<Duration>,
+    /// `[providers] apns_retry_after_unavailable_ms`.
+    pub apns_retry_after_unavailable: Option<Duration>,
+    /// More lines for the end of the file, whole tables.
+    pub more: String,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            log_level: "info".to_owned(),
+            ping_interval: None,
+            ack_deadline: None,
+            background_ack_deadline: None,
+            restart_grace: None,
+            apns_retry_after_unavailable: None,
+            more: String::new(),
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! `cargo xtask`: everything that CI does, runnable at home.
 //!
-//! What it does: checks the shape of the project ([`lint`], [`tidy`]), runs its tests ([`test`],
-//! [`torture`]) and measures it ([`bench`]). What it does **not** do: nothing of the product is
-//! here, it imports no crate of ours, and no crate imports it.
+//! What it does: checks the shape of the project ([`lint`], [`tidy`]), runs its tests
+//! ([`mod@test`], [`torture`]) and measures it ([`mod@bench`]). What it does **not** do: nothing
+//! of the product is here, it imports no crate of ours, and no crate imports it.
 //!
 //! ```text
 //! ci ──▶ lint ──▶ rustfmt, clippy, rustdoc, tidy (edges, absence, size, markdown, …)
@@ -10,7 +10,7 @@
 //!        bench ─▶ one table, with the machine's description
 //! ```
 //!
-//! Read first: [`tidy::edges::table`] (who may import what), [`tidy::absence::rules`] (what must
+//! Read first: [`tidy::edges::table`] (who may import what), [`tidy::absence::RULES`] (what must
 //! not be where), [`test::run`] (what a test run is).
 
 mod bench;

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
@@ -109,19 +109,20 @@ pub(crate) fn answer(program: &str, arguments: &[&str]) -> Option<String> {
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Runs one step and prints how long it took.
+/// Runs one step, prints whether it worked and how long it took.
 pub(crate) fn timed<T>(name: &str, step: impl FnOnce() -> Result<T>) -> Result<T> {
-    say::step(name);
-    let started = Instant::now();
-    let result = step();
+    let (result, took) = clocked(name, step);
     let verdict = if result.is_ok() { "ok" } else { "FAILED" };
-    say::line(format_args!("    {name}: {verdict} ({})", seconds(started.elapsed())));
+    say::line(format_args!("    {name}: {verdict} ({took})"));
     result
 }
 
-/// A duration as the step lines show it: seconds and tenths.
-fn seconds(duration: Duration) -> String {
-    format!("{:.1} s", duration.as_secs_f64())
+/// Runs one step and says how long it took, in seconds and tenths.
+pub(crate) fn clocked<T>(name: &str, step: impl FnOnce() -> T) -> (T, String) {
+    say::step(name);
+    let started = Instant::now();
+    let result = step();
+    (result, format!("{:.1} s", started.elapsed().as_secs_f64()))
 }
 
 fn each_line(stream: impl std::io::Read, mut each: impl FnMut(&str)) -> Result<()> {

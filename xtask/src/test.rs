@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use self::tally::Tally;
-use crate::run::{Cargo, Stream, answer, timed};
+use crate::run::{Cargo, Stream, answer, clocked, timed};
 use crate::workspace::Workspace;
 use crate::{provision, say, torture};
 
@@ -35,18 +35,13 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     // A part that could not even run (a test that does not compile) is a failure of its own; the
     // other parts still run, and the closing line still comes.
     let mut part = |name: &str, run: &dyn Fn(&Workspace) -> Result<Tally>| {
-        let result = timed(name, || {
-            let part = run(workspace)?;
-            say::line(format_args!("    {name}: {part}"));
-            Ok(part)
+        let (result, took) = clocked(name, || run(workspace));
+        let part = result.unwrap_or_else(|error| {
+            say::trouble(format_args!("{name}: {error:#}"));
+            Tally::one(Verdict::Failed)
         });
-        match result {
-            Ok(part) => tally += part,
-            Err(error) => {
-                say::trouble(format_args!("{name}: {error:#}"));
-                tally += Tally::one(Verdict::Failed);
-            }
-        }
+        say::line(format_args!("    {name}: {part} ({took})"));
+        tally += part;
     };
     part("tests", &tests);
     part("doc tests", &doc_tests);
@@ -54,17 +49,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         part("torture", &|workspace| passes(torture::run(workspace, &torture::Options::default())));
         part("demo", &|workspace| passes(demo(workspace)));
     }
-    if tally.failed > 0 {
-        say::trouble("tests failed, see above");
-    }
-    if tally.passed + tally.failed == 0 {
-        say::trouble("no test ran: that is no success");
-    }
     say::line(format_args!("reveille: {tally}"));
-    match tally {
-        Tally { passed: 1.., failed: 0, .. } => Ok(()),
-        _ => bail!("the test run failed"),
+    if tally.failed > 0 {
+        bail!("the test run failed, see above");
     }
+    Ok(())
 }
 
 /// How one thing that counts as one test ended.
@@ -88,15 +77,20 @@ fn tests(workspace: &Workspace) -> Result<Tally> {
             .within(&workspace.root)
             .watch(Stream::Output, |line| tally += Tally::of_cargo(line))?
     };
-    tally.checked_against(status.success())
+    let tally = tally.checked_against(status.success());
+    if tally == Tally::default() {
+        bail!("the test runner ran no test: that is no success");
+    }
+    Ok(tally)
 }
 
+/// The examples in the documentation. There may be none: each is shown where it helps.
 fn doc_tests(workspace: &Workspace) -> Result<Tally> {
     let mut tally = Tally::default();
     let status = Cargo::new(["test", "--workspace", "--doc", "--no-fail-fast"])
         .within(&workspace.root)
         .watch(Stream::Output, |line| tally += Tally::of_cargo(line))?;
-    tally.checked_against(status.success())
+    Ok(tally.checked_against(status.success()))
 }
 
 /// Runs the scenes of the demo without a terminal; they pass only if every one held.

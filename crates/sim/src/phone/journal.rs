@@ -43,8 +43,7 @@ impl Journal {
         let length = {
             let mut events = lock(&self.events);
             // The times are read under the lock, so that the log is in the order of its times.
-            let logged =
-                Logged { at: jiff::Timestamp::now(), instant: Instant::now(), event };
+            let logged = Logged { at: jiff::Timestamp::now(), instant: Instant::now(), event };
             tracing::debug!(phone = %self.name, event = %logged.event, "phone");
             if let Some(trace) = &*lock(&self.trace) {
                 // A demo that stopped listening is no concern of the phone's.

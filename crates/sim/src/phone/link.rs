@@ -19,6 +19,13 @@ pub(crate) struct Link {
     socket: WebSocketStream<TcpStream>,
 }
 
+/// A session that stands.
+pub(crate) struct Session {
+    pub(crate) link: Box<Link>,
+    /// The first frame of the server.
+    pub(crate) connected: Connected,
+}
+
 /// Why there is no session.
 #[derive(Debug)]
 pub(crate) enum Refusal {
@@ -37,7 +44,7 @@ pub(crate) enum Refusal {
 #[derive(Debug)]
 pub(crate) enum Read {
     /// A frame that this client knows.
-    Frame(ServerFrame),
+    Frame(Box<ServerFrame>),
     /// A frame of a later version, or one that is malformed: the text says which.
     Strange(String),
     /// The connection is over.
@@ -49,20 +56,14 @@ pub(crate) enum Read {
 
 impl Link {
     /// Connects, sends the first frame and waits for `connected`.
-    pub(crate) async fn open(
-        server: SocketAddr,
-        connect: Connect,
-    ) -> Result<(Self, Connected), Refusal> {
+    pub(crate) async fn open(server: SocketAddr, connect: Connect) -> Result<Session, Refusal> {
         match timeout(STEP, Self::shake_hands(server, connect)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Refusal::Unreachable(format!("no `connected` within {STEP:?}"))),
         }
     }
 
-    async fn shake_hands(
-        server: SocketAddr,
-        connect: Connect,
-    ) -> Result<(Self, Connected), Refusal> {
+    async fn shake_hands(server: SocketAddr, connect: Connect) -> Result<Session, Refusal> {
         let unreachable = |error: Error| Refusal::Unreachable(error.to_string());
         let stream = TcpStream::connect(server)
             .await
@@ -72,19 +73,26 @@ impl Link {
         let mut request = format!("ws://{server}{}", wire::CONNECT_PATH)
             .into_client_request()
             .map_err(unreachable)?;
-        request.headers_mut().insert(
-            "sec-websocket-protocol",
-            http::HeaderValue::from_static(wire::SUBPROTOCOL),
-        );
+        request
+            .headers_mut()
+            .insert("sec-websocket-protocol", http::HeaderValue::from_static(wire::SUBPROTOCOL));
         let (socket, _) =
             tokio_tungstenite::client_async(request, stream).await.map_err(unreachable)?;
         let mut link = Self { socket };
         link.write(&connect.into()).await.map_err(Refusal::Unreachable)?;
         match link.read().await {
-            Read::Frame(ServerFrame::Connected(connected)) => Ok((link, connected)),
-            Read::Frame(ServerFrame::Error(error)) => {
-                Err(Refusal::Refused { code: error.code, reconnect: error.reconnect })
-            }
+            Read::Frame(frame) => match *frame {
+                ServerFrame::Connected(connected) => {
+                    Ok(Session { link: Box::new(link), connected })
+                }
+                ServerFrame::Error(error) => {
+                    Err(Refusal::Refused { code: error.code, reconnect: error.reconnect })
+                }
+                other => {
+                    let kind = other.kind();
+                    Err(Refusal::Unreachable(format!("the first frame was `{kind}`")))
+                }
+            },
             other => Err(Refusal::Unreachable(format!("expected `connected`, read {other:?}"))),
         }
     }
@@ -95,7 +103,7 @@ impl Link {
             match self.socket.next().await {
                 Some(Ok(Message::Text(text))) => {
                     return match ServerFrame::parse(&text) {
-                        Ok(frame) => Read::Frame(frame),
+                        Ok(frame) => Read::Frame(Box::new(frame)),
                         Err(error) => Read::Strange(error.to_string()),
                     };
                 }

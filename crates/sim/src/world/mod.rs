@@ -110,20 +110,10 @@ impl World {
             .with_context(|| format!("could not read the admin key {}", key_file.display()))?
             .trim()
             .to_owned();
-        let app: App =
-            post(listen, &admin_key, "/v1/apps", &json!({"name": "Test world"})).await?;
+        let app: App = post(listen, &admin_key, "/v1/apps", &json!({"name": "Test world"})).await?;
         let app_key = app.key.clone().context("`POST /v1/apps` answered no `key`")?;
-        let world = Self {
-            directory,
-            server,
-            devices,
-            apns,
-            apns_sandbox,
-            fcm,
-            admin_key,
-            app,
-            app_key,
-        };
+        let world =
+            Self { directory, server, devices, apns, apns_sandbox, fcm, admin_key, app, app_key };
         if options.settings != Settings::default() {
             world.set(&options.settings).await?;
         }

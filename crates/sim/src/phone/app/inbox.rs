@@ -15,11 +15,10 @@ impl App {
         let mut read = Some(first);
         while let Some(one) = read {
             match one {
-                Read::Frame(frame) => self.on_frame(frame).await,
-                Read::Strange(message) => self.installation.saw(PhoneEvent::ServerError {
-                    code: "unreadable_frame".to_owned(),
-                    message,
-                }),
+                Read::Frame(frame) => self.on_frame(*frame).await,
+                Read::Strange(message) => self
+                    .installation
+                    .saw(PhoneEvent::ServerError { code: "unreadable_frame".to_owned(), message }),
                 Read::Closed { code } => {
                     self.lost(code);
                     return;

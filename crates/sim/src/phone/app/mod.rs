@@ -62,7 +62,7 @@ pub(crate) struct App {
     life: Life,
     link: Link,
     /// A connection that is dead but open, kept until a new session stands.
-    dead: Option<link::Link>,
+    dead: Option<Box<link::Link>>,
     /// Set while the app runs for a push and not for its user.
     run: Option<Run>,
     /// When to try to connect again.
@@ -127,10 +127,8 @@ impl App {
             Command::Woken(push) => self.woken(*push).await,
             Command::Send(frame, reply) => {
                 self.sending.insert(frame.id.clone(), reply);
-                self.installation.saw(PhoneEvent::Sent {
-                    client_id: frame.id.clone(),
-                    to: frame.to.clone(),
-                });
+                self.installation
+                    .saw(PhoneEvent::Sent { client_id: frame.id.clone(), to: frame.to.clone() });
                 lock(&self.installation.storage).outbox.push_back((*frame).clone());
                 if self.link.may_send() {
                     self.write((*frame).into()).await;

@@ -5,13 +5,13 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use wire::{AppState, ClientFrame, CloseCode, Connect, Connected, DeviceInfo, Purpose, WokenBy};
+use wire::{AppState, ClientFrame, CloseCode, Connect, DeviceInfo, Purpose, WokenBy};
 
 use super::App;
 use crate::phone::event::{Life, PhoneEvent};
 use crate::phone::installation::Installation;
 use crate::phone::journal::lock;
-use crate::phone::link::{self, Read, Refusal};
+use crate::phone::link::{self, Read, Refusal, Session};
 
 /// Shortest and longest wait before the app connects again, in milliseconds: at random in between,
 /// so that a server that comes back is not met by everybody at once.
@@ -22,7 +22,7 @@ pub(super) enum Link {
     Down,
     Opening(Opening),
     Up {
-        link: link::Link,
+        link: Box<link::Link>,
         /// The device secret proved the session alone: it may drain and answer, not send.
         secret_only: bool,
     },
@@ -30,7 +30,7 @@ pub(super) enum Link {
 
 /// A connection on its way.
 pub(super) struct Opening {
-    future: Pin<Box<dyn Future<Output = Result<(link::Link, Connected), Refusal>> + Send>>,
+    future: Pin<Box<dyn Future<Output = Result<Session, Refusal>> + Send>>,
     /// What was said in `connect`.
     state: AppState,
     secret_only: bool,
@@ -39,7 +39,7 @@ pub(super) struct Opening {
 
 /// What a connection came up with.
 pub(super) enum News {
-    Opened(Box<Result<(link::Link, Connected), Refusal>>),
+    Opened(Result<Session, Refusal>),
     Read(Read),
 }
 
@@ -57,7 +57,7 @@ impl Link {
     pub(super) async fn next(&mut self) -> News {
         match self {
             Self::Down => std::future::pending().await,
-            Self::Opening(opening) => News::Opened(Box::new(opening.future.as_mut().await)),
+            Self::Opening(opening) => News::Opened(opening.future.as_mut().await),
             Self::Up { link, .. } => News::Read(link.read().await),
         }
     }
@@ -107,8 +107,8 @@ impl App {
                 let Link::Opening(opening) = std::mem::replace(&mut self.link, Link::Down) else {
                     return;
                 };
-                match *outcome {
-                    Ok((link, connected)) => self.opened(link, connected, opening).await,
+                match outcome {
+                    Ok(session) => self.opened(session, opening).await,
                     Err(refusal) => self.refused(refusal, opening),
                 }
             }
@@ -116,7 +116,8 @@ impl App {
         }
     }
 
-    async fn opened(&mut self, link: link::Link, connected: Connected, opening: Opening) {
+    async fn opened(&mut self, session: Session, opening: Opening) {
+        let Session { link, connected } = session;
         self.dead = None;
         {
             let mut storage = lock(&self.installation.storage);

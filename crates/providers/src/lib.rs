@@ -1,1 +1,35 @@
-//! To be written.
+//! Clients of the push services: APNs and FCM, on one HTTP/2 transport.
+//!
+//! What it does: reads credentials and says what they are good for; checks a push against its
+//! provider's rules; sends it over shared connections; says what the answer means, in the words
+//! of `domain`. What it does **not** do: choose what to push, keep tokens or logs, wait before a
+//! retry, read a clock (only intervals are measured; the time is an argument).
+//!
+//! ```text
+//!   credential file ──parse──▶ Credential / ServiceAccount
+//!                                   │ authorization
+//!                                   ▼
+//!   Push / Message ──encode──▶ request ──transport──▶ answer ──classify──▶ Outcome
+//!                                  └──────────────────── Exchange ────────────┘
+//! ```
+//!
+//! Read first: [`apns::Push`], [`fcm::Message`], [`Exchange`].
+
+pub mod apns;
+mod config;
+mod error;
+pub mod fcm;
+mod jws;
+mod record;
+mod retry_after;
+mod token;
+mod transport;
+mod upload;
+
+pub use apns::Apns;
+pub use config::{Config, Pauses};
+pub use error::{CredentialFault, Error, FieldFault};
+pub use fcm::Fcm;
+pub use record::{AnswerRecord, Exchange, RequestRecord};
+pub use token::{PushToken, TokenHash};
+pub use transport::Roots;

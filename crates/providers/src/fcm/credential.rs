@@ -1,0 +1,183 @@
+//! What Google wants from us: a service account's key file.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls_pki_types::PrivatePkcs8KeyDer;
+use rustls_pki_types::pem::PemObject;
+use serde::Deserialize;
+use zeroize::Zeroize;
+
+use super::oauth::AccessTokens;
+use crate::error::CredentialFault;
+use crate::jws::SigningKey;
+use crate::upload::{FileKind, check_size};
+
+/// The name in messages about a key file that is incomplete.
+const INPUT: &str = "the service account key";
+/// What to do about one.
+const DOWNLOAD_AGAIN: &str = "In the Firebase console, open Project settings, Service accounts, and choose \"Generate new private key\"; upload that file unchanged.";
+
+/// A service account's key. Clones share the key and the access token got with it.
+#[derive(Clone)]
+pub struct ServiceAccount(pub(super) Arc<Account>);
+
+/// What clones share.
+pub(super) struct Account {
+    /// The Firebase project pushes are sent through.
+    pub(super) project_id: String,
+    /// Who we are, the assertion's `iss`.
+    pub(super) client_email: String,
+    /// The key's id, the assertion's `kid`.
+    pub(super) key_id: String,
+    /// Where to get access tokens, the assertion's `aud`.
+    pub(super) token_uri: String,
+    /// The key.
+    pub(super) key: SigningKey,
+    /// The access token.
+    pub(super) tokens: AccessTokens,
+}
+
+/// The key file, as far as it matters here.
+#[derive(Deserialize)]
+struct KeyFile {
+    /// The project.
+    project_id: String,
+    /// The key's id.
+    private_key_id: String,
+    /// PKCS#8 in PEM.
+    private_key: String,
+    /// The account.
+    client_email: String,
+    /// The OAuth endpoint.
+    #[serde(default = "google_token_uri")]
+    token_uri: String,
+}
+
+impl Drop for KeyFile {
+    fn drop(&mut self) {
+        self.private_key.zeroize();
+    }
+}
+
+/// Google's OAuth 2 token endpoint.
+/// <https://developers.google.com/identity/protocols/oauth2/service-account>
+fn google_token_uri() -> String {
+    "https://oauth2.googleapis.com/token".to_owned()
+}
+
+impl ServiceAccount {
+    /// Reads the JSON key file of a Google service account.
+    ///
+    /// # Errors
+    ///
+    /// A [`CredentialFault`] that names the file for what it is: `google-services.json` and the
+    /// retired server keys are told apart from a broken key file.
+    pub fn parse(file: &[u8]) -> Result<Self, CredentialFault> {
+        check_size(file)?;
+        let kind = FileKind::of(file);
+        if kind != FileKind::ServiceAccount {
+            return Err(CredentialFault::WrongFile {
+                wanted: "a service account key (JSON)",
+                found: kind.name(),
+                remedy: wrong_file_remedy(kind),
+            });
+        }
+        let unreadable = |problem: String| CredentialFault::Unreadable {
+            input: INPUT,
+            problem,
+            remedy: DOWNLOAD_AGAIN,
+        };
+        let parsed: KeyFile =
+            serde_json::from_slice(file).map_err(|error| unreadable(error.to_string()))?;
+        check_project(&parsed.project_id)?;
+        for (field, text) in
+            [("client_email", &parsed.client_email), ("private_key_id", &parsed.private_key_id)]
+        {
+            if text.trim().is_empty() {
+                let problem = "is empty".to_owned();
+                return Err(CredentialFault::Field { field, problem, remedy: DOWNLOAD_AGAIN });
+            }
+        }
+        let der = PrivatePkcs8KeyDer::from_pem_slice(parsed.private_key.as_bytes())
+            .map_err(|error| unreadable(format!("private_key: {error}")))?;
+        let key = SigningKey::rs256(der.secret_pkcs8_der())
+            .ok_or_else(|| unreadable("private_key: not an RSA key".to_owned()))?;
+        Ok(Self(Arc::new(Account {
+            project_id: parsed.project_id.clone(),
+            client_email: parsed.client_email.clone(),
+            key_id: parsed.private_key_id.clone(),
+            token_uri: parsed.token_uri.clone(),
+            key,
+            tokens: AccessTokens::default(),
+        })))
+    }
+
+    /// The Firebase project that pushes go through.
+    pub fn project_id(&self) -> &str {
+        &self.0.project_id
+    }
+
+    /// The account's name.
+    pub fn client_email(&self) -> &str {
+        &self.0.client_email
+    }
+
+    /// The key's id.
+    pub fn key_id(&self) -> &str {
+        &self.0.key_id
+    }
+}
+
+impl fmt::Debug for ServiceAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceAccount")
+            .field("project_id", &self.0.project_id)
+            .field("client_email", &self.0.client_email)
+            .field("key_id", &self.0.key_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Project ids stand in the path: lower-case letters, digits, hyphens; old ones have a domain and
+/// a colon before it.
+fn check_project(id: &str) -> Result<(), CredentialFault> {
+    let good = (1..=100).contains(&id.len())
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b':' | b'_'));
+    if good {
+        return Ok(());
+    }
+    Err(CredentialFault::Field {
+        field: "project_id",
+        problem: format!("{id:?} is not a project id"),
+        remedy: DOWNLOAD_AGAIN,
+    })
+}
+
+/// What to do instead of uploading this.
+const fn wrong_file_remedy(kind: FileKind) -> &'static str {
+    match kind {
+        FileKind::GoogleServices => {
+            "google-services.json belongs into the app; the server needs the service account key: Firebase console, Project settings, Service accounts, \"Generate new private key\"."
+        }
+        FileKind::LegacyServerKey => {
+            "Google shut down the API of server keys in 2024; upload a service account key instead: Firebase console, Project settings, Service accounts, \"Generate new private key\"."
+        }
+        FileKind::Pkcs12
+        | FileKind::CertificateDer
+        | FileKind::CertificatePem
+        | FileKind::Pkcs8Pem => "This belongs to APNs; upload it there.",
+        FileKind::Empty
+        | FileKind::OldKeyPem
+        | FileKind::EncryptedKeyPem
+        | FileKind::SigningRequest
+        | FileKind::SignedContainer
+        | FileKind::ServiceAccount
+        | FileKind::GoogleServicePlist
+        | FileKind::Json
+        | FileKind::Unknown => DOWNLOAD_AGAIN,
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,62 @@
+//! The `Retry-After` header (RFC 9110, section 10.2.3): seconds or a date.
+
+use std::time::Duration;
+
+use domain::Time;
+use http::{HeaderMap, header::RETRY_AFTER};
+use jiff::fmt::rfc2822::DateTimeParser;
+
+/// No provider's pause is believed beyond this; a longer one is a mistake or a broken clock.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long the answer asks to wait, if it says so in a form that can be read; at most a day.
+pub(crate) fn retry_after(headers: &HeaderMap, now: Time) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let pause = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let date = DateTimeParser::new().parse_timestamp(text).ok()?;
+            now.until(Time::from_millis(date.as_millisecond()))
+        }
+    };
+    Some(pause.min(LONGEST))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(text: &str, now: Time, expected: Option<Duration>) {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, HeaderValue::from_str(text).expect("test text is visible"));
+        assert_eq!(retry_after(&headers, now), expected, "{text}");
+    }
+
+    #[test]
+    fn seconds_and_dates_are_read() {
+        let now = Time::from_millis(784_111_777_000); // Sun, 06 Nov 1994 08:49:37 GMT
+        check("120", now, Some(Duration::from_secs(120)));
+        check(" 0 ", now, Some(Duration::ZERO));
+        check("Sun, 06 Nov 1994 08:50:37 GMT", now, Some(Duration::from_secs(60)));
+        check("Sun, 06 Nov 1994 08:00:00 GMT", now, Some(Duration::ZERO));
+        check("99999999999999", now, Some(LONGEST));
+        check("-5", now, None);
+        check("soon", now, None);
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..64), now: i64) {
+            if let Ok(value) = HeaderValue::from_bytes(&bytes) {
+                let mut headers = HeaderMap::new();
+                headers.insert(RETRY_AFTER, value);
+                let pause = retry_after(&headers, Time::from_micros(now));
+                prop_assert!(pause.is_none_or(|pause| pause <= LONGEST));
+            }
+        }
+    }
+}

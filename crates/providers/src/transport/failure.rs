@@ -1,0 +1,143 @@
+//! Why a request was not processed.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use domain::{Diagnosis, Outcome, Refusal, RetryRule, TokenVerdict};
+use rustls::AlertDescription;
+use thiserror::Error;
+
+use crate::config::Pauses;
+
+/// Why a request was surely not processed. Cheap to clone: one failed connect answers everybody
+/// who waited for it.
+#[derive(Clone, Debug, Error)]
+pub(crate) enum Failure {
+    /// The host name did not resolve.
+    #[error("name not resolved: {0}")]
+    Resolve(Arc<str>),
+    /// No address of the host took a TCP connection.
+    #[error("not connected: {0}")]
+    Connect(Arc<str>),
+    /// The server's certificate is not one we trust.
+    #[error("server TLS not trusted: {0}")]
+    Untrusted(Arc<str>),
+    /// The server ended the TLS connection with this alert (RFC 8446, section 6).
+    #[error("TLS alert {0} from the server")]
+    Alert(u8),
+    /// TLS or HTTP/2 did not come about for another reason.
+    #[error("no HTTP/2 connection: {0}")]
+    Handshake(Arc<str>),
+    /// Something took longer than its time-out.
+    #[error("timed out: {0}")]
+    TimedOut(&'static str),
+    /// The server closed the connection and gave a reason that another connection will not cure.
+    #[error("connection refused by GOAWAY: {}", String::from_utf8_lossy(.0))]
+    GoAway(Bytes),
+    /// The server left the request unprocessed too many times in a row.
+    #[error("left unprocessed {0} times: {1}")]
+    Unprocessed(u32, Arc<str>),
+    /// The request itself could not be built or is not allowed by HTTP/2.
+    #[error("not a valid request: {0}")]
+    Request(Arc<str>),
+    /// The transport was closed.
+    #[error("the client was closed")]
+    Closed,
+}
+
+impl Failure {
+    /// Sorts an error of connecting: alerts and certificates apart from the rest.
+    pub(super) fn of_tls(error: &std::io::Error) -> Self {
+        if let Some(alert) = alert_in(error) {
+            return Self::Alert(alert);
+        }
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        match inner {
+            Some(rustls::Error::InvalidCertificate(problem)) => {
+                Self::Untrusted(problem.to_string().into())
+            }
+            _ => Self::Handshake(error.to_string().into()),
+        }
+    }
+
+    /// Whether the server refused the connection itself, so that trying again at once is rude.
+    pub(super) const fn is_refusal(&self) -> bool {
+        matches!(self, Self::Alert(_) | Self::GoAway(_))
+    }
+
+    /// A word for the push log and for metrics.
+    pub(crate) const fn reason(&self) -> &'static str {
+        match self {
+            Self::Resolve(_) => "NameNotResolved",
+            Self::Connect(_) => "NotConnected",
+            Self::Untrusted(_) => "ServerTlsNotTrusted",
+            Self::Alert(_) => "TlsAlert",
+            Self::Handshake(_) => "NoHttp2",
+            Self::TimedOut(_) => "TimedOut",
+            Self::GoAway(_) => "GoAway",
+            Self::Unprocessed(..) => "Unprocessed",
+            Self::Request(_) => "RequestInvalid",
+            Self::Closed => "ClientClosed",
+        }
+    }
+
+    /// One sentence that says what to do.
+    pub(crate) const fn remedy(&self) -> &'static str {
+        match self {
+            Self::Resolve(_) => "Check this server's DNS.",
+            Self::Connect(_) | Self::TimedOut(_) => {
+                "Check that this server may connect out to the push service, port 443 (APNs also takes 2197)."
+            }
+            Self::Untrusted(_) => {
+                "If a proxy inspects TLS here, add its authority to the extra roots; else check this server's root certificates and clock."
+            }
+            Self::Alert(_) | Self::GoAway(_) => "Check the credential.",
+            Self::Handshake(_) => {
+                "Check that nothing between here and the push service breaks HTTP/2 over TLS."
+            }
+            Self::Unprocessed(..) => "Wait; the provider is shedding load.",
+            Self::Request(_) => "Report this with the push's record; the request breaks HTTP/2.",
+            Self::Closed => "Nothing; the server is shutting down or the credential was replaced.",
+        }
+    }
+
+    /// The outcome that does not depend on the provider: unreachable, try again later.
+    pub(crate) fn outcome(&self, pauses: &Pauses) -> Outcome {
+        let (diagnosis, retry) = match self {
+            Self::Request(_) => (Diagnosis::BadPayload, RetryRule::Bare),
+            Self::Resolve(_)
+            | Self::Connect(_)
+            | Self::Untrusted(_)
+            | Self::Alert(_)
+            | Self::Handshake(_)
+            | Self::TimedOut(_)
+            | Self::GoAway(_)
+            | Self::Unprocessed(..)
+            | Self::Closed => {
+                let retry = RetryRule::BackOff { first: pauses.unreachable };
+                (Diagnosis::TemporarilyDisabled, retry)
+            }
+        };
+        Outcome::Refused(Refusal {
+            diagnosis,
+            retry,
+            token: TokenVerdict::Keep,
+            status: None,
+            reason: format!("{}: {self}", self.reason()),
+            remedy: self.remedy().to_owned(),
+        })
+    }
+}
+
+/// The alert in an error that tokio-rustls returned, if the server sent one.
+pub(super) fn alert_in(error: &std::io::Error) -> Option<u8> {
+    match error.get_ref()?.downcast_ref::<rustls::Error>()? {
+        rustls::Error::AlertReceived(alert) => Some(alert_number(*alert)),
+        _ => None,
+    }
+}
+
+/// The alert's number on the wire.
+fn alert_number(alert: AlertDescription) -> u8 {
+    u8::from(alert)
+}

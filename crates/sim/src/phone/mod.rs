@@ -23,6 +23,8 @@ mod options;
 mod os;
 mod push;
 mod storage;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,0 +1,246 @@
+//! One day's file: schema, rows.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{AppId, AttemptId, CallId, DeviceNumber, InboxId, MessageId, Offset, Time, WakeId};
+use rusqlite::types::{FromSqlError, Type, Value};
+use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, params, params_from_iter};
+
+use super::record::{Covered, DeviceName, Record, Step};
+use crate::Error;
+
+/// What `user_version` says of the schema below.
+const VERSION: i64 = 1;
+
+/// How long to wait for another connection's write: a log that is being closed, an operator's
+/// shell.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Every index ends in `at`, so that a subject's records come in order without sorting. The
+/// partial ones hold only the records that have such a subject. `offset_after` and `offset_up_to`
+/// have no index: they are looked at within one inbox.
+const SCHEMA: &str = "
+    CREATE TABLE record (
+        id           INTEGER PRIMARY KEY,
+        at           INTEGER NOT NULL,  -- microseconds since 1970-01-01
+        step         TEXT    NOT NULL,
+        reason       TEXT    NOT NULL,
+        app          INTEGER NOT NULL,
+        inbox        INTEGER NOT NULL,
+        user         TEXT,
+        device       INTEGER,
+        device_id    TEXT,
+        wake         BLOB,
+        attempt      BLOB,
+        message      BLOB,
+        call         BLOB,
+        code         INTEGER,
+        offset_after INTEGER,
+        offset_up_to INTEGER,
+        detail       TEXT               -- JSON
+    ) STRICT;
+    CREATE INDEX record_app     ON record (app, at);
+    CREATE INDEX record_inbox   ON record (inbox, at);
+    CREATE INDEX record_device  ON record (device, at)    WHERE device  IS NOT NULL;
+    CREATE INDEX record_wake    ON record (wake, at)      WHERE wake    IS NOT NULL;
+    CREATE INDEX record_message ON record (message, at)   WHERE message IS NOT NULL;
+    CREATE INDEX record_call    ON record (call, at)      WHERE call    IS NOT NULL;
+    CREATE INDEX record_code    ON record (app, code, at) WHERE code    IS NOT NULL;
+";
+
+const INSERT: &str = "
+    INSERT INTO record (at, step, reason, app, inbox, user, device, device_id, wake, attempt,
+                        message, call, code, offset_after, offset_up_to, detail)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+
+/// The columns that [`File::select`] needs, in its order.
+pub(super) const COLUMNS: &str = "id, at, step, reason, app, inbox, user, device, device_id, \
+     wake, attempt, message, call, code, offset_after, offset_up_to, detail";
+
+/// A day's file, open.
+#[derive(Debug)]
+pub(super) struct File {
+    path: PathBuf,
+    connection: Connection,
+}
+
+impl File {
+    /// Opens a file to write to, made if it is not there.
+    pub(super) fn create(path: &Path) -> Result<Self, Error> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut file = Self::open(path, flags)?;
+        file.prepare().map_err(|error| failed(path, error))?;
+        file.check_version()?;
+        Ok(file)
+    }
+
+    /// Opens a file to read from; `None` when it is gone.
+    pub(super) fn read(path: &Path) -> Result<Option<Self>, Error> {
+        // Not read-only: a read-only connection that is the last to close leaves a WAL behind.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let file = match Self::open(path, flags) {
+            Err(_) if !path.exists() => return Ok(None),
+            opened => opened?,
+        };
+        file.connection
+            .pragma_update(None, "query_only", true)
+            .map_err(|error| failed(path, error))?;
+        // Version 0: made, but its maker died before the schema was in it.
+        Ok(if file.check_version()? == 0 { None } else { Some(file) })
+    }
+
+    fn open(path: &Path, flags: OpenFlags) -> Result<Self, Error> {
+        let open = || {
+            let connection = Connection::open_with_flags(path, flags)?;
+            connection.busy_timeout(PATIENCE)?;
+            Ok(connection)
+        };
+        let connection = open().map_err(|error| failed(path, error))?;
+        Ok(Self { path: path.to_owned(), connection })
+    }
+
+    /// Relaxed sync, and the schema if the file has none.
+    fn prepare(&mut self) -> Result<(), rusqlite::Error> {
+        self.connection.pragma_update(None, "journal_mode", "wal")?;
+        self.connection.pragma_update(None, "synchronous", "normal")?;
+        // Under the write lock, because two writers may open a new file at once: a log that is
+        // being closed and its successor.
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let version: i64 =
+            transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if version == 0 {
+            transaction.execute_batch(SCHEMA)?;
+            transaction.pragma_update(None, "user_version", VERSION)?;
+        }
+        transaction.commit()
+    }
+
+    fn check_version(&self) -> Result<i64, Error> {
+        let found = self
+            .connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .map_err(|error| failed(&self.path, error))?;
+        if found > VERSION {
+            return Err(Error::Newer { path: self.path.clone(), found, known: VERSION });
+        }
+        Ok(found)
+    }
+
+    /// Writes records in one transaction: all of them or none.
+    pub(super) fn insert(&mut self, records: &[Record]) -> Result<(), Error> {
+        insert(&mut self.connection, records).map_err(|error| failed(&self.path, error))
+    }
+
+    /// Rows of a `SELECT` of [`COLUMNS`], with their ids.
+    pub(super) fn select(&self, sql: &str, values: &[Value]) -> Result<Vec<(i64, Record)>, Error> {
+        let select = || {
+            let mut statement = self.connection.prepare(sql)?;
+            let rows = statement.query_map(params_from_iter(values), record)?;
+            rows.collect::<Result<Vec<_>, _>>()
+        };
+        select().map_err(|error| failed(&self.path, error))
+    }
+
+    /// How SQLite would answer a `SELECT`: the lines of its plan.
+    #[cfg(test)]
+    pub(super) fn plan(&self, sql: &str, values: &[Value]) -> Vec<String> {
+        let mut statement = self.connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let lines = statement.query_map(params_from_iter(values), |row| row.get(3)).unwrap();
+        lines.collect::<Result<Vec<String>, _>>().unwrap()
+    }
+
+    /// Makes the disk full for this file: it may not grow beyond what it has.
+    #[cfg(test)]
+    pub(super) fn grow_no_more(&self) {
+        self.connection.pragma_update(None, "max_page_count", 1).unwrap();
+    }
+}
+
+/// 128 bits as they are stored: in the order in which they are written down.
+pub(super) const fn blob(bits: u128) -> [u8; 16] {
+    bits.to_be_bytes()
+}
+
+fn insert(connection: &mut Connection, records: &[Record]) -> Result<(), rusqlite::Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    {
+        let mut statement = transaction.prepare_cached(INSERT)?;
+        for record in records {
+            statement.execute(params![
+                record.at.as_micros(),
+                record.step.as_str(),
+                record.reason,
+                record.app.number(),
+                record.inbox.number(),
+                record.user.as_deref(),
+                record.device.as_ref().map(|device| device.number.number()),
+                record.device.as_ref().map(|device| &*device.id),
+                record.wake.map(|wake| blob(wake.bits())),
+                record.attempt.map(|attempt| blob(attempt.bits())),
+                record.message.map(|message| blob(message.bits())),
+                record.call.map(|call| blob(call.bits())),
+                record.code,
+                record.offsets.map(|offsets| offsets.after.number()),
+                record.offsets.map(|offsets| offsets.up_to.number()),
+                record.detail,
+            ])?;
+        }
+    }
+    transaction.commit()
+}
+
+fn record(row: &Row<'_>) -> Result<(i64, Record), rusqlite::Error> {
+    let bits = |column| -> Result<Option<u128>, rusqlite::Error> {
+        Ok(row.get::<_, Option<[u8; 16]>>(column)?.map(u128::from_be_bytes))
+    };
+    let step: String = row.get(2)?;
+    let step = Step::parse(&step).ok_or_else(|| {
+        let unknown = FromSqlError::Other(format!("no step is called {step}").into());
+        rusqlite::Error::FromSqlConversionFailure(2, Type::Text, Box::new(unknown))
+    })?;
+    let device = match (row.get(7)?, row.get::<_, Option<Arc<str>>>(8)?) {
+        (Some(number), Some(id)) => {
+            Some(DeviceName { number: DeviceNumber::from_number(number), id })
+        }
+        _ => None,
+    };
+    let offsets = match (row.get(14)?, row.get(15)?) {
+        (Some(after), Some(up_to)) => {
+            Some(Covered { after: Offset::from_number(after), up_to: Offset::from_number(up_to) })
+        }
+        _ => None,
+    };
+    let record = Record {
+        at: Time::from_micros(row.get(1)?),
+        step,
+        reason: Cow::Owned(row.get(3)?),
+        app: AppId::from_number(row.get(4)?),
+        inbox: InboxId::from_number(row.get(5)?),
+        user: row.get(6)?,
+        device,
+        wake: bits(9)?.map(WakeId::from_bits),
+        attempt: bits(10)?.map(AttemptId::from_bits),
+        message: bits(11)?.map(MessageId::from_bits),
+        call: bits(12)?.map(CallId::from_bits),
+        code: row.get(13)?,
+        offsets,
+        detail: row.get(16)?,
+    };
+    Ok((row.get(0)?, record))
+}
+
+fn failed(path: &Path, error: rusqlite::Error) -> Error {
+    match Error::from(error) {
+        Error::Database(text) => Error::Database(format!(
+            "push log {}: {text}; if the file is damaged, move it away",
+            path.display()
+        )),
+        other => other,
+    }
+}

@@ -1,1 +1,434 @@
-//! To be written.
+//! The durable truth of Reveille.
+//!
+//! What it does: keeps apps, users' inboxes, devices, sessions, wakes and calls; every change of a
+//! user's delivery is one transaction that looks at everything anew, asks `domain` what to do, and
+//! writes it. What it does **not** do: no sockets, no pushes, no clock (`now` is an argument), no
+//! public shapes.
+//!
+//! ```text
+//!   accept, ack, connect, claim, settle, … ─▶ [ one writer, group commit ] ─▶ reveille.db
+//!                                                 │ Effects: look at that inbox, that lane
+//!   read, devices, … ◀───────── [ readers ] ◀─────┘
+//!   records of what was done and why ─▶ [ log ] ─▶ log/2026-11-23.db
+//! ```
+//!
+//! Read first: [`Store`], [`model::Effects`], [`model::Claimed`].
+
+mod error;
+pub mod log;
+pub mod model;
+mod slots;
+mod sqlite;
+
+use std::path::PathBuf;
+
+use domain::inbox::Held;
+use domain::session::AppState;
+use domain::{
+    AppId, CallId, CredentialId, DeviceNumber, InboxId, Incarnation, KeyId, LaneId, MessageId,
+    Offset, SessionId, TargetKind, Time,
+};
+
+pub use error::Error;
+pub use slots::{Slot, Slots};
+
+use model::{
+    Accept, Accepted, Acked, ApiKey, App, CallMove, CallMoved, CallRecord, CallStart, CallStarted,
+    Claimed, Connect, Connected, Credential, Device, DeviceIdentity, Digest, Effects, InboxLimits,
+    InboxRead, SetTarget, Settings, Settle, SettleDone, Signal, TargetSet, UserToken,
+};
+use sqlite::Sqlite;
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The data directory; made if it is not there.
+    pub dir: PathBuf,
+    /// Reader threads.
+    pub readers: usize,
+    /// Changes in one commit at most.
+    pub batch: usize,
+    /// What an inbox holds at most.
+    pub inbox: InboxLimits,
+    /// The most pages of 4 KiB the database may grow to; `None`: as the disk allows.
+    pub max_pages: Option<u32>,
+}
+
+impl Options {
+    /// The usual ones, in `dir`.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            readers: 2,
+            batch: 256,
+            inbox: InboxLimits::default(),
+            max_pages: None,
+        }
+    }
+}
+
+/// A life of this node has begun.
+#[derive(Debug)]
+pub struct Started {
+    /// Its number.
+    pub incarnation: Incarnation,
+    /// What the end of the last one left to do.
+    pub effects: Effects,
+}
+
+/// The durable truth. Cheap to clone; every handle is the same store.
+#[derive(Clone)]
+pub struct Store {
+    backend: Backend,
+}
+
+/// The closed set of back ends.
+#[derive(Clone)]
+enum Backend {
+    /// One file, one process.
+    Sqlite(Sqlite),
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Backend::Sqlite(_) = &self.backend;
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the SQLite store of a data directory, brings its schema up to date, and takes its
+    /// lock.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InUse`], [`Error::Newer`], [`Error::File`], [`Error::Database`].
+    pub fn open(options: &Options) -> Result<Self, Error> {
+        Ok(Self { backend: Backend::Sqlite(Sqlite::open(options)?) })
+    }
+
+    fn sqlite(&self) -> &Sqlite {
+        let Backend::Sqlite(sqlite) = &self.backend;
+        sqlite
+    }
+
+    /// Ends the store once the last change is answered. Other handles must be gone.
+    pub fn close(self) {
+        let Backend::Sqlite(sqlite) = self.backend;
+        sqlite.close();
+    }
+
+    /// The key that turns idempotency keys into message ids. It goes with the database.
+    pub fn id_key(&self) -> [u8; 32] {
+        self.sqlite().id_key()
+    }
+
+    /// Begins a life of this node: sessions and attempts of the last one are void. Devices whose
+    /// session died with it are pushed only after `grace`, time to come back.
+    pub async fn start(&self, now: Time, grace: Time) -> Result<Started, Error> {
+        self.sqlite().start(now, grace).await
+    }
+
+    // --- messages ---------------------------------------------------------------------------------
+
+    /// Accepts a message: answered only after it, its idempotency key and every wake owed are
+    /// durable in one transaction.
+    pub async fn accept(&self, accept: Accept) -> Result<(Accepted, Effects), Error> {
+        self.sqlite().accept(accept).await
+    }
+
+    /// One ordered read: up to `limit` entries behind `after`. `None`: no such inbox.
+    pub async fn read(
+        &self,
+        inbox: InboxId,
+        after: Offset,
+        limit: usize,
+        now: Time,
+    ) -> Result<Option<InboxRead>, Error> {
+        self.sqlite().read(inbox, after, limit, now).await
+    }
+
+    /// A device holds everything up to a position. Progress writes receipts for the senders, trims,
+    /// and closes the device's wake when nothing is owed any more. With `session`, progress takes
+    /// that session's suspicion off.
+    pub async fn ack(
+        &self,
+        device: DeviceNumber,
+        held: Held,
+        session: Option<SessionId>,
+        now: Time,
+    ) -> Result<(Acked, Effects), Error> {
+        self.sqlite().ack(device, held, session, now).await
+    }
+
+    /// A push handler read the inbox by HTTP: a due wake moves away, once per attempt.
+    pub async fn fetched(&self, device: DeviceNumber, now: Time) -> Result<Effects, Error> {
+        self.sqlite().fetched(device, now).await
+    }
+
+    /// Where a message is. `None`: unknown, or older than the idempotency window.
+    pub async fn find_message(
+        &self,
+        app: AppId,
+        message: MessageId,
+    ) -> Result<Option<Vec<(InboxId, Offset)>>, Error> {
+        self.sqlite().find_message(app, message).await
+    }
+
+    // --- devices and sessions -----------------------------------------------------------------------
+
+    /// A device connects: proves itself, acks what it holds, and has a session.
+    pub async fn connect(&self, connect: Connect) -> Result<Connected, Error> {
+        self.sqlite().connect(connect).await
+    }
+
+    /// A session ended; opens the wake when the cursor is behind. Conditional on the session's id:
+    /// the late close of a replaced session does nothing.
+    pub async fn end_session(&self, session: SessionId, now: Time) -> Result<Effects, Error> {
+        self.sqlite().end_session(session, now).await
+    }
+
+    /// A session missed its ack deadline: it is suspect, and the wake is open and due.
+    pub async fn suspect(&self, session: SessionId, now: Time) -> Result<Effects, Error> {
+        self.sqlite().suspect(session, now).await
+    }
+
+    /// A suspect session shows life while nothing is owed.
+    pub async fn clear_suspect(&self, session: SessionId) -> Result<(), Error> {
+        self.sqlite().clear_suspect(session).await
+    }
+
+    /// The app came to the foreground or left it.
+    pub async fn set_state(&self, session: SessionId, state: AppState) -> Result<(), Error> {
+        self.sqlite().set_state(session, state).await
+    }
+
+    /// Registers a push target. A token that was another device's moves to this one.
+    pub async fn set_target(&self, set: SetTarget) -> Result<TargetSet, Error> {
+        self.sqlite().set_target(set).await
+    }
+
+    /// Forgets one push target of a device, or all; returns how many there were.
+    pub async fn remove_targets(
+        &self,
+        device: DeviceNumber,
+        kind: Option<TargetKind>,
+        now: Time,
+    ) -> Result<(usize, Effects), Error> {
+        self.sqlite().remove_targets(device, kind, now).await
+    }
+
+    /// The devices of a user, with targets and open wakes.
+    pub async fn devices(&self, inbox: InboxId) -> Result<Vec<Device>, Error> {
+        self.sqlite().devices(inbox).await
+    }
+
+    /// The device of a secret.
+    pub async fn device_by_secret(&self, secret: Digest) -> Result<Option<DeviceIdentity>, Error> {
+        self.sqlite().device_by_secret(secret).await
+    }
+
+    /// A device of an app, by the client's own id.
+    pub async fn device_by_name(
+        &self,
+        app: AppId,
+        name: String,
+    ) -> Result<Option<DeviceIdentity>, Error> {
+        self.sqlite().device_by_name(app, name).await
+    }
+
+    // --- wakes ------------------------------------------------------------------------------------------
+
+    /// Claims up to `limit` due wakes of a lane: re-reads everything and says what to push.
+    pub async fn claim(
+        &self,
+        lane: LaneId,
+        limit: usize,
+        incarnation: Incarnation,
+        now: Time,
+    ) -> Result<(Vec<Claimed>, Effects), Error> {
+        self.sqlite().claim(lane, limit, incarnation, now).await
+    }
+
+    /// Settles an attempt: the token's verdict, then the wake's next step, if the attempt is still
+    /// the open one.
+    pub async fn settle(&self, settle: Settle) -> Result<SettleDone, Error> {
+        self.sqlite().settle(settle).await
+    }
+
+    /// Every lane with a wake that is not parked, and when its next one is due.
+    pub async fn lanes_due(&self) -> Result<Vec<(LaneId, Time)>, Error> {
+        self.sqlite().lanes_due().await
+    }
+
+    // --- calls --------------------------------------------------------------------------------------------
+
+    /// Starts a call, with a wake for every device of the callee.
+    pub async fn start_call(&self, start: CallStart) -> Result<(CallStarted, Effects), Error> {
+        self.sqlite().start_call(start).await
+    }
+
+    /// A device says that it rings. `None`: no such call for this user.
+    pub async fn ringing(
+        &self,
+        app: AppId,
+        call: CallId,
+        device: DeviceNumber,
+        inbox: InboxId,
+    ) -> Result<(Option<CallRecord>, Effects), Error> {
+        self.sqlite().ringing(app, call, device, inbox).await
+    }
+
+    /// Moves a call; one winner. The end of a missed call and its message are one transaction.
+    pub async fn move_call(&self, step: CallMove) -> Result<(CallMoved, Effects), Error> {
+        self.sqlite().move_call(step).await
+    }
+
+    /// Whether a call still rings.
+    pub async fn call_rings(&self, number: i64) -> Result<bool, Error> {
+        self.sqlite().call_rings(number).await
+    }
+
+    /// Calls whose ringing time is over, and when the next one's is.
+    pub async fn calls_overdue(&self, now: Time) -> Result<(Vec<CallRecord>, Option<Time>), Error> {
+        self.sqlite().calls_overdue(now).await
+    }
+
+    /// Keeps and numbers a signal. `None`: no such call, or the device has no part in it.
+    pub async fn signal(
+        &self,
+        app: AppId,
+        call: CallId,
+        device: DeviceNumber,
+        inbox: InboxId,
+        body: String,
+    ) -> Result<Option<(CallRecord, Signal)>, Error> {
+        self.sqlite().signal(app, call, device, inbox, body).await
+    }
+
+    /// The signals of a call, in order.
+    pub async fn signals(&self, call: i64) -> Result<Vec<Signal>, Error> {
+        self.sqlite().signals(call).await
+    }
+
+    // --- apps -----------------------------------------------------------------------------------------------
+
+    /// Makes an app, with default settings.
+    pub async fn add_app(&self, name: String, now: Time) -> Result<App, Error> {
+        self.sqlite().add_app(name, now).await
+    }
+
+    /// All apps, oldest first.
+    pub async fn apps(&self) -> Result<Vec<App>, Error> {
+        self.sqlite().apps().await
+    }
+
+    /// One app.
+    pub async fn app(&self, app: AppId) -> Result<Option<App>, Error> {
+        self.sqlite().app(app).await
+    }
+
+    /// Adds an API key to an app. `None`: no such app.
+    pub async fn add_key(
+        &self,
+        app: AppId,
+        name: String,
+        hash: Digest,
+        now: Time,
+    ) -> Result<Option<ApiKey>, Error> {
+        self.sqlite().add_key(app, name, hash, now).await
+    }
+
+    /// The API keys of an app, oldest first.
+    pub async fn keys(&self, app: AppId) -> Result<Vec<ApiKey>, Error> {
+        self.sqlite().keys(app).await
+    }
+
+    /// The API key of a hash.
+    pub async fn key_by_hash(&self, hash: Digest) -> Result<Option<ApiKey>, Error> {
+        self.sqlite().key_by_hash(hash).await
+    }
+
+    /// Takes an API key back; returns whether there was one.
+    pub async fn remove_key(&self, app: AppId, key: KeyId) -> Result<bool, Error> {
+        self.sqlite().remove_key(app, key).await
+    }
+
+    /// An app's settings. `None`: no such app.
+    pub async fn settings(&self, app: AppId) -> Result<Option<Settings>, Error> {
+        self.sqlite().settings(app).await
+    }
+
+    /// Changes an app's settings; open wakes look again. `false`: no such app.
+    pub async fn set_settings(
+        &self,
+        app: AppId,
+        settings: Settings,
+        now: Time,
+    ) -> Result<(bool, Effects), Error> {
+        self.sqlite().set_settings(app, settings, now).await
+    }
+
+    /// Keeps a credential whose secret part the caller has sealed; parked wakes look again.
+    /// `None`: no such app.
+    pub async fn add_credential(
+        &self,
+        app: AppId,
+        kind: String,
+        facts: String,
+        sealed: Vec<u8>,
+        now: Time,
+    ) -> Result<(Option<Credential>, Effects), Error> {
+        self.sqlite().add_credential(app, kind, facts, sealed, now).await
+    }
+
+    /// The credentials of an app, or of all; newest first.
+    pub async fn credentials(&self, app: Option<AppId>) -> Result<Vec<Credential>, Error> {
+        self.sqlite().credentials(app).await
+    }
+
+    /// Takes a credential away; returns whether there was one.
+    pub async fn remove_credential(
+        &self,
+        app: AppId,
+        credential: CredentialId,
+    ) -> Result<bool, Error> {
+        self.sqlite().remove_credential(app, credential).await
+    }
+
+    /// The inbox of a user, made if the user is new. `None`: no such app.
+    pub async fn ensure_user(
+        &self,
+        app: AppId,
+        user: String,
+        now: Time,
+    ) -> Result<Option<InboxId>, Error> {
+        self.sqlite().ensure_user(app, user, now).await
+    }
+
+    /// The inbox of a user.
+    pub async fn user(&self, app: AppId, user: String) -> Result<Option<InboxId>, Error> {
+        self.sqlite().user(app, user).await
+    }
+
+    /// Keeps a user token's hash.
+    pub async fn add_user_token(
+        &self,
+        hash: Digest,
+        inbox: InboxId,
+        expires_at: Time,
+    ) -> Result<(), Error> {
+        self.sqlite().add_user_token(hash, inbox, expires_at).await
+    }
+
+    /// Whom a user token speaks for, expired ones included.
+    pub async fn user_token(&self, hash: Digest) -> Result<Option<UserToken>, Error> {
+        self.sqlite().user_token(hash).await
+    }
+
+    /// Forgets what has outlived its use; call it now and then with `slice` going round from 0 to
+    /// 255. Returns whether every inbox was looked at.
+    pub async fn sweep(&self, slice: u8, now: Time) -> Result<bool, Error> {
+        self.sqlite().sweep(slice, now).await
+    }
+}

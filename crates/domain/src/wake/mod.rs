@@ -264,6 +264,25 @@ impl Wake {
         }
     }
 
+    /// The process that held the device's session is gone; the device gets until `until` to come
+    /// back. `None`: nothing to write.
+    pub fn restarted(&self, until: Time) -> Option<Self> {
+        match (self.phase, self.reason) {
+            (Phase::Due(_), Reason::Live) => Some(self.clone().due_at(until, Reason::Restart)),
+            _ => None,
+        }
+    }
+
+    /// The device has no target left that could carry this wake: it waits for one. An attempt on
+    /// its way settles first.
+    #[must_use]
+    pub fn without_target(self) -> Self {
+        match self.phase {
+            Phase::Due(_) => self.park(Reason::NoTarget),
+            Phase::Claimed(_) | Phase::Parked => self,
+        }
+    }
+
     /// The process that held the attempt is gone. `None`: nothing to write.
     pub fn orphaned(&self, now: Time) -> Option<Self> {
         match self.phase {

@@ -1,0 +1,512 @@
+//! Devices, their sessions and their push targets.
+
+use domain::inbox::{Held, Known, Verdict, judge, starting_cursor};
+use domain::session::AppState;
+use domain::wake::{Rung, Wake};
+use domain::{DeviceNumber, Epoch, InboxId, Offset, Reason, SessionId, TargetKind, Time};
+use rusqlite::params;
+
+use super::inboxes::{InboxRow, open_wake_of};
+use super::rows::{At, Bits};
+use super::wakes::{DEVICE_COLUMNS, DEVICE_WIDTH, DeviceRow, device_row};
+use super::writer::Tx;
+use crate::Error;
+use crate::model::{
+    Connect, Connected, ConnectedDevice, Digest, Effects, Identity, SetTarget, TargetSet, WakeKey,
+};
+
+/// A device and what proves it.
+struct Proof {
+    row: DeviceRow,
+    secret: Digest,
+    proven: bool,
+}
+
+/// Why a session no longer counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Loss {
+    /// It ended.
+    Ended,
+    /// The process that held it is gone.
+    Restart,
+    /// It missed its ack deadline.
+    Suspect,
+}
+
+impl Tx<'_> {
+    /// A device connects: proves itself, acks what it holds, and has a session.
+    pub(super) fn connect(&mut self, connect: &Connect) -> Result<Connected, Error> {
+        let mut fx = Effects::default();
+        let found = self.proof(connect)?;
+        let (device, secret_issued) = match (&connect.identity, found) {
+            (Identity::Secret, None) => return Ok(Connected::BadSecret),
+            (Identity::Secret, Some(proof)) => {
+                self.prove(&proof)?;
+                (proof.row, false)
+            }
+            (Identity::User { app, inbox }, None) => {
+                let number = self.add_device(connect, app.number(), *inbox)?;
+                let row = self.device(number)?;
+                (row.ok_or_else(|| gone("a device just added"))?, true)
+            }
+            (Identity::User { inbox, .. }, Some(proof)) => {
+                let proves = connect.secret == Some(proof.secret);
+                if !proves && (proof.proven || proof.row.inbox != *inbox) {
+                    return Ok(match connect.secret {
+                        None => Connected::SecretRequired,
+                        Some(_) => Connected::BadSecret,
+                    });
+                }
+                if proof.row.inbox == *inbox {
+                    if proves {
+                        self.prove(&proof)?;
+                    } else {
+                        self.replace_secret(proof.row.number, connect.new_secret)?;
+                    }
+                    (proof.row, !proves)
+                } else {
+                    let row = self.move_device(&proof.row, *inbox, connect, &mut fx)?;
+                    (row, true)
+                }
+            }
+        };
+        let connected = self.open_session(device, connect, secret_issued, fx)?;
+        Ok(Connected::Yes(Box::new(connected)))
+    }
+
+    fn proof(&self, connect: &Connect) -> Result<Option<Proof>, Error> {
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok(Proof {
+                row: device_row(row)?,
+                secret: row.get(DEVICE_WIDTH)?,
+                proven: row.get(DEVICE_WIDTH + 1)?,
+            })
+        };
+        match &connect.identity {
+            Identity::User { app, .. } => {
+                let sql = format!(
+                    "SELECT {DEVICE_COLUMNS}, d.secret, d.proven FROM devices d
+                     WHERE d.app = ?1 AND d.name = ?2"
+                );
+                self.one(&sql, params![app.number(), connect.device], read)
+            }
+            Identity::Secret => {
+                let Some(secret) = connect.secret else { return Ok(None) };
+                let sql = format!(
+                    "SELECT {DEVICE_COLUMNS}, d.secret, d.proven FROM devices d
+                     WHERE d.secret = ?1 AND d.name = ?2"
+                );
+                self.one(&sql, params![&secret[..], connect.device], read)
+            }
+        }
+    }
+
+    fn prove(&self, proof: &Proof) -> Result<(), Error> {
+        if !proof.proven {
+            self.run("UPDATE devices SET proven = 1 WHERE id = ?1", [proof.row.number.number()])?;
+        }
+        Ok(())
+    }
+
+    fn replace_secret(&self, device: DeviceNumber, secret: Digest) -> Result<(), Error> {
+        self.run(
+            "UPDATE devices SET secret = ?2, proven = 0 WHERE id = ?1",
+            params![device.number(), &secret[..]],
+        )?;
+        Ok(())
+    }
+
+    fn add_device(
+        &self,
+        connect: &Connect,
+        app: i64,
+        inbox: InboxId,
+    ) -> Result<DeviceNumber, Error> {
+        let cursor = self.starting_cursor(inbox, None)?;
+        self.run(
+            "INSERT INTO devices (app, name, inbox, platform, secret, cursor, last_seen_at,
+                created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)",
+            params![
+                app,
+                connect.device,
+                inbox.number(),
+                connect.platform.as_str(),
+                &connect.new_secret[..],
+                cursor.number(),
+                At(connect.now),
+            ],
+        )?;
+        Ok(DeviceNumber::from_number(self.last_id()))
+    }
+
+    /// Where a device new to this inbox starts.
+    fn starting_cursor(
+        &self,
+        inbox: InboxId,
+        besides: Option<DeviceNumber>,
+    ) -> Result<Offset, Error> {
+        let row = self.inbox(inbox)?.ok_or_else(|| gone("the inbox of a valid token"))?;
+        let others = self.one(
+            "SELECT 1 FROM devices WHERE inbox = ?1 AND id <> ?2 LIMIT 1",
+            params![inbox.number(), besides.map_or(0, DeviceNumber::number)],
+            |_| Ok(()),
+        )?;
+        Ok(starting_cursor(others.is_some(), row.floor, row.delivered))
+    }
+
+    /// Another user signed in on the device: its old cursor, wakes and sessions end.
+    fn move_device(
+        &self,
+        device: &DeviceRow,
+        inbox: InboxId,
+        connect: &Connect,
+        fx: &mut Effects,
+    ) -> Result<DeviceRow, Error> {
+        let key = WakeKey { device: device.number, call: 0 };
+        if let Some(stored) = self.wake(key)? {
+            self.close_wake(&stored, Reason::Changed, fx)?;
+        }
+        self.run("DELETE FROM wakes WHERE device = ?1", [device.number.number()])?;
+        let cursor = self.starting_cursor(inbox, Some(device.number))?;
+        self.run(
+            "UPDATE devices SET inbox = ?2, cursor = ?3, secret = ?4, proven = 0 WHERE id = ?1",
+            params![
+                device.number.number(),
+                inbox.number(),
+                cursor.number(),
+                &connect.new_secret[..],
+            ],
+        )?;
+        let row = self.device(device.number)?;
+        row.ok_or_else(|| gone("a device just moved"))
+    }
+
+    fn open_session(
+        &mut self,
+        device: DeviceRow,
+        connect: &Connect,
+        secret_issued: bool,
+        mut fx: Effects,
+    ) -> Result<ConnectedDevice, Error> {
+        let wake = open_wake_of(self, device.number)?;
+        let mut closed = Vec::new();
+        if connect.replaces {
+            // Deleted before the new one is written: their late close will find nothing.
+            closed = self.all(
+                "DELETE FROM sessions WHERE device = ?1 AND fetch = 0 RETURNING id",
+                [device.number.number()],
+                session_id,
+            )?;
+        }
+        let inbox = self.inbox(device.inbox)?.ok_or_else(|| gone("the inbox of a device"))?;
+        let rolled_back = match connect.held {
+            Some(held) => self.hold(&device, &inbox, held, connect.now, &mut fx)?,
+            None => None,
+        };
+        self.run(
+            "UPDATE devices SET platform = ?2, app_version = ?3, locale = ?4, time_zone = ?5,
+                    last_seen_at = ?6 WHERE id = ?1",
+            params![
+                device.number.number(),
+                connect.platform.as_str(),
+                connect.app_version,
+                connect.locale,
+                connect.time_zone,
+                At(connect.now),
+            ],
+        )?;
+        self.run(
+            "INSERT INTO sessions (id, device, inbox, incarnation, fetch, foreground, connected_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                Bits(connect.session.bits()),
+                device.number.number(),
+                device.inbox.number(),
+                connect.incarnation.number(),
+                !connect.replaces,
+                connect.state == AppState::Foreground,
+                At(connect.now),
+            ],
+        )?;
+        let rolled_back_any = rolled_back.is_some();
+        closed.extend(rolled_back.unwrap_or_default());
+        let row = self.device(device.number)?.ok_or_else(|| gone("a device that connects"))?;
+        let inbox = self.inbox(device.inbox)?.ok_or_else(|| gone("the inbox of a device"))?;
+        Ok(ConnectedDevice {
+            app: row.app,
+            device: row.number,
+            inbox: row.inbox,
+            user: self.user_of(row.inbox)?,
+            epoch: inbox.epoch,
+            head: inbox.head,
+            cursor: row.cursor,
+            secret_issued,
+            targets: self.targets(row.number)?.into_iter().map(|target| target.kind).collect(),
+            replaced: closed,
+            rolled_back: rolled_back_any,
+            calls: self.calls_ringing_for(row.inbox)?,
+            wake,
+            effects: fx,
+        })
+    }
+
+    /// What a connecting device says it holds counts as an ack. Where it contradicts the store,
+    /// the store was rolled back: a new epoch begins, which keeps offsets and stored cursors and
+    /// ends the user's sessions. Returns the ended ones then.
+    fn hold(
+        &mut self,
+        device: &DeviceRow,
+        inbox: &InboxRow,
+        held: Held,
+        now: Time,
+        fx: &mut Effects,
+    ) -> Result<Option<Vec<SessionId>>, Error> {
+        let entry_there = self.entry_at(inbox.id, held.offset)?;
+        let known =
+            Known { epoch: inbox.epoch, head: inbox.head, cursor: device.cursor, entry_there };
+        match judge(held, known) {
+            Verdict::Nothing | Verdict::OtherEpoch => Ok(None),
+            Verdict::Progress(offset) => {
+                self.progress(device, inbox, offset, None, now, fx)?;
+                Ok(None)
+            }
+            Verdict::Contradiction => {
+                let epoch = Epoch::from_number(rand::random());
+                self.run(
+                    "UPDATE inboxes SET epoch = ?2 WHERE id = ?1",
+                    [inbox.id.number(), epoch.number()],
+                )?;
+                let sessions = self.all(
+                    "SELECT id FROM sessions WHERE inbox = ?1",
+                    [inbox.id.number()],
+                    session_id,
+                )?;
+                for session in &sessions {
+                    self.end_session(*session, now, fx)?;
+                }
+                Ok(Some(sessions))
+            }
+        }
+    }
+
+    /// A session ended. Conditional on its id: a late close of a replaced one does nothing.
+    pub(super) fn end_session(
+        &mut self,
+        session: SessionId,
+        now: Time,
+        fx: &mut Effects,
+    ) -> Result<(), Error> {
+        let device = self.one(
+            "DELETE FROM sessions WHERE id = ?1 RETURNING device",
+            [Bits(session.bits())],
+            |row| row.get(0).map(DeviceNumber::from_number),
+        )?;
+        let Some(device) = device else { return Ok(()) };
+        self.run(
+            "UPDATE devices SET last_seen_at = ?2 WHERE id = ?1",
+            params![device.number(), At(now)],
+        )?;
+        self.lost(device, Loss::Ended, now, now, fx)
+    }
+
+    /// A session missed its ack deadline. Conditional on its id.
+    pub(super) fn suspect(
+        &mut self,
+        session: SessionId,
+        now: Time,
+        fx: &mut Effects,
+    ) -> Result<(), Error> {
+        let device = self.one(
+            "UPDATE sessions SET suspect = 1 WHERE id = ?1 AND suspect = 0 RETURNING device",
+            [Bits(session.bits())],
+            |row| row.get(0).map(DeviceNumber::from_number),
+        )?;
+        match device {
+            None => Ok(()),
+            Some(device) => self.lost(device, Loss::Suspect, now, now, fx),
+        }
+    }
+
+    /// A session shows life while nothing is owed.
+    pub(super) fn clear_suspect(&self, session: SessionId) -> Result<(), Error> {
+        self.run(
+            "UPDATE sessions SET suspect = 0 WHERE id = ?1 AND suspect = 1",
+            [Bits(session.bits())],
+        )?;
+        Ok(())
+    }
+
+    /// A session of this device no longer counts: if none is left and something is owed, the wake
+    /// is open from here on, due at `due`.
+    fn lost(
+        &mut self,
+        device: DeviceNumber,
+        loss: Loss,
+        due: Time,
+        now: Time,
+        fx: &mut Effects,
+    ) -> Result<(), Error> {
+        let Some(row) = self.device(device)? else { return Ok(()) };
+        if row.live {
+            return Ok(());
+        }
+        if let Some(mut stored) = self.wake(WakeKey { device, call: 0 })? {
+            let next = match loss {
+                Loss::Ended => stored.wake.disconnected(due),
+                Loss::Restart => stored.wake.restarted(due),
+                Loss::Suspect => stored.wake.suspected(due),
+            };
+            if let Some(next) = next {
+                stored.wake = next;
+                self.save_wake(stored, &row, None, fx)?;
+            }
+            return Ok(());
+        }
+        let Some(owed) = self.owed(row.inbox, row.cursor, Offset::ZERO, now)? else {
+            return Ok(());
+        };
+        let settings = self.settings(row.app)?;
+        let reason = match loss {
+            Loss::Ended => Reason::Disconnected,
+            Loss::Restart => Reason::Restart,
+            Loss::Suspect => Reason::Suspect,
+        };
+        let wake = Wake::open(Rung::first(&settings.policy, row.platform), due, reason);
+        self.open_wake(&row, None, wake, Some(owed), None, now, fx)
+    }
+
+    /// The process starts anew: what the last one held is void.
+    ///
+    /// Sessions are dead; their devices get until `grace` to come back before they are pushed.
+    /// Attempts are nobody's; their wakes are due at once.
+    pub(super) fn void_last_life(
+        &mut self,
+        now: Time,
+        grace: Time,
+        fx: &mut Effects,
+    ) -> Result<(), Error> {
+        let devices = self.all("DELETE FROM sessions RETURNING device", [], |row| {
+            row.get(0).map(DeviceNumber::from_number)
+        })?;
+        for device in devices {
+            self.lost(device, Loss::Restart, grace, now, fx)?;
+        }
+        let orphans =
+            self.all("SELECT device, call FROM wakes WHERE attempt IS NOT NULL", [], |row| {
+                let device = DeviceNumber::from_number(row.get(0)?);
+                Ok(WakeKey { device, call: row.get(1)? })
+            })?;
+        for key in orphans {
+            let (Some(mut stored), Some(device)) = (self.wake(key)?, self.device(key.device)?)
+            else {
+                continue;
+            };
+            if let Some(orphan) = stored.wake.orphaned(now) {
+                stored.wake = orphan;
+                self.save_wake(stored, &device, None, fx)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A push handler read the inbox by HTTP.
+    pub(super) fn fetched(
+        &self,
+        device: DeviceNumber,
+        now: Time,
+        fx: &mut Effects,
+    ) -> Result<(), Error> {
+        let key = WakeKey { device, call: 0 };
+        let (Some(mut stored), Some(row)) = (self.wake(key)?, self.device(device)?) else {
+            return Ok(());
+        };
+        if let Some(moved) = stored.wake.fetched(now) {
+            stored.wake = moved;
+            self.save_wake(stored, &row, None, fx)?;
+        }
+        Ok(())
+    }
+
+    /// Registers a push target; a token that was another device's moves here.
+    pub(super) fn set_target(&mut self, set: &SetTarget) -> Result<TargetSet, Error> {
+        let Some(device) = self.device(set.device)? else { return Ok(TargetSet::NoDevice) };
+        let app = device.app.number();
+        let other = match set.kind {
+            TargetKind::Apns => Some(TargetKind::ApnsVoip),
+            TargetKind::ApnsVoip => Some(TargetKind::Apns),
+            TargetKind::Fcm | TargetKind::Webpush => None,
+        };
+        if let Some(other) = other {
+            let taken = self.one(
+                "SELECT 1 FROM targets WHERE app = ?1 AND kind = ?2 AND token = ?3",
+                params![app, other.as_str(), set.token],
+                |_| Ok(()),
+            )?;
+            if taken.is_some() {
+                return Ok(TargetSet::TokenOfOtherKind);
+            }
+        }
+        let mut effects = Effects::default();
+        let moved_from = self.all(
+            "DELETE FROM targets WHERE app = ?1 AND kind = ?2 AND token = ?3 AND device <> ?4
+             RETURNING device",
+            params![app, set.kind.as_str(), set.token, set.device.number()],
+            |row| row.get(0).map(DeviceNumber::from_number),
+        )?;
+        self.run(
+            "REPLACE INTO targets (device, kind, app, token, environment, app_id, registered_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                set.device.number(),
+                set.kind.as_str(),
+                app,
+                set.token,
+                set.environment.map(domain::Environment::as_str),
+                set.app_id,
+                At(set.now),
+            ],
+        )?;
+        for from in &moved_from {
+            self.reroute(*from, set.now, &mut effects)?;
+        }
+        self.reroute(set.device, set.now, &mut effects)?;
+        Ok(TargetSet::Yes { moved_from, effects })
+    }
+
+    /// Forgets a push target, or all of a device's.
+    pub(super) fn remove_targets(
+        &mut self,
+        device: DeviceNumber,
+        kind: Option<TargetKind>,
+        now: Time,
+        fx: &mut Effects,
+    ) -> Result<usize, Error> {
+        let removed = match kind {
+            Some(kind) => self.run(
+                "DELETE FROM targets WHERE device = ?1 AND kind = ?2",
+                params![device.number(), kind.as_str()],
+            )?,
+            None => self.run("DELETE FROM targets WHERE device = ?1", [device.number()])?,
+        };
+        self.reroute(device, now, fx)?;
+        Ok(removed)
+    }
+
+    /// The app came to the foreground or left it.
+    pub(super) fn set_state(&self, session: SessionId, state: AppState) -> Result<(), Error> {
+        self.run(
+            "UPDATE sessions SET foreground = ?2 WHERE id = ?1",
+            params![Bits(session.bits()), state == AppState::Foreground],
+        )?;
+        Ok(())
+    }
+}
+
+fn session_id(row: &rusqlite::Row<'_>) -> rusqlite::Result<SessionId> {
+    row.get::<_, Bits>(0).map(|bits| SessionId::from_bits(bits.0))
+}
+
+fn gone(what: &str) -> Error {
+    Error::Database(format!("{what} is not there"))
+}

@@ -1,0 +1,607 @@
+//! Wakes: opened, claimed, settled, closed.
+
+use domain::inbox::{Unacked, owed};
+use domain::policy::{route_call, route_messages};
+use domain::wake::{Claim, Draw, Facts, Phase, Plan, Presence, RingFacts, Rung, Settled, Wake};
+use domain::{
+    AppId, AttemptId, BackgroundBudget, DeviceNumber, Environment, InboxId, Incarnation, LaneId,
+    Offset, Owed, Platform, ProviderId, Reason, TargetKind, Time, TokenVerdict, WakeId,
+};
+use rusqlite::params;
+
+use super::rows::{
+    At, Bits, StoredWake, WAKE_COLUMNS, offset, stored_wake, target_kind, urgency, urgency_number,
+    word, word_or_null,
+};
+use super::writer::Tx;
+use crate::Error;
+use crate::model::{
+    Birth, CallRecord, Claimed, Decision, Effects, Lane, Newest, Settle, SettleDone, Target,
+    WakeKey,
+};
+
+/// How many of a device's unacknowledged entries a decision reads.
+const NEWEST: i64 = 100;
+
+/// A device as wakes see it.
+#[derive(Clone, Debug)]
+pub(super) struct DeviceRow {
+    pub(super) number: DeviceNumber,
+    pub(super) app: AppId,
+    pub(super) name: String,
+    pub(super) inbox: InboxId,
+    pub(super) platform: Platform,
+    pub(super) cursor: Offset,
+    pub(super) budget: BackgroundBudget,
+    pub(super) message_lane: Option<LaneId>,
+    pub(super) call_lane: Option<LaneId>,
+    pub(super) live: bool,
+}
+
+/// The columns of a [`DeviceRow`], from the alias `d`.
+pub(super) const DEVICE_COLUMNS: &str = "d.id, d.app, d.name, d.inbox, d.platform, d.cursor, \
+     d.background, d.message_lane, d.call_lane, \
+     EXISTS (SELECT 1 FROM sessions s WHERE s.device = d.id AND s.suspect = 0)";
+
+/// How many [`DEVICE_COLUMNS`] there are.
+pub(super) const DEVICE_WIDTH: usize = 10;
+
+pub(super) fn device_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DeviceRow> {
+    let background: Vec<i64> = serde_json::from_str(row.get_ref(6)?.as_str()?).unwrap_or_default();
+    Ok(DeviceRow {
+        number: DeviceNumber::from_number(row.get(0)?),
+        app: AppId::from_number(row.get(1)?),
+        name: row.get(2)?,
+        inbox: InboxId::from_number(row.get(3)?),
+        platform: word(row, 4, Platform::parse)?,
+        cursor: offset(row, 5)?,
+        budget: BackgroundBudget::from_times(background.into_iter().map(Time::from_micros)),
+        message_lane: row.get::<_, Option<i64>>(7)?.map(LaneId::from_number),
+        call_lane: row.get::<_, Option<i64>>(8)?.map(LaneId::from_number),
+        live: row.get(9)?,
+    })
+}
+
+impl DeviceRow {
+    fn lane(&self, call: i64) -> Option<LaneId> {
+        if call == 0 { self.message_lane } else { self.call_lane }
+    }
+
+    const fn presence(&self) -> Presence {
+        if self.live { Presence::Living } else { Presence::Asleep }
+    }
+}
+
+impl Tx<'_> {
+    pub(super) fn device(&self, device: DeviceNumber) -> Result<Option<DeviceRow>, Error> {
+        let sql = format!("SELECT {DEVICE_COLUMNS} FROM devices d WHERE d.id = ?1");
+        self.one(&sql, [device.number()], device_row)
+    }
+
+    pub(super) fn wake(&self, key: WakeKey) -> Result<Option<StoredWake>, Error> {
+        let sql = format!("SELECT {WAKE_COLUMNS} FROM wakes w WHERE w.device = ?1 AND w.call = ?2");
+        let found =
+            self.one(&sql, params![key.device.number(), key.call], |row| stored_wake(row, 0))?;
+        Ok(found.flatten())
+    }
+
+    /// What a device still has to get and be woken for.
+    pub(super) fn owed(
+        &self,
+        inbox: InboxId,
+        cursor: Offset,
+        pushed: Offset,
+        now: Time,
+    ) -> Result<Option<Owed>, Error> {
+        let entries = self.all(
+            "SELECT offset, urgency, expires_at FROM entries
+             WHERE inbox = ?1 AND offset > ?2 AND wakes = 1 ORDER BY offset DESC LIMIT ?3",
+            params![inbox.number(), cursor.number(), NEWEST],
+            |row| {
+                Ok(Unacked {
+                    offset: offset(row, 0)?,
+                    urgency: urgency(row.get(1)?),
+                    expires_at: row.get::<_, At>(2)?.0,
+                })
+            },
+        )?;
+        Ok(owed(entries, pushed, now))
+    }
+
+    /// Writes a wake; one that is due but has no lane waits for a target instead.
+    pub(super) fn save_wake(
+        &self,
+        mut stored: StoredWake,
+        device: &DeviceRow,
+        incarnation: Option<Incarnation>,
+        fx: &mut Effects,
+    ) -> Result<(), Error> {
+        let attempt = match stored.wake.phase {
+            Phase::Claimed(attempt) => Some(attempt),
+            Phase::Due(_) | Phase::Parked => {
+                // An attempt on its way settles in the lane it was claimed in.
+                stored.lane = device.lane(stored.key.call);
+                if stored.lane.is_none() {
+                    stored.wake = stored.wake.without_target();
+                }
+                None
+            }
+        };
+        let wake = &stored.wake;
+        let repeats = match wake.rung {
+            Rung::Repeat(number) => number,
+            Rung::Background | Rung::Alert | Rung::Ring => 0,
+        };
+        self.run(
+            "REPLACE INTO wakes (device, call, id, inbox, lane, rung, repeats, due, reason,
+                attempt, covers, covers_urgency, incarnation, provider, pushed, pushed_urgency,
+                refused, bare, alerts, alerted_at, deferred, opened_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
+                ?18, ?19, ?20, ?21, ?22)",
+            params![
+                stored.key.device.number(),
+                stored.key.call,
+                Bits(stored.id.bits()),
+                stored.inbox.number(),
+                stored.lane.map(LaneId::number),
+                wake.rung.as_str(),
+                repeats,
+                wake.due().map(At),
+                wake.reason.as_str(),
+                attempt.map(|attempt| Bits(attempt.id.bits())),
+                attempt.map_or(0, |attempt| attempt.covers.number()),
+                attempt.map_or(0, |attempt| urgency_number(attempt.urgency)),
+                attempt.and(incarnation).map(Incarnation::number),
+                wake.provider.map(|provider| Bits(provider.bits())),
+                wake.pushed.number(),
+                urgency_number(wake.pushed_urgency),
+                wake.refused,
+                wake.bare,
+                wake.alerts,
+                wake.alerted_at.map(At),
+                wake.deferred,
+                At(stored.opened_at),
+            ],
+        )?;
+        if let (Some(lane), Some(due)) = (stored.lane, wake.due()) {
+            fx.due.push((lane, due));
+        }
+        fx.decisions.push(Decision {
+            inbox: stored.inbox,
+            device: stored.key.device,
+            wake: stored.id,
+            reason: wake.reason,
+            closed: false,
+            due: wake.due(),
+        });
+        Ok(())
+    }
+
+    /// Closes a wake.
+    pub(super) fn close_wake(
+        &self,
+        stored: &StoredWake,
+        reason: Reason,
+        fx: &mut Effects,
+    ) -> Result<(), Error> {
+        self.run(
+            "DELETE FROM wakes WHERE device = ?1 AND call = ?2",
+            params![stored.key.device.number(), stored.key.call],
+        )?;
+        fx.decisions.push(Decision {
+            inbox: stored.inbox,
+            device: stored.key.device,
+            wake: stored.id,
+            reason,
+            closed: true,
+            due: None,
+        });
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the facts of one decision, all just read")]
+    /// Opens a wake. It is born claimed where the node has room; else it is born due.
+    pub(super) fn open_wake(
+        &mut self,
+        device: &DeviceRow,
+        call: Option<&CallRecord>,
+        wake: Wake,
+        owed: Option<Owed>,
+        birth: Option<&Birth>,
+        now: Time,
+        fx: &mut Effects,
+    ) -> Result<(), Error> {
+        let stored = StoredWake {
+            key: WakeKey { device: device.number, call: call.map_or(0, |call| call.number) },
+            id: WakeId::from_bits(rand::random()),
+            inbox: device.inbox,
+            lane: device.lane(call.map_or(0, |call| call.number)),
+            opened_at: now,
+            wake,
+        };
+        let may_be_born = stored.wake.due().is_some_and(|due| due <= now);
+        let slot = match (birth, stored.lane) {
+            (Some(birth), Some(lane)) if may_be_born => {
+                birth.slots.take(lane).map(|slot| (birth.incarnation, slot))
+            }
+            _ => None,
+        };
+        let Some((incarnation, slot)) = slot else {
+            return self.save_wake(stored, device, None, fx);
+        };
+        if let Some(mut claimed) =
+            self.claim_one(stored, device, call.cloned(), owed, incarnation, now, fx)?
+        {
+            claimed.slot = Some(slot);
+            fx.born.push(claimed);
+        }
+        Ok(())
+    }
+
+    /// Claims one wake whose row and device were just read; writes what it came to.
+    #[expect(clippy::too_many_arguments, reason = "the facts of one decision, all just read")]
+    fn claim_one(
+        &mut self,
+        mut stored: StoredWake,
+        device: &DeviceRow,
+        call: Option<CallRecord>,
+        owed: Option<Owed>,
+        incarnation: Incarnation,
+        now: Time,
+        fx: &mut Effects,
+    ) -> Result<Option<Claimed>, Error> {
+        let settings = self.settings(device.app)?;
+        let targets = self.targets(device.number)?;
+        let kinds: Vec<TargetKind> = targets.iter().map(|target| target.kind).collect();
+        let draw = Draw {
+            attempt: AttemptId::from_bits(rand::random()),
+            provider: ProviderId::from_bits(uuid::Uuid::new_v4().as_u128()),
+        };
+        let decision = match &call {
+            None => stored.wake.clone().claim(
+                &Facts {
+                    owed,
+                    presence: device.presence(),
+                    target: route_messages(device.platform, &kinds),
+                    budget: device.budget,
+                },
+                &settings.policy,
+                draw,
+                now,
+            ),
+            Some(call) => stored.wake.clone().claim_ring(
+                &RingFacts {
+                    rings_until: call.call.rings_until(),
+                    rings_here: self.rings_here(call.number, device.number)?,
+                    target: route_call(device.platform, &kinds),
+                },
+                &settings.policy,
+                draw,
+                now,
+            ),
+        };
+        let (wake, plan) = match decision {
+            Claim::Close(reason) => {
+                self.close_wake(&stored, reason, fx)?;
+                return Ok(None);
+            }
+            Claim::Wait(wake) => {
+                stored.wake = wake;
+                self.save_wake(stored, device, None, fx)?;
+                return Ok(None);
+            }
+            Claim::Push(wake, plan) => (wake, plan),
+        };
+        let target = targets.into_iter().find(|target| target.kind == plan.target);
+        let (Some(target), Some(lane)) = (target, stored.lane) else {
+            // The route came from these very targets; without one the wake waits for one.
+            stored.wake = stored.wake.without_target();
+            self.save_wake(stored, device, None, fx)?;
+            return Ok(None);
+        };
+        if plan.rung == Rung::Background && plan.target.is_apns() {
+            self.spend_background(device, now)?;
+        }
+        stored.wake = wake;
+        let claimed = Claimed {
+            wake: stored.id,
+            key: stored.key,
+            lane,
+            app: device.app,
+            inbox: device.inbox,
+            user: self.user_of(device.inbox)?,
+            device_name: device.name.clone(),
+            platform: device.platform,
+            newest: self.newest(device.inbox, &plan)?,
+            plan,
+            after: device.cursor,
+            target,
+            call,
+            slot: None,
+            at: now,
+        };
+        self.save_wake(stored, device, Some(incarnation), fx)?;
+        Ok(Some(claimed))
+    }
+
+    fn spend_background(&self, device: &DeviceRow, now: Time) -> Result<(), Error> {
+        let times: Vec<i64> = device.budget.spend(now).times().map(Time::as_micros).collect();
+        let text =
+            serde_json::to_string(&times).map_err(|error| Error::Database(error.to_string()))?;
+        self.run(
+            "UPDATE devices SET background = ?2 WHERE id = ?1",
+            params![device.number.number(), text],
+        )?;
+        Ok(())
+    }
+
+    fn newest(&self, inbox: InboxId, plan: &Plan) -> Result<Option<Newest>, Error> {
+        if plan.rung == Rung::Ring {
+            return Ok(None);
+        }
+        self.one(
+            "SELECT thread, push, kind FROM entries WHERE inbox = ?1 AND offset = ?2",
+            params![inbox.number(), plan.covers.number()],
+            |row| {
+                Ok(Newest {
+                    thread: row.get(0)?,
+                    push: row.get(1)?,
+                    missed_call: row.get::<_, i64>(2)? == super::inboxes::MISSED_CALL,
+                })
+            },
+        )
+    }
+
+    /// Claims up to `limit` due wakes of a lane.
+    pub(super) fn claim(
+        &mut self,
+        lane: LaneId,
+        limit: usize,
+        incarnation: Incarnation,
+        now: Time,
+        fx: &mut Effects,
+    ) -> Result<Vec<Claimed>, Error> {
+        let sql = format!(
+            "SELECT {WAKE_COLUMNS} FROM wakes w
+             WHERE w.lane = ?1 AND w.due <= ?2 ORDER BY w.due LIMIT ?3"
+        );
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let candidates =
+            self.all(&sql, params![lane.number(), At(now), limit], |row| stored_wake(row, 0))?;
+        let mut claimed = Vec::with_capacity(candidates.len());
+        for stored in candidates.into_iter().flatten() {
+            let Some(device) = self.device(stored.key.device)? else {
+                self.close_wake(&stored, Reason::NoTarget, fx)?;
+                continue;
+            };
+            let call = match stored.key.call {
+                0 => None,
+                number => match self.call_by_number(number)? {
+                    Some(call) => Some(call),
+                    None => {
+                        self.close_wake(&stored, Reason::CallOver, fx)?;
+                        continue;
+                    }
+                },
+            };
+            let owed = match call {
+                Some(_) => None,
+                None => self.owed(device.inbox, device.cursor, stored.wake.pushed, now)?,
+            };
+            claimed.extend(self.claim_one(stored, &device, call, owed, incarnation, now, fx)?);
+        }
+        if let Some(next) = self.lane_due(lane)? {
+            fx.due.push((lane, next));
+        }
+        Ok(claimed)
+    }
+
+    /// When a lane's next wake is due.
+    pub(super) fn lane_due(&self, lane: LaneId) -> Result<Option<Time>, Error> {
+        let due = self.one(
+            "SELECT MIN(due) FROM wakes WHERE lane = ?1 AND due IS NOT NULL",
+            [lane.number()],
+            |row| row.get::<_, Option<At>>(0),
+        )?;
+        Ok(due.flatten().map(|at| at.0))
+    }
+
+    /// Settles an attempt: what became of the token, then of the wake.
+    pub(super) fn settle(&mut self, settle: &Settle) -> Result<SettleDone, Error> {
+        let mut done = SettleDone::default();
+        let Some(device) = self.device(settle.key.device)? else {
+            done.stale = true;
+            return Ok(done);
+        };
+        let settled = self.settle_wake(settle, &device, &mut done.effects)?;
+        done.stale = !settled;
+        if let domain::Outcome::Refused(refusal) = &settle.outcome {
+            done.dropped = self.judge_token(settle, refusal.token, &mut done.effects)?;
+        }
+        Ok(done)
+    }
+
+    fn settle_wake(
+        &mut self,
+        settle: &Settle,
+        device: &DeviceRow,
+        fx: &mut Effects,
+    ) -> Result<bool, Error> {
+        let Some(mut stored) = self.wake(settle.key)? else { return Ok(false) };
+        let now = settle.now;
+        let settled = if settle.key.call == 0 {
+            let covers = match stored.wake.phase {
+                Phase::Claimed(attempt) if settle.outcome.is_accepted() => attempt.covers,
+                _ => Offset::ZERO,
+            };
+            let pushed = stored.wake.pushed.max(covers);
+            let owed = self.owed(device.inbox, device.cursor, pushed, now)?;
+            let settings = self.settings(device.app)?;
+            let spread = rand::random();
+            stored.wake.clone().settle(
+                settle.attempt,
+                &settle.outcome,
+                owed,
+                &settings.policy,
+                spread,
+                now,
+            )
+        } else {
+            let rings_until =
+                self.call_by_number(settle.key.call)?.and_then(|call| call.call.rings_until());
+            let spread = rand::random();
+            stored.wake.clone().settle_ring(
+                settle.attempt,
+                &settle.outcome,
+                rings_until,
+                spread,
+                now,
+            )
+        };
+        match settled {
+            Settled::Stale => Ok(false),
+            Settled::Close(reason) => {
+                self.close_wake(&stored, reason, fx)?;
+                Ok(true)
+            }
+            Settled::Next(wake) => {
+                stored.wake = wake;
+                self.save_wake(stored, device, None, fx)?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Drops a token for cause: the provider's terminal word, newer than the registration.
+    fn judge_token(
+        &mut self,
+        settle: &Settle,
+        verdict: TokenVerdict,
+        fx: &mut Effects,
+    ) -> Result<bool, Error> {
+        let (kind, token) = &settle.target;
+        match verdict {
+            TokenVerdict::Keep => Ok(false),
+            TokenVerdict::Suspect => {
+                self.run(
+                    "UPDATE targets SET suspect_since = ?4
+                     WHERE device = ?1 AND kind = ?2 AND token = ?3 AND suspect_since IS NULL",
+                    params![settle.key.device.number(), kind.as_str(), token, At(settle.now)],
+                )?;
+                Ok(false)
+            }
+            TokenVerdict::Drop { invalid_since } => {
+                let since = invalid_since.unwrap_or(settle.now);
+                let dropped = self.run(
+                    "DELETE FROM targets
+                     WHERE device = ?1 AND kind = ?2 AND token = ?3 AND registered_at <= ?4",
+                    params![settle.key.device.number(), kind.as_str(), token, At(since)],
+                )? > 0;
+                if dropped {
+                    self.reroute(settle.key.device, settle.now, fx)?;
+                } else {
+                    // Registered anew meanwhile: the wake may go on with what there is now.
+                    self.retarget(settle.key.device, settle.now, fx)?;
+                }
+                Ok(dropped)
+            }
+        }
+    }
+
+    /// The targets of a device changed: its lanes, and with them its wakes, change too.
+    pub(super) fn reroute(
+        &mut self,
+        device: DeviceNumber,
+        now: Time,
+        fx: &mut Effects,
+    ) -> Result<(), Error> {
+        let Some(row) = self.device(device)? else { return Ok(()) };
+        let targets = self.targets(device)?;
+        let kinds: Vec<TargetKind> = targets.iter().map(|target| target.kind).collect();
+        let mut lane_of = |kind: Option<TargetKind>, call: bool| {
+            let target = kind.and_then(|kind| targets.iter().find(|target| target.kind == kind));
+            match target {
+                None => Ok(None),
+                Some(target) => self
+                    .lane_id(Lane {
+                        app: row.app,
+                        call,
+                        kind: target.kind,
+                        app_id: target.app_id.clone().unwrap_or_default(),
+                    })
+                    .map(Some),
+            }
+        };
+        let message_lane = lane_of(route_messages(row.platform, &kinds), false)?;
+        let call_lane = lane_of(route_call(row.platform, &kinds), true)?;
+        self.run(
+            "UPDATE devices SET message_lane = ?2, call_lane = ?3 WHERE id = ?1",
+            params![
+                device.number(),
+                message_lane.map(LaneId::number),
+                call_lane.map(LaneId::number)
+            ],
+        )?;
+        self.retarget(device, now, fx)
+    }
+
+    /// A target, credential or setting changed: the device's wakes look again.
+    pub(super) fn retarget(
+        &self,
+        device: DeviceNumber,
+        now: Time,
+        fx: &mut Effects,
+    ) -> Result<(), Error> {
+        let Some(row) = self.device(device)? else { return Ok(()) };
+        let sql = format!("SELECT {WAKE_COLUMNS} FROM wakes w WHERE w.device = ?1");
+        let wakes = self.all(&sql, [device.number()], |row| stored_wake(row, 0))?;
+        for mut stored in wakes.into_iter().flatten() {
+            if let Phase::Claimed(_) = stored.wake.phase {
+                continue;
+            }
+            stored.wake = stored.wake.changed(now).unwrap_or(stored.wake);
+            self.save_wake(stored, &row, None, fx)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn targets(&self, device: DeviceNumber) -> Result<Vec<Target>, Error> {
+        self.all(
+            "SELECT kind, token, environment, app_id, registered_at FROM targets WHERE device = ?1",
+            [device.number()],
+            target_row,
+        )
+    }
+
+    fn lane_id(&mut self, lane: Lane) -> Result<LaneId, Error> {
+        if let Some(id) = self.cache.lanes.get(&lane) {
+            return Ok(*id);
+        }
+        self.run(
+            "INSERT INTO lanes (app, call, kind, app_id) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO NOTHING",
+            params![lane.app.number(), lane.call, lane.kind.as_str(), lane.app_id],
+        )?;
+        let id = self
+            .one(
+                "SELECT id FROM lanes WHERE app = ?1 AND call = ?2 AND kind = ?3 AND app_id = ?4",
+                params![lane.app.number(), lane.call, lane.kind.as_str(), lane.app_id],
+                |row| row.get(0),
+            )?
+            .map(LaneId::from_number)
+            .ok_or_else(|| Error::Database("a lane just written is not there".to_owned()))?;
+        self.cache.lanes.insert(lane, id);
+        Ok(id)
+    }
+}
+
+/// Reads `kind, token, environment, app_id, registered_at`.
+pub(super) fn target_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Target> {
+    Ok(Target {
+        kind: target_kind(row, 0)?,
+        token: row.get(1)?,
+        environment: word_or_null(row, 2, Environment::parse)?,
+        app_id: row.get(3)?,
+        registered_at: row.get::<_, At>(4)?.0,
+    })
+}

@@ -1,0 +1,231 @@
+//! The one writer, and group commit.
+//!
+//! Every change is a closure over a [`Tx`]; a thread of its own runs all that wait in one
+//! transaction and answers them after the commit, so that one disk flush serves many senders:
+//!
+//! ```text
+//!   job ─┐                 ┌ begin ┐
+//!   job ─┼─▶ queue ─▶ take │ job job job │ commit ─▶ answer each
+//!   job ─┘                 └─────────────┘
+//!                               │ a job or the commit fails
+//!                               ▼
+//!                          roll back, run each again alone: only the failing one is told so
+//! ```
+//!
+//! So a job may run twice, and must depend on nothing but its input and the database.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use domain::{AppId, LaneId};
+use rusqlite::{Connection, OptionalExtension, Params, Row};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::Error;
+use crate::model::{InboxLimits, Lane, Settings};
+
+/// Jobs that wait at most; beyond this, senders wait for room.
+const QUEUE: usize = 4096;
+
+/// What a change works with.
+pub(super) struct Tx<'a> {
+    conn: &'a Connection,
+    pub(super) cache: &'a mut Cache,
+    pub(super) limits: InboxLimits,
+}
+
+/// What the writer remembers between changes. Only the writer changes these rows, so it cannot be
+/// wrong; after a roll-back it is emptied.
+#[derive(Default)]
+pub(super) struct Cache {
+    pub(super) settings: HashMap<AppId, Arc<Settings>>,
+    pub(super) lanes: HashMap<Lane, LaneId>,
+    pub(super) swept: i64,
+}
+
+impl Tx<'_> {
+    /// The row of a query that returns at most one.
+    pub(super) fn one<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        map: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, Error> {
+        Ok(self.conn.prepare_cached(sql)?.query_row(params, map).optional()?)
+    }
+
+    /// All rows of a query.
+    pub(super) fn all<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, Error> {
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let rows = statement.query_map(params, map)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// A change; returns how many rows it touched.
+    pub(super) fn run(&self, sql: &str, params: impl Params) -> Result<usize, Error> {
+        Ok(self.conn.prepare_cached(sql)?.execute(params)?)
+    }
+
+    /// The rowid of the last row inserted.
+    pub(super) fn last_id(&self) -> i64 {
+        self.conn.last_insert_rowid()
+    }
+}
+
+/// A change that waits for its turn.
+trait Job: Send {
+    /// Runs it inside the open transaction.
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), Error>;
+    /// Tells the caller what it came to; `Ok` only after the commit.
+    fn answer(self: Box<Self>, committed: Result<(), Error>);
+}
+
+struct Change<F, T> {
+    change: F,
+    result: Option<T>,
+    reply: oneshot::Sender<Result<T, Error>>,
+}
+
+impl<F, T> Job for Change<F, T>
+where
+    F: FnMut(&mut Tx<'_>) -> Result<T, Error> + Send,
+    T: Send,
+{
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), Error> {
+        // What an earlier run produced goes first: it may hold a place in a lane.
+        self.result = None;
+        self.result = Some((self.change)(tx)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), Error>) {
+        let Self { result, reply, .. } = *self;
+        let answer = committed.and_then(|()| result.ok_or(Error::Closed));
+        // The caller may be gone; what it asked for is stored all the same.
+        let _gone = reply.send(answer);
+    }
+}
+
+/// The way to the writer thread.
+#[derive(Clone)]
+pub(super) struct Writer {
+    queue: mpsc::Sender<Box<dyn Job>>,
+}
+
+impl Writer {
+    /// Starts the writer thread over a connection of its own.
+    pub(super) fn start(
+        conn: Connection,
+        batch: usize,
+        limits: InboxLimits,
+    ) -> Result<(Self, std::thread::JoinHandle<()>), Error> {
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || write(&conn, jobs, batch, limits))
+            .map_err(|source| Error::File { path: "store-writer".into(), source })?;
+        Ok((Self { queue }, thread))
+    }
+
+    /// Runs a change and waits until it is durable.
+    pub(super) async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(Change { change, result: None, reply });
+        self.queue.send(job).await.map_err(|_| Error::Closed)?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+}
+
+/// The writer thread: until every [`Writer`] is dropped.
+fn write(
+    conn: &Connection,
+    mut jobs: mpsc::Receiver<Box<dyn Job>>,
+    batch: usize,
+    limits: InboxLimits,
+) {
+    let mut cache = Cache::default();
+    let mut waiting: Vec<Box<dyn Job>> = Vec::with_capacity(batch);
+    while jobs.blocking_recv_many(&mut waiting, batch) > 0 {
+        if commit(conn, &mut cache, limits, &mut waiting).is_ok() {
+            for job in waiting.drain(..) {
+                job.answer(Ok(()));
+            }
+            continue;
+        }
+        for job in waiting.drain(..) {
+            let mut alone = [job];
+            let committed = commit(conn, &mut cache, limits, &mut alone);
+            let [job] = alone;
+            job.answer(committed);
+        }
+    }
+}
+
+/// Runs jobs in one transaction; on any failure nothing of it stays.
+fn commit(
+    conn: &Connection,
+    cache: &mut Cache,
+    limits: InboxLimits,
+    jobs: &mut [Box<dyn Job>],
+) -> Result<(), Error> {
+    let run = |cache: &mut Cache, jobs: &mut [Box<dyn Job>]| -> Result<(), Error> {
+        conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let mut tx = Tx { conn, cache, limits };
+        for job in jobs {
+            job.run(&mut tx)?;
+        }
+        conn.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
+    };
+    let done = run(cache, jobs);
+    if let Err(error) = &done {
+        tracing::warn!(%error, jobs = jobs.len(), "a transaction was rolled back");
+        *cache = Cache::default();
+        if !conn.is_autocommit() {
+            // Fails only where the failure itself has rolled back already.
+            let _rolled_back = conn.execute_batch("ROLLBACK");
+        }
+    }
+    done
+}
+
+/// Opens a connection the way all of ours are opened.
+pub(super) fn open(path: &Path, role: Role) -> Result<Connection, Error> {
+    let conn = Connection::open(path)?;
+    conn.set_prepared_statement_cache_capacity(256);
+    conn.busy_timeout(std::time::Duration::from_secs(10))?;
+    match role {
+        Role::Writer => conn.execute_batch(
+            "PRAGMA journal_mode = WAL;
+             PRAGMA synchronous = FULL;
+             PRAGMA cache_size = -65536;
+             PRAGMA temp_store = MEMORY;
+             PRAGMA wal_autocheckpoint = 4000;
+             PRAGMA journal_size_limit = 67108864;",
+        )?,
+        Role::Reader => conn.execute_batch(
+            "PRAGMA query_only = ON;
+             PRAGMA cache_size = -16384;
+             PRAGMA temp_store = MEMORY;",
+        )?,
+    }
+    Ok(conn)
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The one writer.
+    Writer,
+    /// One of the readers beside it.
+    Reader,
+}

@@ -18,7 +18,7 @@ mod options;
 mod process;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -28,6 +28,8 @@ use http::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep};
 use wire::http::{App, CredentialKind, CredentialUpload, Settings, Timeline, UserToken};
 
 pub use self::options::{APP, ApnsAuth, Output, PROJECT, Tuning, WorldOptions};
@@ -45,8 +47,10 @@ const GOOGLE_TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 
 /// A running world. Dropping it kills the server and removes its files.
 pub struct World {
-    directory: TempDir,
-    server: Server,
+    /// First, so that the server is killed before the rest of its world goes.
+    server: Mutex<Server>,
+    address: SocketAddr,
+    log: PathBuf,
     devices: Devices,
     apns: ApnsSim,
     apns_sandbox: ApnsSim,
@@ -54,6 +58,8 @@ pub struct World {
     admin_key: String,
     app: App,
     app_key: String,
+    /// Last: the files go when nobody uses them any more.
+    directory: TempDir,
 }
 
 impl World {
@@ -100,10 +106,11 @@ impl World {
         };
         let config_file = root.join("reveille.toml");
         std::fs::write(&config_file, config::text(&places, &options.tuning))?;
-        let mut server =
-            Server::new(&options.server_exe, root, config_file, listen, options.output);
+        let mut server = Server::new(&options.server_exe, root, config_file, options.output);
+        let log = server.log.clone();
         server.spawn()?;
-        server.ready().await?;
+        let server = Mutex::new(server);
+        ready(&server, listen).await?;
 
         let key_file = data_dir.join("admin.key");
         let admin_key = std::fs::read_to_string(&key_file)
@@ -112,8 +119,19 @@ impl World {
             .to_owned();
         let app: App = post(listen, &admin_key, "/v1/apps", &json!({"name": "Test world"})).await?;
         let app_key = app.key.clone().context("`POST /v1/apps` answered no `key`")?;
-        let world =
-            Self { directory, server, devices, apns, apns_sandbox, fcm, admin_key, app, app_key };
+        let world = Self {
+            server,
+            address: listen,
+            log,
+            devices,
+            apns,
+            apns_sandbox,
+            fcm,
+            admin_key,
+            app,
+            app_key,
+            directory,
+        };
         if options.settings != Settings::default() {
             world.set(&options.settings).await?;
         }
@@ -128,52 +146,53 @@ impl World {
 
     // --- the server's process ------------------------------------------------------------------
 
-    /// SIGKILL, at this instant. Returns once the process is gone.
+    /// SIGKILL, at this instant, also while the server is still starting. Returns once the process
+    /// is gone.
     ///
     /// # Errors
     /// When the system refuses.
-    pub async fn kill(&mut self) -> Result<()> {
-        self.server.kill().await
+    pub async fn kill(&self) -> Result<()> {
+        self.server.lock().await.kill().await
     }
 
     /// SIGTERM, and waits until the server has ended by itself.
     ///
     /// # Errors
     /// When it does not, or ends with another status than success.
-    pub async fn stop(&mut self) -> Result<()> {
-        self.server.stop().await
+    pub async fn stop(&self) -> Result<()> {
+        self.server.lock().await.stop().await
     }
 
     /// Starts the server again on the same port and data, and waits until it is ready.
     ///
     /// # Errors
     /// When it runs already or does not get ready.
-    pub async fn start_server(&mut self) -> Result<()> {
-        self.server.spawn()?;
-        self.server.ready().await
+    pub async fn start_server(&self) -> Result<()> {
+        self.spawn_server().await?;
+        ready(&self.server, self.address).await
     }
 
     /// As [`Self::start_server`], without waiting until it is ready.
     ///
     /// # Errors
     /// When it runs already or cannot be started.
-    pub fn spawn_server(&mut self) -> Result<()> {
-        self.server.spawn()
+    pub async fn spawn_server(&self) -> Result<()> {
+        self.server.lock().await.spawn()
     }
 
     /// Whether the server's process is there.
-    pub fn server_runs(&mut self) -> bool {
-        self.server.runs()
+    pub async fn server_runs(&self) -> bool {
+        self.server.lock().await.check().is_ok()
     }
 
     /// What the server wrote, over all its starts; empty if its output is inherited.
     pub fn server_log(&self) -> String {
-        self.server.log()
+        process::log(&self.log)
     }
 
     /// Where the server listens.
     pub fn address(&self) -> SocketAddr {
-        self.server.address
+        self.address
     }
 
     /// The directory of all files of this world; the server's data are in `data` below it.
@@ -299,7 +318,7 @@ impl World {
         let token = self.user_token(phone.user(), Some(1)).await?;
         let left = token.expires_at.duration_since(jiff::Timestamp::now());
         // Its end is a time, so there is no event to wait for.
-        tokio::time::sleep(Duration::try_from(left).unwrap_or_default()).await;
+        sleep(Duration::try_from(left).unwrap_or_default()).await;
         phone.use_token(&token.token);
         Ok(())
     }
@@ -355,6 +374,24 @@ impl World {
     /// When the server refuses.
     pub async fn timeline(&self, message: &str) -> Result<Timeline> {
         self.call(Method::GET, &format!("/v1/messages/{message}/timeline"), None).await
+    }
+}
+
+/// Waits until `GET /readyz` answers 200. The process is not locked meanwhile, so that it can be
+/// killed while it starts.
+async fn ready(server: &Mutex<Server>, address: SocketAddr) -> Result<()> {
+    let until = Instant::now() + process::READY;
+    loop {
+        server.lock().await.check()?;
+        let answer = client::request(address, Method::GET, "/readyz", &[], None).await;
+        if matches!(answer, Ok((200, _))) {
+            return Ok(());
+        }
+        if Instant::now() >= until {
+            let log = server.lock().await.tail();
+            bail!("the server was not ready within {:?}:\n{log}", process::READY);
+        }
+        sleep(process::LOOK).await;
     }
 }
 

@@ -8,17 +8,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tokio::process::{Child, Command};
-use tokio::time::{Instant, sleep};
 
 use super::options::Output;
-use crate::phone::http;
 
 /// How long a start may take. Building nothing, opening one file: far less on any machine.
-const READY: Duration = Duration::from_secs(30);
+pub(super) const READY: Duration = Duration::from_secs(30);
 /// How long a graceful stop may take.
 const STOP: Duration = Duration::from_secs(30);
 /// Between two looks at a server that is about to come up.
-const LOOK: Duration = Duration::from_millis(10);
+pub(super) const LOOK: Duration = Duration::from_millis(10);
 
 /// Ports to choose from. They are below what the systems hand out to clients (from 32768 on Linux,
 /// 49152 on macOS): a phone that connects to the port of a dead server could otherwise be given
@@ -39,25 +37,18 @@ pub(super) fn free_port() -> Result<SocketAddr> {
 /// The server's process and what it takes to start it.
 #[derive(Debug)]
 pub(super) struct Server {
-    pub(super) exe: PathBuf,
-    pub(super) config: PathBuf,
+    exe: PathBuf,
+    config: PathBuf,
     pub(super) log: PathBuf,
-    pub(super) address: SocketAddr,
-    pub(super) output: Output,
+    output: Output,
     child: Option<Child>,
 }
 
 impl Server {
     /// A server that does not run yet.
-    pub(super) fn new(
-        exe: &Path,
-        directory: &Path,
-        config: PathBuf,
-        address: SocketAddr,
-        output: Output,
-    ) -> Self {
+    pub(super) fn new(exe: &Path, directory: &Path, config: PathBuf, output: Output) -> Self {
         let log = directory.join("server.log");
-        Self { exe: exe.to_owned(), config, log, address, output, child: None }
+        Self { exe: exe.to_owned(), config, log, output, child: None }
     }
 
     /// Starts the process without waiting until it is ready.
@@ -83,25 +74,14 @@ impl Server {
         Ok(())
     }
 
-    /// Waits until `GET /readyz` answers 200.
-    pub(super) async fn ready(&mut self) -> Result<()> {
-        let until = Instant::now() + READY;
-        loop {
-            let Some(child) = &mut self.child else { bail!("the server was not started") };
-            if let Some(status) = child.try_wait()? {
-                self.child = None;
-                bail!("the server ended with {status} before it was ready:\n{}", self.tail());
-            }
-            let answer =
-                http::request(self.address, ::http::Method::GET, "/readyz", &[], None).await;
-            if matches!(answer, Ok((200, _))) {
-                return Ok(());
-            }
-            if Instant::now() >= until {
-                bail!("the server was not ready within {READY:?}:\n{}", self.tail());
-            }
-            sleep(LOOK).await;
+    /// Says whether the process was started and still runs.
+    pub(super) fn check(&mut self) -> Result<()> {
+        let Some(child) = &mut self.child else { bail!("the server does not run") };
+        if let Some(status) = child.try_wait()? {
+            self.child = None;
+            bail!("the server ended with {status}:\n{}", self.tail());
         }
+        Ok(())
     }
 
     /// SIGKILL, and waits until the process is gone. The process gets no chance to do anything.
@@ -132,22 +112,17 @@ impl Server {
         }
     }
 
-    /// Whether the process was started and has not ended.
-    pub(super) fn runs(&mut self) -> bool {
-        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
-    }
-
-    /// What it wrote, over all starts.
-    pub(super) fn log(&self) -> String {
-        std::fs::read(&self.log)
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .unwrap_or_default()
-    }
-
     /// The end of the log, for an error's text.
-    fn tail(&self) -> String {
-        let log = self.log();
+    pub(super) fn tail(&self) -> String {
+        let log = log(&self.log);
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(30)..].join("\n")
     }
+}
+
+/// What the server wrote to its file, over all starts.
+pub(super) fn log(file: &Path) -> String {
+    std::fs::read(file)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default()
 }

@@ -14,7 +14,7 @@ use clap::Args;
 use self::table::Row;
 use crate::run::{Cargo, Stream, timed};
 use crate::say;
-use crate::workspace::Workspace;
+use crate::workspace::{Kind, Workspace};
 
 /// The benches, in the order of the table.
 const BENCHES: [&str; 3] = ["accept", "providers", "wire_latency"];
@@ -57,7 +57,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 }
 
 fn bench(workspace: &Workspace, name: &str) -> Result<Vec<Row>> {
-    workspace.require_target("reveille-server", "bench", name)?;
+    workspace.require_target("reveille-server", Kind::Bench, name)?;
     let mut rows: Vec<Result<Row>> = Vec::new();
     let status = Cargo::new(["bench", "--package", "reveille-server", "--bench", name])
         .within(&workspace.root)

@@ -16,7 +16,7 @@ use clap::Args;
 
 use self::tally::Tally;
 use crate::run::{Cargo, Stream, answer, clocked, timed};
-use crate::workspace::Workspace;
+use crate::workspace::{Kind, Workspace};
 use crate::{provision, say, torture};
 
 /// What a test run includes.
@@ -95,7 +95,7 @@ fn doc_tests(workspace: &Workspace) -> Result<Tally> {
 
 /// Runs the scenes of the demo without a terminal; they pass only if every one held.
 fn demo(workspace: &Workspace) -> Result<()> {
-    workspace.require_target("reveille-server", "bin", "reveille")?;
+    workspace.require_target("reveille-server", Kind::Bin, "reveille")?;
     Cargo::new(["build", "--package", "reveille-server", "--bin", "reveille"])
         .within(&workspace.root)
         .run()?;

@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::run::Cargo;
 use crate::say;
-use crate::workspace::Workspace;
+use crate::workspace::{Kind, Workspace};
 
 /// How long a run lasts if nothing else is said, in seconds.
 const SECONDS: u64 = 60;
@@ -39,8 +39,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let seed = options.seed.unwrap_or_else(draw_seed);
     let again = format!("cargo xtask torture --seconds {} --seed {seed}", options.seconds);
     say::line(format_args!("torture: seed {seed} (the same again: {again})"));
-    workspace.require_target("reveille-server", "bin", "reveille")?;
-    workspace.require_target("reveille-sim", "bin", "torture")?;
+    workspace.require_target("reveille-server", Kind::Bin, "reveille")?;
+    workspace.require_target("reveille-sim", Kind::Bin, "torture")?;
     // One call for both, so that they share their dependencies' features.
     Cargo::new(["build", "--package", "reveille-server", "--package", "reveille-sim", "--bins"])
         .within(&workspace.root)

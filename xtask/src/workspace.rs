@@ -57,6 +57,15 @@ pub(crate) struct Target {
     pub(crate) kinds: Vec<String>,
 }
 
+/// The kinds of targets that xtask runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A measuring program.
+    Bench,
+    /// A binary.
+    Bin,
+}
+
 impl Workspace {
     /// Asks cargo about the workspace around the current folder.
     pub(crate) fn load() -> Result<Self> {
@@ -84,14 +93,20 @@ impl Workspace {
     }
 
     /// Refuses with a plain sentence when a crate does not build what is about to be run.
-    pub(crate) fn require_target(&self, package: &str, kind: &str, name: &str) -> Result<()> {
-        let found = self
-            .package(package)?
-            .targets
-            .iter()
-            .any(|target| target.name == name && target.kinds.iter().any(|k| k == kind));
-        if !found {
-            bail!("{package} has no {kind} called {name}: declare it in its Cargo.toml");
+    pub(crate) fn require_target(&self, package: &str, kind: Kind, name: &str) -> Result<()> {
+        let package = self.package(package)?;
+        let (kind, folder) = match kind {
+            Kind::Bench => ("bench", "benches"),
+            Kind::Bin => ("bin", "src/bin"),
+        };
+        let mut targets = package.targets.iter().filter(|target| target.name == name);
+        if !targets.any(|target| target.kinds.iter().any(|known| known == kind)) {
+            bail!(
+                "{} has no {kind} called {name}: write {}/{folder}/{name}.rs, or declare it as a \
+                 [[{kind}]] in the crate's Cargo.toml",
+                package.name,
+                package.dir
+            );
         }
         Ok(())
     }
@@ -176,7 +191,10 @@ mod tests {
             "packages": [{
                 "name": "reveille-store",
                 "manifest_path": "/w/crates/store/Cargo.toml",
-                "targets": [{"name": "store", "kind": ["lib"]}],
+                "targets": [
+                    {"name": "store", "kind": ["lib"]},
+                    {"name": "dump", "kind": ["bin"]},
+                ],
                 "dependencies": [
                     {"name": "reveille-domain", "rename": "domain", "kind": null},
                     {"name": "aws-lc-rs", "rename": null, "kind": null},
@@ -210,10 +228,12 @@ mod tests {
     #[test]
     fn names_the_target_that_is_missing() {
         let workspace = sample();
-        assert!(workspace.require_target("reveille-store", "lib", "store").is_ok());
-        let error = workspace
-            .require_target("reveille-store", "bin", "torture")
-            .expect_err("the sample has no binary");
-        assert!(error.to_string().contains("no bin called torture"), "{error}");
+        assert!(workspace.require_target("reveille-store", Kind::Bin, "dump").is_ok());
+        for kind in [Kind::Bench, Kind::Bin] {
+            let error = workspace
+                .require_target("reveille-store", kind, "store")
+                .expect_err("the sample has a library of that name, no bench and no binary");
+            assert!(error.to_string().contains("crates/store"), "{error}");
+        }
     }
 }

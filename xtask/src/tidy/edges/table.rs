@@ -89,7 +89,7 @@ pub(crate) const EXTERNAL: &[External] = &[
         name: "futures-util",
         why: "Stream and Sink of a WebSocket",
         ship: &["server", "sim"],
-        dev: &[],
+        dev: &["providers"],
     },
     External {
         name: "h2",
@@ -106,19 +106,19 @@ pub(crate) const EXTERNAL: &[External] = &[
     External {
         name: "http-body-util",
         why: "collects bodies up to a limit",
-        ship: &["providers", "server", "sim"],
+        ship: &["server", "sim"],
         dev: &[],
     },
     External {
         name: "hyper",
         why: "HTTP connections, one by one",
-        ship: &["providers", "server", "sim"],
+        ship: &["server", "sim"],
         dev: &[],
     },
     External {
         name: "hyper-util",
         why: "HTTP/1 or 2 by what the peer speaks; graceful end",
-        ship: &["providers", "server", "sim"],
+        ship: &["server", "sim"],
         dev: &[],
     },
     External {
@@ -130,7 +130,7 @@ pub(crate) const EXTERNAL: &[External] = &[
     External {
         name: "jsonwebtoken",
         why: "provider tokens, OAuth assertions, user tokens",
-        ship: &["providers", "sim"],
+        ship: &["sim"],
         dev: &[],
     },
     External {
@@ -148,7 +148,7 @@ pub(crate) const EXTERNAL: &[External] = &[
     External {
         name: "rand",
         why: "ids, jitter and seeds",
-        ship: &["providers", "server", "sim", "store"],
+        ship: &["server", "sim", "store"],
         dev: &[],
     },
     External {
@@ -198,7 +198,7 @@ pub(crate) const EXTERNAL: &[External] = &[
         name: "tempfile",
         why: "folders that go away by themselves",
         ship: &["server", "sim"],
-        dev: &["providers", "store"],
+        dev: &["store"],
     },
     External {
         name: "thiserror",

@@ -40,10 +40,10 @@ pub(crate) enum Service {
     Fcm(fcm::Judge),
 }
 
-/// What a service keeps for one connection.
-pub(crate) enum Session {
-    Apns(apns::Session),
-    Fcm,
+/// A service with what it keeps for one connection.
+pub(crate) enum Session<'a> {
+    Apns(&'a apns::Judge, apns::Session),
+    Fcm(&'a fcm::Judge),
 }
 
 /// What a service decides about one request.
@@ -64,21 +64,13 @@ pub(crate) struct Verdict {
 
 impl Service {
     /// Starts a connection: its state, and how many streams it may have at first.
-    fn open(&self, certificate: Option<&CertificateDer<'_>>) -> (Session, u32) {
+    fn open(&self, certificate: Option<&CertificateDer<'_>>) -> (Session<'_>, u32) {
         match self {
             Self::Apns(judge) => {
                 let (session, streams) = judge.open(certificate);
-                (Session::Apns(session), streams)
+                (Session::Apns(judge, session), streams)
             }
-            Self::Fcm(judge) => (Session::Fcm, judge.streams()),
-        }
-    }
-
-    fn judge(&self, session: &mut Session, request: &request::Parts, body: &Bytes) -> Verdict {
-        match (self, session) {
-            (Self::Apns(judge), Session::Apns(session)) => judge.judge(session, request, body),
-            (Self::Fcm(judge), _) => judge.judge(request, body),
-            (Self::Apns(_), Session::Fcm) => unreachable!("a session is opened by its own service"),
+            Self::Fcm(judge) => (Session::Fcm(judge), judge.streams()),
         }
     }
 
@@ -86,6 +78,15 @@ impl Service {
         match self {
             Self::Apns(judge) => judge.now(),
             Self::Fcm(judge) => judge.now(),
+        }
+    }
+}
+
+impl Session<'_> {
+    fn judge(&mut self, request: &request::Parts, body: &Bytes) -> Verdict {
+        match self {
+            Self::Apns(judge, session) => judge.judge(session, request, body),
+            Self::Fcm(judge) => judge.judge(request, body),
         }
     }
 }

@@ -1,1 +1,90 @@
-//! To follow.
+//! APNs: how many streams a connection may have, told by real SETTINGS frames.
+
+use http::{Request, StatusCode};
+use sim::pki::ApnsCertificate;
+
+use crate::{
+    apns::{APP, World, alert_headers},
+    client::{Client, PATIENCE},
+};
+
+const ALERT: &[u8] = br#"{"aps":{"alert":"hello"}}"#;
+
+#[tokio::test]
+async fn one_stream_until_the_first_success_then_a_thousand() {
+    let world = World::new().await;
+    let client = world.connect().await;
+    let bad = client.post(&world.path(), &alert_headers("bearer nonsense"), ALERT).await;
+    assert_eq!(bad.status, StatusCode::FORBIDDEN);
+    assert_eq!(client.send.current_max_send_streams(), 1, "a refusal raises nothing");
+    assert_eq!(world.push(&client).await.status, StatusCode::OK);
+    assert_eq!(client.send.current_max_send_streams(), 1000);
+}
+
+#[tokio::test]
+async fn a_refusal_lowers_the_limit_and_a_success_restores_it() {
+    let world = World::new().await;
+    let identity = world.ca.apns_identity(&ApnsCertificate::universal(APP)).unwrap();
+    let client = Client::connect(world.sim.addr(), world.sim.ca_pem(), Some(&identity)).await;
+    let dead = world.devices.register_apns(
+        APP,
+        sim::device::Environment::Production,
+        sim::device::ApnsTokenKind::App,
+    );
+    world.devices.unregister(&dead);
+    let dead = format!("/3/device/{dead}");
+    let good = world.path();
+    for (path, status, limit) in [
+        (good.as_str(), 200, 500),
+        (&dead, 410, 500),
+        ("/3/device/00ff", 400, 1),
+        (&dead, 410, 1),
+        (&good, 200, 500),
+    ] {
+        let answer = client.post(path, &[("apns-topic", APP)], ALERT).await;
+        assert_eq!(answer.status.as_u16(), status);
+        assert_eq!(client.send.current_max_send_streams(), limit, "after {status}");
+    }
+}
+
+#[tokio::test]
+async fn streams_above_the_limit_are_refused() {
+    let world = World::new().await;
+    let tls = crate::client::tls(world.sim.ca_pem(), None, &[b"h2"]);
+    let tcp = tokio::net::TcpStream::connect(world.sim.addr()).await.unwrap();
+    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+    let stream = tokio_rustls::TlsConnector::from(tls).connect(name, tcp).await.unwrap();
+    // A client that opens streams before it has read the SETTINGS.
+    let (mut send, connection) = h2::client::Builder::new()
+        .initial_max_send_streams(3)
+        .handshake::<_, bytes::Bytes>(stream)
+        .await
+        .unwrap();
+    let request = || {
+        let mut request = Request::post(format!("https://localhost{}", world.path()));
+        let authorization = format!("bearer {}", world.jwt(0));
+        for (name, value) in alert_headers(&authorization) {
+            request = request.header(name, value);
+        }
+        request.body(()).unwrap()
+    };
+    let mut answers = Vec::new();
+    for _ in 0..3 {
+        let (answer, mut body) = send.send_request(request(), false).unwrap();
+        body.send_data(ALERT.into(), true).unwrap();
+        answers.push(answer);
+    }
+    let driving = tokio::spawn(connection);
+    let mut results = Vec::new();
+    for answer in answers {
+        results.push(tokio::time::timeout(PATIENCE, answer).await.unwrap());
+    }
+    assert_eq!(results[0].as_ref().unwrap().status(), StatusCode::OK);
+    for refused in &results[1..] {
+        let error = refused.as_ref().unwrap_err();
+        assert_eq!(error.reason(), Some(h2::Reason::REFUSED_STREAM));
+    }
+    let counts = world.sim.counts();
+    assert_eq!((counts.requests, counts.refused_streams), (1, 2));
+    driving.abort();
+}

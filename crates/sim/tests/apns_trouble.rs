@@ -1,1 +1,170 @@
-//! To follow.
+//! Scripted trouble, seen from a client.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use http::StatusCode;
+use sim::trouble::{GoAway, Scripted};
+
+use crate::{
+    apns::{World, alert_headers},
+    client::{Answer, Client, PATIENCE},
+};
+
+const ALERT: &[u8] = br#"{"aps":{"alert":"hello"}}"#;
+
+async fn try_push(world: &World, client: &Client) -> Result<Answer, h2::Error> {
+    let authorization = format!("bearer {}", world.jwt(0));
+    client.request("POST", &world.path(), &alert_headers(&authorization), ALERT).await
+}
+
+#[tokio::test]
+async fn answers_are_held_until_released() {
+    let world = World::new().await;
+    let client = world.connect().await;
+    world.push(&client).await;
+    world.sim.trouble().hold_next(2);
+    let pushes = join_all((0..2).map(|_| try_push(&world, &client)));
+    let release = async {
+        world.sim.trouble().wait_held(2, PATIENCE).await.unwrap();
+        assert_eq!(world.sim.counts().requests, 3, "what is held is already seen");
+        world.sim.trouble().release();
+    };
+    let (answers, ()) = tokio::join!(pushes, release);
+    assert!(answers.iter().all(|answer| answer.as_ref().unwrap().status == StatusCode::OK));
+    assert_eq!(world.sim.trouble().held(), 0);
+    assert_eq!(
+        world.push(&client).await.status,
+        StatusCode::OK,
+        "nothing is held after the release"
+    );
+}
+
+#[tokio::test]
+async fn waiting_for_what_does_not_come_is_an_error() {
+    let world = World::new().await;
+    let limit = Duration::from_millis(1);
+    assert!(world.sim.trouble().wait_held(1, limit).await.is_err());
+    assert!(world.sim.wait_count(1, limit).await.is_err());
+    assert!(world.sim.wait_for(|_| true, limit).await.is_err());
+}
+
+#[tokio::test]
+async fn scripted_answers_come_in_order_and_deliver_nothing() {
+    let world = World::new().await;
+    let client = world.connect().await;
+    let mut deliveries = world.devices.deliveries(&world.token);
+    let busy = Scripted::apns(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable");
+    world.sim.trouble().answer_next(2, &busy);
+    world.sim.trouble().pass(1);
+    world.sim.trouble().answer_next(1, &Scripted::front_end_502());
+    let mut statuses = Vec::new();
+    for _ in 0..5 {
+        statuses.push(world.push(&client).await.status.as_u16());
+    }
+    assert_eq!(statuses, [503, 503, 200, 502, 200]);
+    assert!(deliveries.try_recv().is_ok() && deliveries.try_recv().is_ok());
+    assert!(deliveries.try_recv().is_err(), "scripted answers deliver nothing");
+}
+
+#[tokio::test]
+async fn goaway_in_a_burst_answers_what_was_taken_and_leaves_the_rest() {
+    let world = World::new().await;
+    let client = world.connect().await;
+    world.push(&client).await;
+    world.sim.trouble().go_away_after(10, &GoAway::reason("Shutdown"));
+    // The ten in flight are held, so that they are answered after the GOAWAY.
+    world.sim.trouble().hold_next(10);
+    let burst = join_all((0..30).map(|_| try_push(&world, &client)));
+    let release = async {
+        world.sim.trouble().wait_held(10, PATIENCE).await.unwrap();
+        world.sim.trouble().release();
+    };
+    let (answers, ()) = tokio::join!(burst, release);
+    let (done, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+    assert_eq!((done.len(), lost.len()), (10, 20));
+    for error in lost.into_iter().map(Result::unwrap_err) {
+        assert!(error.is_go_away() && error.is_remote(), "{error:?}");
+        assert!(format!("{error:?}").contains("Shutdown"), "{error:?}");
+    }
+    assert_eq!(world.sim.counts().requests, 11, "what is above the last stream is not processed");
+    let ended = tokio::time::timeout(PATIENCE, client.connection).await.unwrap().unwrap();
+    // A clean end: GOAWAY with NO_ERROR, all streams done, TLS closed.
+    assert!(ended.is_ok(), "{ended:?}");
+    assert_eq!(world.push(&world.connect().await).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn streams_are_refused_or_reset() {
+    let world = World::new().await;
+    let client = world.connect().await;
+    world.push(&client).await;
+    world.sim.trouble().refuse_streams(1);
+    world.sim.trouble().reset_next(1, h2::Reason::INTERNAL_ERROR.into());
+    for reason in [h2::Reason::REFUSED_STREAM, h2::Reason::INTERNAL_ERROR] {
+        let error = try_push(&world, &client).await.unwrap_err();
+        assert_eq!((error.reason(), error.is_reset()), (Some(reason), true));
+    }
+    assert_eq!(world.push(&client).await.status, StatusCode::OK, "the connection lives on");
+    assert_eq!(world.sim.counts().requests, 2, "neither was processed");
+}
+
+#[tokio::test]
+async fn a_connection_dies_before_or_after_the_push_was_processed() {
+    let world = World::new().await;
+    let mut deliveries = world.devices.deliveries(&world.token);
+    world.sim.trouble().close_next(1);
+    assert!(try_push(&world, &world.connect().await).await.is_err());
+    assert_eq!(world.sim.counts().requests, 0);
+    world.sim.trouble().close_after_processing(1);
+    assert!(try_push(&world, &world.connect().await).await.is_err());
+    assert!(deliveries.recv().await.is_some(), "the push arrived although nobody was told");
+    assert_eq!(world.push(&world.connect().await).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn handshakes_meet_an_alert_or_a_closed_door() {
+    let world = World::new().await;
+    world.sim.trouble().alert_next(1, 80);
+    world.sim.trouble().close_connections(1);
+    let connect = async || Client::try_connect(world.sim.addr(), world.sim.ca_pem(), None).await;
+    let error = connect().await.err().unwrap();
+    assert!(format!("{error:?}").contains("InternalError"), "{error:?}");
+    assert!(connect().await.is_err());
+    assert_eq!(world.push(&world.connect().await).await.status, StatusCode::OK);
+    assert_eq!(world.sim.counts().failed_handshakes, 2);
+}
+
+#[tokio::test]
+async fn a_frozen_service_says_nothing_until_it_thaws() {
+    let world = World::new().await;
+    let client = world.connect().await;
+    world.push(&client).await;
+    world.sim.trouble().freeze();
+    let push = try_push(&world, &client);
+    tokio::pin!(push);
+    // Silence has no event to wait for; a slow machine can only make this pass, never fail.
+    let silent = tokio::time::timeout(Duration::from_millis(100), &mut push).await;
+    assert!(silent.is_err());
+    world.sim.trouble().thaw();
+    assert_eq!(push.await.unwrap().status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn shutting_down_frees_the_port_for_a_new_start() {
+    let mut world = World::new().await;
+    let client = world.connect().await;
+    world.push(&client).await;
+    let address = world.sim.addr();
+    let mut options = sim::ApnsOptions::new(&world.ca, &world.devices);
+    options.keys = vec![sim::apns::KnownKey::new(&world.key, &[crate::apns::APP])];
+    options.port = address.port();
+    world.sim.shutdown().await;
+    assert!(
+        tokio::time::timeout(PATIENCE, client.connection).await.is_ok(),
+        "the old connection is gone"
+    );
+    world.sim = sim::ApnsSim::start(options).await.unwrap();
+    assert_eq!(world.sim.addr(), address);
+    assert_eq!(world.push(&world.connect().await).await.status, StatusCode::OK);
+}

@@ -33,11 +33,11 @@ struct Connection<'a> {
     shared: &'a Shared,
     number: u64,
     control: Arc<Control>,
-    state: Mutex<State>,
+    state: Mutex<State<'a>>,
 }
 
-struct State {
-    session: Session,
+struct State<'a> {
+    session: Session<'a>,
     /// How many streams the client may have open.
     limit: u32,
     open: u32,
@@ -123,7 +123,7 @@ enum Taken {
     Abort,
 }
 
-impl Connection<'_> {
+impl<'a> Connection<'a> {
     /// Decides whether a new stream is processed at all.
     fn take(&self, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) -> Taken {
         let stream = respond.stream_id().as_u32();
@@ -178,7 +178,7 @@ impl Connection<'_> {
                 return ControlFlow::Continue(());
             }
             Some(RequestTrouble::Answer(scripted)) => scripted.into_verdict(),
-            _ => self.shared.service.judge(&mut self.state().session, &request, &body),
+            _ => self.state().session.judge(&request, &body),
         };
         self.record(stream, request, body, &verdict);
         if vanishes {
@@ -235,14 +235,14 @@ impl Connection<'_> {
         }
     }
 
-    fn say_go_away(&self, state: &mut State, go_away: &GoAway) {
+    fn say_go_away(&self, state: &mut State<'_>, go_away: &GoAway) {
         if state.last_stream.is_none() {
             state.last_stream = Some(state.highest);
             self.control.go_away(state.highest, go_away.code, &go_away.debug_data);
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State<'a>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -54,6 +54,7 @@ fn clippy(workspace: &Workspace) -> Result<()> {
         "clippy",
         "--workspace",
         "--all-targets",
+        "--keep-going",
         "--",
         "-Dwarnings",
         // An expectation without its reason is a riddle for whoever comes next.

@@ -37,7 +37,8 @@ pub(crate) use tls::server_config;
 /// The services that this server can be.
 pub(crate) enum Service {
     Apns(apns::Judge),
-    Fcm(fcm::Judge),
+    /// Boxed, as it is much the larger.
+    Fcm(Box<fcm::Judge>),
 }
 
 /// A service with what it keeps for one connection.

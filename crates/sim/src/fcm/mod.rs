@@ -106,7 +106,7 @@ impl FcmSim {
         let identity = ca.server_identity()?;
         let tls = http2::server_config(&identity, None, &[b"h2"], options.devices.clock())?;
         let (port, recording) = (options.port, options.recording);
-        let service = |address| http2::Service::Fcm(Judge::new(options, address));
+        let service = |address| http2::Service::Fcm(Box::new(Judge::new(options, address)));
         let server = Server::start(port, tls, recording, service).await?;
         Ok(Self { server, ca })
     }

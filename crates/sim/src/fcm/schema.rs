@@ -16,7 +16,7 @@ pub(super) enum Shape {
     /// Any JSON object.
     Free,
     Number,
-    Object(&'static [(&'static str, Shape)]),
+    Object(&'static [(&'static str, Self)]),
     Text,
     TextMap,
     Texts,

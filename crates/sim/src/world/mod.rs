@@ -169,7 +169,7 @@ impl World {
     /// When it runs already or does not get ready.
     pub async fn start_server(&self) -> Result<()> {
         self.spawn_server().await?;
-        ready(&self.server, self.address).await
+        self.wait_ready().await
     }
 
     /// As [`Self::start_server`], without waiting until it is ready.
@@ -178,6 +178,14 @@ impl World {
     /// When it runs already or cannot be started.
     pub async fn spawn_server(&self) -> Result<()> {
         self.server.lock().await.spawn()
+    }
+
+    /// Waits until a server that was started is ready.
+    ///
+    /// # Errors
+    /// When it does not run, ends, or does not get ready.
+    pub async fn wait_ready(&self) -> Result<()> {
+        ready(&self.server, self.address).await
     }
 
     /// Whether the server's process is there.

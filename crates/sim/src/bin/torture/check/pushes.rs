@@ -1,0 +1,90 @@
+//! No push to the awake, as far as it can be proven from outside.
+//!
+//! The promise: a device whose ack is durable before the wake's claim commits is not pushed.
+//! Three times have to be known, and each is replaced by one that errs on the server's side.
+//!
+//! - **The claim**: the payload's `sent_at`, which the server takes from its clock at the claim and
+//!   before it commits, so the true commit is later. All clocks are the one of this machine.
+//! - **The ack is durable**: an ack over the WebSocket is not answered, so that it was written
+//!   proves nothing. It counts from the moment at which an answer of the server that shows it had
+//!   *arrived*: the device's cursor in `GET /v1/users/{user}/devices`, asked for right after each
+//!   ack, or the 2xx of the extension's `POST /v1/me/ack`. The true commit is earlier.
+//! - **What the push may be about**: any message of that inbox which was accepted by then, own
+//!   copies apart, because those never wake. A message's own `sent_at` is the time of its
+//!   acceptance. The claim may read its clock a moment before it waits for the store and finds a
+//!   newer message there, so messages of the next [`SLACK`] count as well.
+//!
+//! A push is **to the acknowledged** if every such message was confirmed before the claim.
+//! A push is **to the living** if the oldest such message that was not confirmed is younger than
+//! the ack deadline, and the phone had a session, and was running, from before that message was
+//! accepted until well after the claim: then nobody can have missed a deadline.
+//! Both counts must be zero. What this cannot see: a push whose claim ignored an ack that became
+//! durable less than one round trip of the confirming request before.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Violation;
+use crate::evidence::{Confirmation, Evidence, PhoneRecord, PushRecord};
+
+/// How much newer than the claim's time a message may be that the claim found.
+const SLACK: SignedDuration = SignedDuration::from_millis(100);
+/// How long after a claim the session must have stood: the server may know of its end before the
+/// phone does.
+const AFTER: SignedDuration = SignedDuration::from_secs(1);
+
+/// What a push was to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum To {
+    Acknowledged,
+    Living,
+    Asleep,
+}
+
+pub(super) fn check(evidence: &Evidence, deadline: Duration, found: &mut Vec<Violation>) {
+    let deadline = SignedDuration::try_from(deadline).unwrap_or(SignedDuration::ZERO);
+    for push in &evidence.pushes {
+        let Some(phone) = evidence.phones.iter().find(|phone| phone.name == push.phone) else {
+            continue;
+        };
+        let why = match judge(push, phone, &evidence.confirmations, deadline) {
+            To::Asleep => continue,
+            To::Acknowledged => "had acknowledged everything, as the server had confirmed",
+            To::Living => "had a session, and nothing was older than the ack deadline",
+        };
+        found.push(Violation {
+            what: format!(
+                "{} push to {} at {}, which {why}",
+                push.kind, phone.name, push.claimed_at
+            ),
+            message: None,
+            phone: Some(phone.name.clone()),
+        });
+    }
+}
+
+fn judge(
+    push: &PushRecord,
+    phone: &PhoneRecord,
+    confirmations: &[Confirmation],
+    deadline: SignedDuration,
+) -> To {
+    let confirmed = confirmations
+        .iter()
+        .filter(|it| it.phone == phone.name && it.at < push.claimed_at)
+        .map(|it| it.offset)
+        .max();
+    let oldest = phone
+        .held
+        .iter()
+        .filter(|held| !held.own_copy && held.sent_at <= push.claimed_at + SLACK)
+        .filter(|held| confirmed.is_none_or(|confirmed| held.offset > confirmed))
+        .map(|held| held.sent_at)
+        .min();
+    let Some(oldest) = oldest else { return To::Acknowledged };
+    let stood =
+        |(from, until): &(Timestamp, Timestamp)| *from < oldest && push.claimed_at + AFTER < *until;
+    let young = push.claimed_at.duration_since(oldest) < deadline;
+    if young && phone.sessions.iter().any(stood) { To::Living } else { To::Asleep }
+}

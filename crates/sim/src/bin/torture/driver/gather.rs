@@ -1,0 +1,156 @@
+//! Turns what the phones, the push services and the server have to say into evidence.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use jiff::Timestamp;
+use serde_json::Value;
+use sim::SeenPush;
+use sim::phone::{Life, Logged, Phone, PhoneEvent, Platform};
+use sim::world::World;
+use wire::TargetKindName;
+
+use super::sends::Ledger;
+use super::tokens;
+use crate::evidence::{
+    Confirmation, ConfirmedBy, Evidence, Outcome, PhoneRecord, PushRecord, SendRecord, TargetRecord,
+};
+use crate::observer::Confirmed;
+
+/// The phones' and senders' own records.
+pub(super) fn records(phones: &[Phone], ledger: &Ledger) -> Evidence {
+    Evidence {
+        phones: phones.iter().map(phone_record).collect(),
+        sends: ledger.records(phones),
+        ..Evidence::default()
+    }
+}
+
+/// How many sends of phones on the screen have no answer yet. Those of a phone that sleeps wait for
+/// its next session, which is nobody's promise.
+pub(super) fn unanswered_on_screen(phones: &[Phone], evidence: &Evidence) -> usize {
+    let on_screen = |name: &str| {
+        phones.iter().any(|phone| phone.name() == name && phone.life() == Life::Foreground)
+    };
+    let waits = |send: &&SendRecord| {
+        send.outcome == Outcome::Unanswered && send.from.as_deref().is_some_and(on_screen)
+    };
+    evidence.sends.iter().filter(waits).count()
+}
+
+/// Everything.
+pub(super) async fn evidence(
+    world: &World,
+    phones: &[Phone],
+    ledger: &Ledger,
+    confirmed: &Confirmed,
+    dead_tokens: &[(usize, Vec<String>)],
+) -> Result<Evidence> {
+    let mut owner: HashMap<String, String> = HashMap::new();
+    for phone in phones {
+        owner.extend(tokens(phone).into_iter().map(|token| (token, phone.name().to_owned())));
+    }
+    for (phone, dead) in dead_tokens {
+        let name = phones[*phone].name();
+        owner.extend(dead.iter().map(|token| (token.clone(), name.to_owned())));
+    }
+    let mut evidence = records(phones, ledger);
+    evidence.confirmations = confirmed.all();
+    evidence.confirmations.extend(phones.iter().flat_map(confirmed_by_http));
+    let apple = world.apns().seen();
+    let google = world.fcm().seen();
+    evidence.pushes.extend(apple.iter().filter_map(|seen| apns_push(seen, &owner)));
+    evidence.pushes.extend(google.iter().filter_map(|seen| fcm_push(seen, &owner)));
+    evidence.pushes.sort_by_key(|push| push.claimed_at);
+    for phone in phones {
+        evidence.targets.extend(targets(world, phone).await?);
+    }
+    Ok(evidence)
+}
+
+fn phone_record(phone: &Phone) -> PhoneRecord {
+    let events = phone.events();
+    let dropped = events.iter().filter_map(|logged| match &logged.event {
+        PhoneEvent::DuplicateDropped { id, offset, .. } => Some((id.clone(), *offset)),
+        _ => None,
+    });
+    PhoneRecord {
+        name: phone.name().to_owned(),
+        user: phone.user().to_owned(),
+        held: phone.held(),
+        dropped: dropped.collect(),
+        sessions: sessions(&events),
+    }
+}
+
+/// From when to when the phone had a session and ran. One that still stands ends never.
+fn sessions(events: &[Logged]) -> Vec<(Timestamp, Timestamp)> {
+    let mut sessions: Vec<(Timestamp, Timestamp)> = Vec::new();
+    for logged in events {
+        match logged.event {
+            PhoneEvent::Connected { .. } => sessions.push((logged.at, Timestamp::MAX)),
+            PhoneEvent::Disconnected { .. }
+            | PhoneEvent::LifeChanged {
+                to: Life::Frozen | Life::Suspended | Life::NotRunning | Life::ForceQuit,
+            } => {
+                if let Some((_, until)) = sessions.last_mut() {
+                    *until = logged.at.min(*until);
+                }
+            }
+            _ => {}
+        }
+    }
+    sessions
+}
+
+fn confirmed_by_http(phone: &Phone) -> Vec<Confirmation> {
+    let confirmed = phone.events().into_iter().filter_map(|logged| match logged.event {
+        PhoneEvent::Acked { offset, confirmed: true } => {
+            let by = ConfirmedBy::Answer;
+            Some(Confirmation { phone: phone.name().to_owned(), at: logged.at, offset, by })
+        }
+        _ => None,
+    });
+    confirmed.collect()
+}
+
+fn apns_push(seen: &SeenPush, owner: &HashMap<String, String>) -> Option<PushRecord> {
+    let payload: Value = serde_json::from_slice(&seen.payload).ok()?;
+    let token = seen.path.rsplit('/').next()?;
+    Some(PushRecord {
+        phone: owner.get(token)?.clone(),
+        claimed_at: payload["reveille"]["sent_at"].as_str()?.parse().ok()?,
+        kind: format!("apns {}", seen.header("apns-push-type").unwrap_or("untyped")),
+        status: seen.status.as_u16(),
+    })
+}
+
+fn fcm_push(seen: &SeenPush, owner: &HashMap<String, String>) -> Option<PushRecord> {
+    let payload: Value = serde_json::from_slice(&seen.payload).ok()?;
+    let message = &payload["message"];
+    Some(PushRecord {
+        phone: owner.get(message["token"].as_str()?)?.clone(),
+        claimed_at: message["data"]["reveille_sent_at"].as_str()?.parse().ok()?,
+        kind: "fcm data".to_owned(),
+        status: seen.status.as_u16(),
+    })
+}
+
+/// The targets that the phone's app has registered, against those that the server holds.
+async fn targets(world: &World, phone: &Phone) -> Result<Vec<TargetRecord>> {
+    let devices = world.devices_of(phone.user()).await?;
+    let device = devices.into_iter().find(|device| device.id == phone.device_id());
+    let held: Vec<TargetKindName> = device
+        .map(|device| device.targets.into_iter().map(|target| target.kind).collect())
+        .unwrap_or_default();
+    let kinds: &[TargetKindName] = match phone.platform() {
+        Platform::Android => &[TargetKindName::Fcm],
+        Platform::Ios => &[TargetKindName::Apns, TargetKindName::ApnsVoip],
+    };
+    let targets = kinds.iter().map(|kind| TargetRecord {
+        phone: phone.name().to_owned(),
+        kind: *kind,
+        held: held.contains(kind),
+    });
+    Ok(targets.collect())
+}

@@ -1,0 +1,69 @@
+//! The torture run: a real server process that is killed again and again, some tens of phones,
+//! random sends and lives, push services in trouble; and a judge of what came of it.
+//!
+//! ```text
+//!   seed ──▶ plan ──▶ driver ──▶ World (server, push services), phones
+//!                        │           │ observer: acks that the server confirms
+//!                        ▼           ▼
+//!                     Evidence ──▶ check ──▶ report, exit code
+//! ```
+//!
+//! The same seed, length and number of phones give the same script of actions; the timing, and so
+//! the outcome of a race, is the machine's.
+//! What it does **not** do: it never looks into the server or its files. The judge reads the
+//! phones' and senders' own records, what the push services saw, and the public API.
+//!
+//! Read first: [`plan::Plan`], [`check::check`], [`driver::run`].
+
+mod check;
+mod driver;
+mod evidence;
+mod observer;
+mod plan;
+mod report;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+/// Kills a server over and over under load, and checks that it keeps its promises.
+#[derive(Debug, Parser)]
+#[command(name = "torture")]
+struct Options {
+    /// The server's binary
+    #[arg(long, value_name = "PATH")]
+    server: PathBuf,
+    /// How long sends, lives, kills and trouble go on
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// Seed of the script; drawn if left out
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How many phones take part
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(2..=500))]
+    phones: u16,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    let options = Options::parse();
+    // Small enough to be typed again by hand.
+    let seed = options.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
+    report::line(&format!(
+        "torture: seed {seed}, {} s, {} phones",
+        options.seconds, options.phones
+    ));
+    let length = Duration::from_secs(options.seconds);
+    let plan = plan::Plan::new(seed, length, usize::from(options.phones));
+    let outcome = driver::run(&options.server, &plan, length).await?;
+    let violations = check::check(&outcome.evidence, driver::DEADLINE);
+    report::print(&outcome, &plan, &violations).await;
+    let kept = violations.is_empty() && outcome.trouble.is_empty();
+    report::line(&format!(
+        "torture: seed {seed}: {}",
+        if kept { "every promise kept" } else { "FAILED" }
+    ));
+    Ok(if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -88,3 +88,14 @@ async fn streams_above_the_limit_are_refused() {
     assert_eq!((counts.requests, counts.refused_streams), (1, 2));
     driving.abort();
 }
+
+#[tokio::test]
+async fn a_service_that_only_counts_keeps_no_requests() {
+    let world = World::with(|options| options.recording = sim::Recording::Count).await;
+    let client = world.connect().await;
+    assert_eq!(world.push(&client).await.status, StatusCode::OK);
+    client.post("/3/device/00ff", &[], ALERT).await;
+    let counts = world.sim.wait_count(2, PATIENCE).await.unwrap();
+    assert_eq!((counts.requests, counts.accepted), (2, 1));
+    assert!(world.sim.seen().is_empty());
+}

@@ -7,3 +7,4 @@ mod apns_trouble;
 mod client;
 mod fcm;
 mod fcm_oauth;
+mod pki;

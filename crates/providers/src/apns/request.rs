@@ -290,7 +290,7 @@ fn check_payload(push: &Push) -> Result<(), FieldFault> {
     let size = push.payload.len();
     if size > most {
         let problem =
-            format!("{size} bytes, at most {most} for a {} push", push.push_type.as_str());
+            format!("{size} bytes, at most {most} for {} pushes", push.push_type.as_str());
         let remedy = "Send less beside the reveille object; the app fetches the message itself.";
         return Err(FieldFault::payload("payload", problem, remedy));
     }

@@ -180,4 +180,4 @@ const fn wrong_file_remedy(kind: FileKind) -> &'static str {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

@@ -28,7 +28,7 @@ use crate::config::{Config, Pauses};
 use crate::error::Error;
 use crate::record::{Exchange, RequestRecord};
 use crate::transport::{
-    Endpoint, Policy, Pool, Reconnect, Reply, Timeouts, Timing, post, tls_config,
+    Endpoint, Policy, Pool, Reconnect, Reply, Stopwatch, Timeouts, Timing, post, tls_config,
 };
 use oauth::{OAuth, Refused};
 
@@ -141,7 +141,7 @@ impl Inner {
         wanted: impl Fn() -> bool + Send + Sync,
     ) -> Exchange {
         let account = &self.account.0;
-        let start = tokio::time::Instant::now();
+        let start = Stopwatch::start();
         let mut renewed = false;
         loop {
             let authorization = match self.oauth.authorization(account, now).await {

@@ -33,6 +33,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use tokio::time::Instant;
 
 /// Names one connection of a pool, so that it can be retired.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,6 +72,22 @@ pub(crate) struct Timing {
     pub(crate) queued: Duration,
     /// From then until its answer, or its loss.
     pub(crate) took: Duration,
+}
+
+/// Measures how long something takes; the one place outside the connections where the monotonic
+/// clock is read.
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// From now on.
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// How long it has been.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
 }
 
 /// A POST to this path.

@@ -1,1 +1,194 @@
+use std::time::Duration;
+
+use domain::Diagnosis;
+use proptest::prelude::*;
+use rcgen::{CertificateParams, CustomExtension, DnType, KeyPair, PKCS_RSA_SHA256};
+
 use super::*;
+
+/// Apple's extensions, as rcgen wants their ids.
+const SANDBOX: &[u64] = &[1, 2, 840, 113635, 100, 6, 3, 1];
+const PRODUCTION: &[u64] = &[1, 2, 840, 113635, 100, 6, 3, 2];
+const VOIP_TOPICS: &[u64] = &[1, 2, 840, 113635, 100, 6, 3, 4];
+
+/// A moment inside the validity of the certificates made here.
+fn now() -> Time {
+    Time::from_millis(1_800_000_000_000)
+}
+
+/// A key as Apple gives it.
+fn p8() -> String {
+    KeyPair::generate().expect("a key").serialize_pem()
+}
+
+/// A certificate and its key in PEM, with this common name and these extensions.
+fn certificate(common_name: &str, extensions: &[(&[u64], &[u8])], key: &KeyPair) -> String {
+    let mut params = CertificateParams::new(Vec::new()).expect("no names");
+    params.distinguished_name.push(DnType::CommonName, common_name);
+    let uid = vec![0, 9, 2342, 19_200_300, 100, 1, 1];
+    params.distinguished_name.push(DnType::CustomDnType(uid), "com.example.app");
+    params.distinguished_name.push(DnType::OrganizationalUnitName, "TEAM123456");
+    params.not_before = rcgen::date_time_ymd(2026, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2028, 1, 1);
+    for (oid, content) in extensions {
+        let extension = CustomExtension::from_oid_content(oid, content.to_vec());
+        params.custom_extensions.push(extension);
+    }
+    params.self_signed(key).expect("a certificate").pem()
+}
+
+/// A universal push certificate.
+fn universal(key: &KeyPair) -> String {
+    let topics = [&[0x0c, 20][..], b"com.example.app.voip"].concat();
+    let extensions: [(&[u64], &[u8]); 3] =
+        [(SANDBOX, &[5, 0]), (PRODUCTION, &[5, 0]), (VOIP_TOPICS, &topics)];
+    certificate("Apple Push Services: com.example.app", &extensions, key)
+}
+
+/// What is wrong, as its code and the start of its message.
+fn check(fault: CredentialFault, diagnosis: u16, message: &str) {
+    assert_eq!(fault.diagnosis().code(), diagnosis, "{fault}");
+    assert!(fault.to_string().contains(message), "{fault} should say {message}");
+    assert!(fault.remedy().ends_with('.'), "{fault}: {}", fault.remedy());
+}
+
+#[test]
+fn a_p8_key_says_what_it_is_good_for() {
+    let bundles = ["com.example.app".to_owned()];
+    let key = Credential::parse_p8(p8().as_bytes(), "ABC123DEFG", "TEAM123456", &bundles);
+    let key = key.expect("a good key");
+    let facts = key.facts();
+    assert_eq!(facts.environments, Environments::Both);
+    assert_eq!((facts.key_id.as_deref(), facts.not_after), (Some("ABC123DEFG"), None));
+    assert!(key.covers("com.example.app") && key.covers("com.example.app.voip"));
+    assert!(!key.covers("com.example") && !key.covers("com.example.app.voip.voip"));
+    assert!(key.check_environment(Environment::Sandbox).is_ok());
+    assert!(!format!("{key:?}").contains("PRIVATE"));
+}
+
+#[test]
+fn a_wrong_p8_is_named() {
+    let parse = |file: &str, key_id: &str, team_id: &str| {
+        Credential::parse_p8(file.as_bytes(), key_id, team_id, &[]).expect_err("a fault")
+    };
+    let good = p8();
+    check(parse(&good, "short", "TEAM123456"), 904, "key_id: \"short\" is not ten");
+    check(parse(&good, "ABC123DEFG", "team123456"), 904, "team_id: \"team123456\" is not ten");
+    check(parse("", "ABC123DEFG", "TEAM123456"), 904, "the file is empty");
+    check(parse("{\"type\":\"service_account\"}", "", ""), 904, "a Google service account key");
+    let rsa = KeyPair::generate_for(&PKCS_RSA_SHA256).expect("an RSA key").serialize_pem();
+    check(parse(&rsa, "ABC123DEFG", "TEAM123456"), 904, "not an EC key on the curve P-256");
+    let cut = good.replace("-----END PRIVATE KEY-----", "");
+    check(parse(&cut, "ABC123DEFG", "TEAM123456"), 904, "the .p8 file cannot be read");
+    check(parse(&"x".repeat(300_000), "", ""), 904, "the file has 300000 bytes");
+    let bundle = Credential::parse_p8(good.as_bytes(), "ABC123DEFG", "TEAM123456", &["a b".into()]);
+    check(bundle.expect_err("a fault"), 904, "bundle_ids: \"a b\"");
+}
+
+#[test]
+fn the_key_id_is_in_the_file_name() {
+    assert_eq!(key_id_of_file_name("AuthKey_ABC123DEFG.p8"), Some("ABC123DEFG"));
+    assert_eq!(key_id_of_file_name("/home/x/AuthKey_ABC123DEFG.p8"), Some("ABC123DEFG"));
+    assert_eq!(key_id_of_file_name("AuthKey_ABC.p8"), None);
+    assert_eq!(key_id_of_file_name("key.p8"), None);
+}
+
+#[test]
+fn a_pem_certificate_says_what_it_is_good_for() {
+    let key = KeyPair::generate().expect("a key");
+    let pem = format!("{}{}", universal(&key), key.serialize_pem());
+    let credential = Credential::parse_pem(pem.as_bytes(), now()).expect("a good certificate");
+    let facts = credential.facts();
+    assert_eq!(facts.environments, Environments::Both);
+    assert_eq!(facts.topics, ["com.example.app", "com.example.app.voip"]);
+    assert_eq!(facts.team.as_deref(), Some("TEAM123456"));
+    assert_eq!(facts.not_after, Some(Time::from_millis(1_830_297_600_000)));
+    assert!(credential.covers("com.example.app.voip") && !credential.covers("com.example.other"));
+    assert!(!credential.is_expired(now()));
+    assert!(credential.is_expired(Time::from_millis(1_830_297_600_001)));
+}
+
+#[test]
+fn environments_come_from_extensions_or_else_from_the_name() {
+    let check = |name: &str, extensions: &[(&[u64], &[u8])], expected| {
+        let key = KeyPair::generate().expect("a key");
+        let pem = certificate(name, extensions, &key) + &key.serialize_pem();
+        let credential = Credential::parse_pem(pem.as_bytes(), now()).expect(name);
+        assert_eq!(credential.facts().environments, expected, "{name}");
+        credential
+    };
+    let null: &[u8] = &[5, 0];
+    check("Apple Push Services: x", &[], Environments::Both);
+    check("VoIP Services: x", &[], Environments::Both);
+    check("anything", &[(PRODUCTION, null)], Environments::Production);
+    // The extension is what Apple checks.
+    check("Apple Push Services: x", &[(SANDBOX, null)], Environments::Sandbox);
+    let production = check("Apple Production IOS Push Services: x", &[], Environments::Production);
+    let sandbox = check("Apple Development IOS Push Services: x", &[], Environments::Sandbox);
+    let fault = sandbox.check_environment(Environment::Production).expect_err("a fault");
+    assert_eq!(fault.diagnosis(), Diagnosis::ProductionCertificateRequired);
+    assert!(sandbox.check_environment(Environment::Sandbox).is_ok());
+    let fault = production.check_environment(Environment::Sandbox).expect_err("a fault");
+    assert_eq!(fault.diagnosis(), Diagnosis::CertificateError);
+}
+
+#[test]
+fn a_wrong_certificate_is_named() {
+    let key = KeyPair::generate().expect("a key");
+    let other = KeyPair::generate().expect("a key");
+    let good = universal(&key);
+    let fault = |pem: String, now| Credential::parse_pem(pem.as_bytes(), now).expect_err("a fault");
+
+    check(fault(good.clone(), now()), 904, "comes without its private key");
+    check(fault(key.serialize_pem(), now()), 904, "a private key and no certificate");
+    let keys = key.serialize_pem() + &other.serialize_pem();
+    check(fault(good.clone() + &keys, now()), 904, "2 private keys");
+    check(fault(good.clone() + &other.serialize_pem(), now()), 904, "does not belong");
+
+    let whole = good + &key.serialize_pem();
+    let later = now().plus(Duration::from_secs(2 * 365 * 86_400));
+    check(fault(whole.clone(), later), 903, "expired at 1830297600 s");
+    let earlier = now().minus(Duration::from_secs(2 * 365 * 86_400));
+    check(fault(whole, earlier), 904, "valid only from");
+
+    let named = |name: &str| certificate(name, &[], &key) + &key.serialize_pem();
+    let distribution = named("Apple Distribution: Example (TEAM123456)");
+    check(fault(distribution, now()), 904, "a distribution certificate for signing apps");
+    check(fault(named("example.com"), now()), 904, "without Apple's push extensions");
+}
+
+#[test]
+fn a_chain_in_any_order_finds_the_keys_own_certificate() {
+    let key = KeyPair::generate().expect("a key");
+    let issuer = certificate("Apple WWDR", &[], &KeyPair::generate().expect("a key"));
+    let pem = issuer + &universal(&key) + &key.serialize_pem();
+    let credential = Credential::parse_pem(pem.as_bytes(), now()).expect("a good chain");
+    let subject = credential.facts().subject.as_deref();
+    assert_eq!(subject, Some("Apple Push Services: com.example.app"));
+}
+
+#[test]
+fn a_file_that_is_no_p12_is_named() {
+    let fault = |file: &[u8]| Credential::parse_p12(file, "", now()).expect_err("a fault");
+    let made = rcgen::generate_simple_self_signed(vec!["x".to_owned()]).expect("a certificate");
+    check(fault(made.cert.der()), 904, "comes without its private key");
+    check(fault(p8().as_bytes()), 904, "a private key in PKCS#8 form (.p8)");
+    check(fault(b"AAAAabc:APA91bxyz"), 904, "a legacy FCM server key");
+    check(fault(&[0x30, 3, 2, 1, 3]), 904, "the .p12 file cannot be read");
+}
+
+proptest! {
+    #[test]
+    fn never_panics(mut bytes in proptest::collection::vec(any::<u8>(), 0..300), der: bool) {
+        if der {
+            bytes.splice(0..0, [0x30, 0x82, 0x01, 0x00, 2, 1, 3]);
+        }
+        let _ = Credential::parse_p12(&bytes, "x", now());
+        let _ = Credential::parse_pem(&bytes, now());
+        let _ = Credential::parse_p8(&bytes, "ABC123DEFG", "TEAM123456", &[]);
+        let text = String::from_utf8_lossy(&bytes);
+        let _ = key_id_of_file_name(&text);
+        let pem = format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----");
+        let _ = Credential::parse_pem(pem.as_bytes(), now());
+    }
+}

@@ -1,1 +1,180 @@
+use proptest::prelude::*;
+
 use super::*;
+
+/// A push that Apple takes.
+fn alert() -> Push {
+    Push {
+        device_token: PushToken::new("00ff".repeat(16)),
+        topic: Topic::of_bundle("com.example.app").expect("a bundle id"),
+        push_type: PushType::Alert,
+        priority: Priority::Immediate,
+        expiration: Expiration::At(Time::from_millis(1_700_000_000_999)),
+        collapse_id: Some("thread-1".to_owned()),
+        id: Uuid::from_u128(0xABCD_EF01_2345_6789_ABCD_EF01_2345_6789),
+        payload: Bytes::from_static(br#"{"aps":{"alert":"x","mutable-content":1},"reveille":{}}"#),
+    }
+}
+
+/// A background push that Apple takes.
+fn background() -> Push {
+    Push {
+        push_type: PushType::Background,
+        priority: Priority::Considerate,
+        payload: Bytes::from_static(br#"{"aps":{"content-available":1},"reveille":{}}"#),
+        ..alert()
+    }
+}
+
+/// A call that Apple takes.
+fn voip() -> Push {
+    Push {
+        topic: Topic::voip_of_bundle("com.example.app").expect("a bundle id"),
+        push_type: PushType::Voip,
+        expiration: Expiration::Once,
+        collapse_id: None,
+        payload: Bytes::from_static(br#"{"reveille":{"kind":"call"}}"#),
+        ..alert()
+    }
+}
+
+#[test]
+fn a_push_has_apples_form() {
+    let encoded = encode(&alert()).expect("a good push");
+    assert_eq!(encoded.path, format!("/3/device/{}", "00ff".repeat(16)));
+    let headers: Vec<_> = encoded
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.to_str().expect("text")))
+        .collect();
+    let expected = [
+        ("apns-topic", "com.example.app"),
+        ("apns-push-type", "alert"),
+        ("apns-priority", "10"),
+        ("apns-expiration", "1700000000"),
+        ("apns-id", "abcdef01-2345-6789-abcd-ef0123456789"),
+        ("apns-collapse-id", "thread-1"),
+    ];
+    assert_eq!(headers, expected);
+
+    let headers = encode(&voip()).expect("a good call").headers;
+    let value = |name: &str| headers.iter().find(|(n, _)| n == name).map(|(_, value)| value);
+    assert_eq!(value("apns-topic").expect("a topic"), "com.example.app.voip");
+    assert_eq!(value("apns-expiration").expect("an expiration"), "0");
+    assert_eq!(value("apns-collapse-id"), None);
+    encode(&background()).expect("a good background push");
+}
+
+#[test]
+fn a_time_long_past_is_not_apples_word_for_once() {
+    let push = Push { expiration: Expiration::At(Time::EPOCH), ..alert() };
+    let headers = encode(&push).expect("a good push").headers;
+    assert!(headers.contains(&(EXPIRATION, HeaderValue::from_static("1"))));
+}
+
+#[test]
+fn what_breaks_a_rule_is_refused_by_its_field() {
+    let check = |push: Push, diagnosis, message: &str| {
+        let fault = encode(&push).expect_err(message);
+        assert_eq!((fault.diagnosis, fault.to_string().as_str()), (diagnosis, message));
+        assert!(fault.remedy.ends_with('.'), "{message}");
+    };
+    let token = |token: &str| Push { device_token: PushToken::new(token), ..alert() };
+    let payload = |base: Push, payload: &str| Push { payload: payload.to_owned().into(), ..base };
+    let collapse = |id: &str| Push { collapse_id: Some(id.to_owned()), ..alert() };
+
+    let bad = Diagnosis::BadPushToken;
+    check(token(""), bad, "device_token: empty");
+    check(token("zz"), bad, "device_token: not the hex form of bytes");
+    check(token("abc"), bad, "device_token: not the hex form of bytes");
+    check(token("../../x"), bad, "device_token: not the hex form of bytes");
+    check(token(&"a".repeat(514)), bad, "device_token: 514 characters, at most 512");
+
+    check(
+        Push { topic: alert().topic, ..voip() },
+        Diagnosis::AppMismatch,
+        "topic: \"com.example.app\" does not end in .voip, as VoIP pushes must",
+    );
+
+    let bad = Diagnosis::BadPayload;
+    check(
+        Push { priority: Priority::Immediate, ..background() },
+        bad,
+        "priority: 10 with a background push, which must have 5",
+    );
+    check(
+        Push { priority: Priority::PowerFirst, ..background() },
+        bad,
+        "priority: 1 with a background push, which must have 5",
+    );
+    check(
+        Push { priority: Priority::Considerate, ..voip() },
+        bad,
+        "priority: 5 with a voip push, which must have 10",
+    );
+    check(collapse(""), bad, "collapse_id: 0 bytes, 1 to 64 are allowed");
+    check(collapse(&"ä".repeat(33)), bad, "collapse_id: 66 bytes, 1 to 64 are allowed");
+    check(collapse("a\nb"), bad, "collapse_id: has control characters");
+    check(payload(alert(), ""), bad, "payload: empty");
+    check(
+        payload(alert(), &"x".repeat(4097)),
+        bad,
+        "payload: 4097 bytes, at most 4096 for alert pushes",
+    );
+    check(
+        payload(voip(), &"x".repeat(5121)),
+        bad,
+        "payload: 5121 bytes, at most 5120 for voip pushes",
+    );
+    check(payload(alert(), "{}"), bad, "payload: aps has no alert, sound or badge");
+    check(
+        payload(alert(), r#"{"aps":{"content-available":1}}"#),
+        bad,
+        "payload: aps has no alert, sound or badge",
+    );
+    for wrong in [
+        r#"{}"#,
+        r#"{"aps":{}}"#,
+        r#"{"aps":{"content-available":0}}"#,
+        r#"{"aps":{"content-available":true}}"#,
+        r#"{"aps":{"content-available":1,"sound":"x"}}"#,
+        r#"{"aps":{"content-available":1,"x":"y"}}"#,
+    ] {
+        check(payload(background(), wrong), bad, "payload: aps is not just content-available: 1");
+    }
+    for not_json in ["[1]", "hello", r#"{"aps":1}"#, r#"{"aps":{}"#] {
+        let fault = encode(&payload(alert(), not_json)).expect_err(not_json);
+        assert_eq!((fault.field, fault.diagnosis), ("payload", bad), "{not_json}");
+    }
+}
+
+#[test]
+fn topics_are_bundle_ids() {
+    for bad in ["", "com example", "com.example/x", "ä", &"a".repeat(156)] {
+        assert!(Topic::of_bundle(bad).is_err(), "{bad}");
+        assert!(Topic::voip_of_bundle(bad).is_err(), "{bad}");
+    }
+    // A bundle id may itself end in .voip.
+    let push =
+        Push { topic: Topic::of_bundle("com.example.voip").expect("a bundle id"), ..alert() };
+    encode(&push).expect("an alert to that app");
+}
+
+#[test]
+fn debug_does_not_show_the_token() {
+    let shown = format!("{:?}", alert());
+    assert!(!shown.contains("00ff") && shown.contains("sha256:"), "{shown}");
+}
+
+proptest! {
+    #[test]
+    fn never_panics(payload in proptest::collection::vec(any::<u8>(), 0..200), token in ".*", id in ".*") {
+        for base in [alert(), background(), voip()] {
+            let payload = Bytes::from(payload.clone());
+            let device_token = PushToken::new(token.clone());
+            let _ = encode(&Push { payload: payload.clone(), ..base.clone() });
+            let _ = encode(&Push { device_token, collapse_id: Some(id.clone()), payload, ..base });
+        }
+        let _ = Topic::of_bundle(&id);
+    }
+}

@@ -1,0 +1,159 @@
+//! Configuration: a file, then the environment, then flags, checked before anything starts.
+//!
+//! ```text
+//!   options.rs (one table) ──▶ flags and --help, docs/configuration.md, `reveille config`
+//!                     │
+//!   reveille.toml ─┐  ▼
+//!   REVEILLE_*  ───┼▶ RawConfig (as typed, with where it came from) ──▶ Config (checked, typed)
+//!   --flags  ──────┘
+//! ```
+//!
+//! What is wrong is told all at once, each fault with its place, its name and what to do.
+//! This folder is the one door to the process's environment.
+
+mod environment;
+mod error;
+mod file;
+#[cfg(test)]
+pub(crate) mod golden;
+mod kind;
+mod nearest;
+pub mod options;
+mod raw;
+pub mod reference;
+mod resolve;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::Uri;
+
+pub use environment::{CommandVariable, Environment};
+pub use error::{ConfigError, Fault};
+pub use kind::{Kind, UrlForm};
+pub use raw::{Origin, RawConfig};
+
+use crate::secret::Secret;
+
+/// The file that `serve` reads when it lies in the current folder and no other one is named.
+pub const FILE_NAME: &str = "reveille.toml";
+
+/// How a server is meant to run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ServeMode {
+    /// For developers of apps: reachable from phones in the same network, with a test app, and
+    /// strict about unknown fields in frames.
+    Dev,
+    /// As configured.
+    #[default]
+    Standard,
+}
+
+/// The configuration, resolved and checked. Its fields are the rows of [`options`], which say
+/// what each is for.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the rows of the options table say what each is for")]
+pub struct Config {
+    pub data_dir: PathBuf,
+    pub listen: SocketAddr,
+    pub master_key: Option<Secret<String>>,
+    pub log: Log,
+    pub session: Session,
+    pub wake: Wake,
+    pub providers: Providers,
+    pub store: Store,
+    pub push_log: PushLog,
+}
+
+/// The section `log`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the rows of the options table say what each is for")]
+pub struct Log {
+    pub level: LogLevel,
+    pub format: LogFormat,
+}
+
+/// How much is logged; each level includes the ones before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// What needs somebody's hand.
+    Error,
+    /// What may need it soon.
+    Warn,
+    /// What an operator wants to have seen: starts, stops, refused credentials.
+    Info,
+    /// Each decision.
+    Debug,
+    /// Each step, and what libraries have to say.
+    Trace,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object per line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// The section `session`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the rows of the options table say what each is for")]
+pub struct Session {
+    pub ping_interval: Duration,
+    pub ack_deadline: Duration,
+    pub background_ack_deadline: Duration,
+    pub first_frame_timeout: Duration,
+}
+
+/// The section `wake`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the rows of the options table say what each is for")]
+pub struct Wake {
+    pub lane_slots: usize,
+    pub restart_grace: Duration,
+}
+
+/// The section `providers`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the rows of the options table say what each is for")]
+pub struct Providers {
+    pub apns_production_url: Uri,
+    pub apns_sandbox_url: Uri,
+    pub fcm_url: Uri,
+    pub fcm_oauth_url: Option<Uri>,
+    pub extra_ca_file: Option<PathBuf>,
+    pub request_timeout: Duration,
+    pub connect_timeout: Duration,
+    pub apns_retry_after_unavailable: Duration,
+    pub apns_connections: usize,
+}
+
+/// The section `store`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the rows of the options table say what each is for")]
+pub struct Store {
+    pub readers: usize,
+    pub batch: usize,
+}
+
+/// The section `push_log`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the rows of the options table say what each is for")]
+pub struct PushLog {
+    pub retention_days: u32,
+}
+
+impl Config {
+    /// Every option at its default; a caller sets the fields that differ.
+    ///
+    /// # Errors
+    /// Only if a row of the table has a default that breaks its own rule, which a test forbids.
+    pub fn defaults() -> Result<Self, ConfigError> {
+        RawConfig::default().resolve()
+    }
+}

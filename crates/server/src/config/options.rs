@@ -1,0 +1,194 @@
+//! The table of options: one row each, from which come the file's keys, the variables, the flags,
+//! the help, `reveille config` and `docs/configuration.md`.
+//!
+//! To add an option: a row here, a field in [`super::Config`], a line in `resolve.rs`; then
+//! regenerate the page with `UPDATE_GOLDEN=1`.
+
+use super::kind::{Kind, UrlForm};
+
+/// One option.
+#[derive(Debug)]
+pub struct OptionRow {
+    /// Its key in the file, with its section: `session.ack_deadline_ms`.
+    pub name: &'static str,
+    /// What values it takes.
+    pub kind: Kind,
+    /// Its value when nobody gives one, as it would be typed; `None`: it is then not set.
+    pub default: Option<&'static str>,
+    /// Whether a running server could take a new value.
+    pub change: Change,
+    /// What it is for: full sentences.
+    pub about: &'static str,
+}
+
+/// What it takes for a new value to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Read wherever it is used: a running server could take it on SIGHUP.
+    Reload,
+    /// Built into what runs: only a restart.
+    Restart,
+}
+
+impl OptionRow {
+    /// The environment variable: `REVEILLE_SESSION_ACK_DEADLINE_MS`.
+    pub fn variable(&self) -> String {
+        format!("REVEILLE_{}", self.name.replace('.', "_").to_ascii_uppercase())
+    }
+
+    /// The flag without its dashes: `session-ack-deadline-ms`. A secret has none: what stands on a
+    /// command line can be read by every user of the machine.
+    pub fn flag(&self) -> Option<String> {
+        match self.kind {
+            Kind::Secret => None,
+            Kind::Address
+            | Kind::Count { .. }
+            | Kind::Days { .. }
+            | Kind::Milliseconds { .. }
+            | Kind::Path
+            | Kind::Url(_)
+            | Kind::Word(_) => Some(self.name.replace(['.', '_'], "-")),
+        }
+    }
+
+    /// The section and the key inside it; options at the top of the file have no section.
+    pub fn section_and_key(&self) -> (Option<&'static str>, &'static str) {
+        match self.name.split_once('.') {
+            Some((section, key)) => (Some(section), key),
+            None => (None, self.name),
+        }
+    }
+}
+
+/// The row of a name.
+pub fn find(name: &str) -> Option<&'static OptionRow> {
+    ALL.iter().copied().find(|row| row.name == name)
+}
+
+/// Declares the rows, and [`ALL`] in the order of their declaration.
+macro_rules! options {
+    ($($row:ident = $name:literal, $kind:expr, $default:expr, $change:ident, $about:literal;)*) => {
+        $(
+            #[doc = $about]
+            pub const $row: OptionRow = OptionRow {
+                name: $name,
+                kind: $kind,
+                default: $default,
+                change: Change::$change,
+                about: $about,
+            };
+        )*
+
+        /// Every row, by section.
+        pub const ALL: &[&OptionRow] = &[$(&$row),*];
+    };
+}
+
+/// One minute, hour and day in the unit of the duration options.
+const MINUTE: u64 = 60_000;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+options! {
+    DATA_DIR = "data_dir", Kind::Path, Some("./reveille-data"), Restart,
+        "The folder of the database, the push log, the master key and the admin key.";
+    LISTEN = "listen", Kind::Address, Some("127.0.0.1:7300"), Restart,
+        "Where the HTTP API and the WebSocket are served; port 0 takes any free one.";
+    MASTER_KEY = "master_key", Kind::Secret, None, Restart,
+        "The key that seals credentials in the database; when not set, the file `master.key` in `data_dir`, made at the first start.";
+    LOG_LEVEL = "log.level", Kind::Word(&["off", "error", "warn", "info", "debug", "trace"]),
+        Some("info"), Reload,
+        "How much is logged to standard error.";
+    LOG_FORMAT = "log.format", Kind::Word(&["text", "json"]), Some("text"), Restart,
+        "How a log line looks: for people, or one JSON object.";
+    SESSION_PING_INTERVAL_MS = "session.ping_interval_ms",
+        Kind::Milliseconds { least: 100, most: 5 * MINUTE }, Some("25000"), Reload,
+        "How often the server pings a session; a load balancer in between must wait longer.";
+    SESSION_ACK_DEADLINE_MS = "session.ack_deadline_ms",
+        Kind::Milliseconds { least: 50, most: MINUTE }, Some("5000"), Reload,
+        "How long a session may take to acknowledge what it was sent before its device counts as asleep.";
+    SESSION_BACKGROUND_ACK_DEADLINE_MS = "session.background_ack_deadline_ms",
+        Kind::Milliseconds { least: 50, most: MINUTE }, Some("1000"), Reload,
+        "The same for a session in background state, whose app the phone may suspend at any moment.";
+    SESSION_FIRST_FRAME_TIMEOUT_MS = "session.first_frame_timeout_ms",
+        Kind::Milliseconds { least: 50, most: MINUTE }, Some("10000"), Reload,
+        "How long a new WebSocket may take to send `connect`.";
+    WAKE_LANE_SLOTS = "wake.lane_slots", Kind::Count { least: 1, most: 10_000 }, Some("64"), Restart,
+        "How many pushes of one lane (app, target kind, app id, message or call) may be under way at once.";
+    WAKE_RESTART_GRACE_MS = "wake.restart_grace_ms",
+        Kind::Milliseconds { least: 0, most: 5 * MINUTE }, Some("15000"), Restart,
+        "How long devices whose session a restart cut have to come back by themselves before they are pushed.";
+    PROVIDERS_APNS_PRODUCTION_URL = "providers.apns_production_url", Kind::Url(UrlForm::Base),
+        Some("https://api.push.apple.com"), Restart,
+        "Apple's push service for apps from the store and TestFlight; port 2197 is the same service.";
+    PROVIDERS_APNS_SANDBOX_URL = "providers.apns_sandbox_url", Kind::Url(UrlForm::Base),
+        Some("https://api.sandbox.push.apple.com"), Restart,
+        "Apple's push service for apps run from Xcode.";
+    PROVIDERS_FCM_URL = "providers.fcm_url", Kind::Url(UrlForm::Base),
+        Some("https://fcm.googleapis.com"), Restart,
+        "Google's push service.";
+    PROVIDERS_FCM_OAUTH_URL = "providers.fcm_oauth_url", Kind::Url(UrlForm::Full), None, Restart,
+        "Where access tokens for FCM come from; when not set, the `token_uri` of the service account, which must be Google's.";
+    PROVIDERS_EXTRA_CA_FILE = "providers.extra_ca_file", Kind::Path, None, Restart,
+        "A PEM file of certificate authorities to trust beside the system's, for a proxy or a simulator.";
+    PROVIDERS_REQUEST_TIMEOUT_MS = "providers.request_timeout_ms",
+        Kind::Milliseconds { least: 100, most: 2 * MINUTE }, Some("10000"), Restart,
+        "How long a push may wait for its answer; Google asks for at least 10 seconds.";
+    PROVIDERS_CONNECT_TIMEOUT_MS = "providers.connect_timeout_ms",
+        Kind::Milliseconds { least: 100, most: MINUTE }, Some("5000"), Restart,
+        "How long a new connection to a push service may take, TLS included.";
+    PROVIDERS_APNS_RETRY_AFTER_UNAVAILABLE_MS = "providers.apns_retry_after_unavailable_ms",
+        Kind::Milliseconds { least: 100, most: DAY }, Some("900000"), Restart,
+        "How long to wait after Apple's push service answered with a fault of its own; Apple asks for 15 minutes.";
+    PROVIDERS_APNS_CONNECTIONS = "providers.apns_connections", Kind::Count { least: 1, most: 64 },
+        Some("4"), Restart,
+        "How many connections to Apple's push service one credential may have.";
+    STORE_READERS = "store.readers", Kind::Count { least: 1, most: 64 }, Some("2"), Restart,
+        "How many connections read the database beside its one writer.";
+    STORE_BATCH = "store.batch", Kind::Count { least: 1, most: 10_000 }, Some("256"), Restart,
+        "How many changes the writer commits together at most.";
+    PUSH_LOG_RETENTION_DAYS = "push_log.retention_days", Kind::Days { least: 1, most: 3_650 },
+        Some("30"), Reload,
+        "How long the push log keeps its records.";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_have_one_form_in_each_place() {
+        let row = &SESSION_ACK_DEADLINE_MS;
+        assert_eq!(row.variable(), "REVEILLE_SESSION_ACK_DEADLINE_MS");
+        assert_eq!(row.flag().as_deref(), Some("session-ack-deadline-ms"));
+        assert_eq!(row.section_and_key(), (Some("session"), "ack_deadline_ms"));
+        assert_eq!(MASTER_KEY.flag(), None);
+    }
+
+    #[test]
+    fn no_two_rows_share_a_name_a_variable_or_a_flag() {
+        for form in [
+            |row: &OptionRow| row.name.to_owned(),
+            OptionRow::variable,
+            |row| row.flag().unwrap_or_else(|| row.name.to_owned()),
+        ] {
+            let forms: BTreeSet<_> = ALL.iter().map(|row| form(row)).collect();
+            assert_eq!(forms.len(), ALL.len());
+        }
+    }
+
+    #[test]
+    fn a_quantity_has_its_unit_in_its_name() {
+        for row in ALL {
+            match row.kind {
+                Kind::Milliseconds { .. } => assert!(row.name.ends_with("_ms"), "{}", row.name),
+                Kind::Days { .. } => assert!(row.name.ends_with("_days"), "{}", row.name),
+                Kind::Url(_) => assert!(row.name.ends_with("_url"), "{}", row.name),
+                Kind::Address | Kind::Count { .. } | Kind::Path | Kind::Secret | Kind::Word(_) => {}
+            }
+            assert!(row.about.ends_with('.'), "{}", row.name);
+        }
+    }
+}

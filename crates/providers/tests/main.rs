@@ -1,1 +1,9 @@
-//! Journeys against the simulators.
+//! Journeys of the clients against the simulators: real sockets, real TLS, real HTTP/2.
+//!
+//! Nothing sleeps: a test waits for what the simulator saw, with a time-out that fails.
+
+mod apns;
+mod apns_certificate;
+mod apns_trouble;
+mod fcm;
+mod rig;

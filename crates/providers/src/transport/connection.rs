@@ -37,8 +37,8 @@ pub(super) struct Connection {
 pub(super) struct Facts {
     /// Whether a request was written yet: the first one fills the server's header table.
     pub(super) used: AtomicBool,
-    /// Whether the server has authenticated a request on it.
-    pub(super) proven: AtomicBool,
+    /// How many answers showed that the server believed the credential.
+    pub(super) believed: AtomicUsize,
     /// Requests in flight, for the choice of the PING interval only.
     pub(super) in_flight: AtomicUsize,
     /// The TLS alert that ended it, if one did.

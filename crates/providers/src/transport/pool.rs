@@ -245,9 +245,16 @@ enum Place {
 }
 
 impl Member {
-    /// Whether the server has authenticated a request on it.
+    /// Whether the server has believed the credential on it.
     fn is_proven(&self) -> bool {
-        self.connection.facts.proven.load(Ordering::Relaxed)
+        self.connection.facts.believed.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether another connection beside it would help: it is as busy as the server lets it be,
+    /// and not only new. APNs raises the limit right after the first success, so after the second
+    /// one the limit that counts has arrived. One that refuses everybody gets no second.
+    fn is_used_up(&self) -> bool {
+        self.connection.facts.believed.load(Ordering::Relaxed) > 1 && self.window.is_full()
     }
 }
 
@@ -327,10 +334,9 @@ impl Shared {
                 }
             }
         }
-        // A connection that has authenticated nobody yet may refuse everybody: it gets no second.
-        let proven = state.open.iter().all(Member::is_proven);
+        let used_up = state.open.iter().all(Member::is_used_up);
         let room = state.open.len() < self.policy.connections;
-        if state.waiting.is_empty() || state.connecting || !proven || !room || state.closed {
+        if state.waiting.is_empty() || state.connecting || !used_up || !room || state.closed {
             return;
         }
         match &state.pause {
@@ -456,7 +462,7 @@ impl Shared {
                 SlotEnd::Authenticated | SlotEnd::Unknown => {}
             }
             if matches!(end, SlotEnd::Accepted | SlotEnd::Authenticated) {
-                member.connection.facts.proven.store(true, Ordering::Relaxed);
+                member.connection.facts.believed.fetch_add(1, Ordering::Relaxed);
                 state.failures = 0;
                 state.pause = None;
             }

@@ -27,6 +27,11 @@ impl Window {
         self.announced.min(self.cautious).saturating_sub(self.in_flight)
     }
 
+    /// Whether the server's own limit is reached, not only ours.
+    pub(super) const fn is_full(&self) -> bool {
+        self.in_flight >= self.announced
+    }
+
     /// How many are in flight.
     pub(super) const fn in_flight(&self) -> usize {
         self.in_flight

@@ -1,0 +1,124 @@
+//! APNs with a certificate: PKCS#12 files as openssl and Keychain Access write them.
+
+use std::time::Duration;
+
+use domain::Environment;
+use providers::apns::{Credential, Environments, Expiration, Priority, Push, PushType, Topic};
+use providers::{Apns, CredentialFault, Error, PushToken};
+use sim::apns::CertificateFault;
+use sim::device::{self, ApnsTokenKind};
+use sim::pki::{ApnsCertificate, ApnsCertificateKind, Identity};
+
+use crate::rig::{APP, ApnsRig, check_all_accepted, check_refused, refusal};
+
+/// A certificate of this kind for the app.
+fn identity(rig: &ApnsRig, kind: ApnsCertificateKind) -> Identity {
+    rig.ca.apns_identity(&ApnsCertificate::universal(APP).kind(kind)).expect("makes a certificate")
+}
+
+/// The credential in a PEM file of the identity.
+fn credential(rig: &ApnsRig, identity: &Identity) -> Credential {
+    let pem = format!("{}{}", identity.certificate_pem(), identity.key_pem());
+    Credential::parse_pem(pem.as_bytes(), rig.now()).expect("a good certificate")
+}
+
+#[tokio::test]
+async fn every_form_of_p12_opens_and_pushes() {
+    let rig = ApnsRig::start().await;
+    let identity = identity(&rig, ApnsCertificateKind::Universal);
+    // Keychain's form: RC2-40 for the certificate, 3DES for the key.
+    let keychain = ["-legacy"];
+    let triple = ["-keypbe", "PBE-SHA1-3DES", "-certpbe", "PBE-SHA1-3DES", "-macalg", "sha1"];
+    let forms: [&[&str]; 3] = [&[], &keychain, &triple];
+    for form in forms {
+        for password in ["", "correct horse", "pässwörd"] {
+            let file = identity.pkcs12(password, form).await.unwrap();
+            let credential = Credential::parse_p12(&file, password, rig.now())
+                .unwrap_or_else(|fault| panic!("{form:?} {password:?}: {fault}"));
+            assert_eq!(credential.facts().environments, Environments::Both);
+            assert!(credential.facts().topics.contains(&format!("{APP}.voip")));
+
+            let fault = Credential::parse_p12(&file, "wrong", rig.now()).expect_err("a fault");
+            assert_eq!(fault, CredentialFault::WrongPassword, "{form:?} {password:?}");
+            if !password.is_empty() {
+                let fault = Credential::parse_p12(&file, "", rig.now()).expect_err("a fault");
+                assert_eq!(fault, CredentialFault::PasswordMissing, "{form:?}");
+                continue;
+            }
+            let client = rig.client_of(credential);
+            check_all_accepted(&[rig.send(&client).await]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_pushes_calls_and_sends_no_provider_token() {
+    let rig = ApnsRig::start().await;
+    let client = rig.client_of(credential(&rig, &identity(&rig, ApnsCertificateKind::Universal)));
+    let voip = rig.devices.register_apns(APP, device::Environment::Production, ApnsTokenKind::Voip);
+    let call = Push {
+        device_token: PushToken::new(voip),
+        topic: Topic::voip_of_bundle(APP).unwrap(),
+        push_type: PushType::Voip,
+        priority: Priority::Immediate,
+        expiration: Expiration::Once,
+        ..rig.push()
+    };
+    check_all_accepted(&[client.send(&call, rig.now(), || true).await]);
+    assert!(rig.sim.seen().iter().all(|seen| seen.header("authorization").is_none()));
+
+    let elsewhere = Push { topic: Topic::of_bundle("com.example.x").unwrap(), ..rig.push() };
+    let exchange = client.send(&elsewhere, rig.now(), || true).await;
+    check_refused(&exchange, 912, "topic: \"com.example.x\" is not covered");
+}
+
+#[tokio::test]
+async fn a_certificate_of_one_environment_is_refused_for_the_other() {
+    let rig = ApnsRig::start().await;
+    let sandbox = credential(&rig, &identity(&rig, ApnsCertificateKind::Development));
+    let error = Apns::new(&rig.config, sandbox.clone(), Environment::Production).err();
+    let Some(Error::Credential(fault)) = error else { panic!("{error:?}") };
+    assert_eq!(fault.diagnosis().code(), 905);
+
+    // The service is production, whatever we were told.
+    for fault in [CertificateFault::Answer, CertificateFault::GoAway] {
+        let rig = ApnsRig::start_with(|options| options.certificate_fault = fault).await;
+        let sandbox = credential(&rig, &identity(&rig, ApnsCertificateKind::Development));
+        let client = Apns::new(&rig.config, sandbox, Environment::Sandbox).unwrap();
+        for exchange in rig.send_many(&client, 5).await {
+            check_refused(&exchange, 905, "BadCertificateEnvironment");
+        }
+        assert!(rig.accepted_ids().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_903_wherever_it_is_noticed() {
+    let rig = ApnsRig::start().await;
+    let expired = rig.ca.apns_identity(&ApnsCertificate::universal(APP).expired()).unwrap();
+    let pem = format!("{}{}", expired.certificate_pem(), expired.key_pem());
+    let fault = Credential::parse_pem(pem.as_bytes(), rig.now()).expect_err("a fault");
+    assert_eq!(fault.diagnosis().code(), 903);
+
+    // By our clock it was good; Apple ends the TLS connection.
+    let before = rig.now().minus(Duration::from_secs(30 * 86_400));
+    let client = rig.client_of(Credential::parse_pem(pem.as_bytes(), before).unwrap());
+    let exchange = client.send(&rig.push(), before, || true).await;
+    check_refused(&exchange, 903, "TlsAlert 45");
+
+    // Later it is over by our clock too, and nothing is sent.
+    let exchange = client.send(&rig.push(), rig.now(), || true).await;
+    check_refused(&exchange, 903, "CertificateExpired");
+    assert_eq!(refusal(&exchange).status, None);
+    assert_eq!(rig.sim.counts().requests, 0);
+}
+
+#[tokio::test]
+async fn a_certificate_of_a_stranger_is_904() {
+    let rig = ApnsRig::start().await;
+    let stranger = sim::pki::Ca::generate("Stranger").unwrap();
+    let identity = stranger.apns_identity(&ApnsCertificate::universal(APP)).unwrap();
+    let client = rig.client_of(credential(&rig, &identity));
+    let exchange = rig.send(&client).await;
+    check_refused(&exchange, 904, "TlsAlert");
+}

@@ -1,0 +1,221 @@
+//! The transport in trouble: nothing is lost, nothing doubled that need not be, nothing hangs.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use domain::{Environment, Outcome};
+use providers::{Apns, Config, Roots};
+use sim::trouble::GoAway;
+
+use crate::rig::{ApnsRig, PATIENCE, check_all_accepted, check_refused, soon};
+
+/// A client whose connection has proven itself, so that it has many streams.
+async fn warm(rig: &ApnsRig) -> Apns {
+    let client = rig.client();
+    for _ in 0..8 {
+        check_all_accepted(&[rig.send(&client).await]);
+    }
+    client
+}
+
+/// Fails unless exactly these many pushes were accepted, each once.
+#[track_caller]
+fn check_each_once(rig: &ApnsRig, count: usize) {
+    let ids = rig.accepted_ids();
+    assert_eq!(ids.len(), count);
+    assert_eq!(ids.iter().collect::<HashSet<_>>().len(), count, "each once");
+}
+
+#[tokio::test]
+async fn a_goaway_in_a_burst_loses_and_doubles_nothing() {
+    for goaway in [GoAway::plain(), GoAway::reason("Shutdown")] {
+        let rig = ApnsRig::start().await;
+        let client = warm(&rig).await;
+        rig.sim.trouble().go_away_after(20, &goaway);
+        check_all_accepted(&rig.send_many(&client, 60).await);
+        check_each_once(&rig, 68);
+        assert_eq!(rig.sim.counts().connections, 2);
+    }
+}
+
+#[tokio::test]
+async fn goaways_in_a_row_are_outlived() {
+    let rig = ApnsRig::start().await;
+    let client = warm(&rig).await;
+    for _ in 0..5 {
+        rig.sim.trouble().go_away_after(3, &GoAway::plain());
+    }
+    check_all_accepted(&rig.send_many(&client, 40).await);
+    check_each_once(&rig, 48);
+}
+
+#[tokio::test]
+async fn refused_streams_are_sent_again() {
+    let rig = ApnsRig::start().await;
+    let client = warm(&rig).await;
+    rig.sim.trouble().refuse_streams(7);
+    check_all_accepted(&rig.send_many(&client, 30).await);
+    check_each_once(&rig, 38);
+    assert_eq!(rig.sim.counts().refused_streams, 7);
+}
+
+#[tokio::test]
+async fn a_service_that_refuses_every_stream_is_unavailable() {
+    let rig = ApnsRig::start().await;
+    let client = rig.client();
+    rig.sim.trouble().refuse_streams(usize::MAX);
+    check_refused(&soon(rig.send(&client)).await, 902, "Unprocessed");
+    rig.sim.trouble().clear();
+    check_all_accepted(&[rig.send(&client).await]);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_asked_for_once_more_with_the_same_id() {
+    let rig = ApnsRig::start().await;
+    let client = warm(&rig).await;
+    let push = rig.push();
+    rig.sim.trouble().close_after_processing(1);
+    let exchange = client.send(&push, rig.now(), || true).await;
+    check_all_accepted(&[exchange]);
+    let id = push.id.to_string();
+    assert_eq!(rig.accepted_ids().into_iter().filter(|seen| *seen == id).count(), 2);
+
+    rig.sim.trouble().close_after_processing(2);
+    let exchange = rig.send(&client).await;
+    assert!(matches!(exchange.outcome, Outcome::Unknown { .. }), "{:?}", exchange.outcome);
+    check_all_accepted(&[rig.send(&client).await]);
+}
+
+#[tokio::test]
+async fn a_lost_request_that_is_no_longer_wanted_is_not_sent_again() {
+    let rig = ApnsRig::start().await;
+    let client = warm(&rig).await;
+    let asked = std::sync::atomic::AtomicU32::new(0);
+    rig.sim.trouble().close_after_processing(1);
+    let wanted = || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0;
+    let exchange = client.send(&rig.push(), rig.now(), wanted).await;
+    assert_eq!(exchange.outcome, Outcome::Withdrawn);
+    check_each_once(&rig, 9);
+}
+
+#[tokio::test]
+async fn a_reset_stream_is_tried_once_more() {
+    let rig = ApnsRig::start().await;
+    let client = warm(&rig).await;
+    let internal_error = 2; // RFC 9113, section 7
+    rig.sim.trouble().reset_next(1, internal_error);
+    check_all_accepted(&[rig.send(&client).await]);
+    assert_eq!(rig.sim.counts().connections, 1);
+}
+
+#[tokio::test]
+async fn no_answer_in_time_is_unknown_and_not_sent_again() {
+    let mut rig = ApnsRig::start().await;
+    rig.config.request_timeout = Duration::from_millis(200);
+    let client = warm(&rig).await;
+    rig.sim.trouble().hold();
+    let exchange = rig.send(&client).await;
+    let Outcome::Unknown { detail } = &exchange.outcome else { panic!("{exchange:?}") };
+    assert_eq!(detail, "no answer in time");
+    assert_eq!(rig.sim.counts().requests, 9);
+    rig.sim.trouble().release();
+    check_all_accepted(&[rig.send(&client).await]);
+}
+
+#[tokio::test]
+async fn a_silent_connection_is_given_up_while_requests_wait() {
+    let mut rig = ApnsRig::start().await;
+    rig.config.keep_alive_busy = Duration::from_millis(50);
+    rig.config.keep_alive_timeout = Duration::from_millis(50);
+    let client = warm(&rig).await;
+    rig.sim.trouble().freeze();
+    let thaw = async {
+        rig.sim.wait_counts(|counts| counts.connections >= 2, PATIENCE).await.unwrap();
+        rig.sim.trouble().thaw();
+    };
+    let (exchange, ()) = soon(async { tokio::join!(rig.send(&client), thaw) }).await;
+    check_all_accepted(&[exchange]);
+}
+
+#[tokio::test]
+async fn alerts_that_are_not_about_the_certificate_are_the_providers_trouble() {
+    let rig = ApnsRig::start().await;
+    let client = rig.client();
+    rig.sim.trouble().alert_next(1, 80);
+    check_refused(&rig.send(&client).await, 902, "TlsAlert 80");
+}
+
+#[tokio::test]
+async fn connects_that_fail_pause_and_come_back() {
+    let mut rig = ApnsRig::start().await;
+    rig.config.reconnect_first = PATIENCE;
+    rig.config.reconnect_longest = PATIENCE;
+    let client = rig.client();
+    // The first failure is tried again at once.
+    rig.sim.trouble().close_connections(1);
+    check_all_accepted(&[rig.send(&client).await]);
+
+    let client = rig.client();
+    rig.sim.trouble().close_connections(2);
+    check_refused(&rig.send(&client).await, 902, "NoHttp2");
+    // Then there is a pause, in which nobody waits and nothing is tried.
+    let before = rig.sim.counts().connections;
+    for exchange in rig.send_many(&client, 10).await {
+        check_refused(&exchange, 902, "NoHttp2");
+    }
+    assert_eq!(rig.sim.counts().connections, before);
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_there_is_902() {
+    let rig = ApnsRig::start().await;
+    let (client, push, now) = (rig.client(), rig.push(), rig.now());
+    rig.sim.shutdown().await;
+    check_refused(&client.send(&push, now, || true).await, 902, "NotConnected");
+}
+
+#[tokio::test]
+async fn a_server_we_do_not_trust_gets_nothing() {
+    let rig = ApnsRig::start().await;
+    let strict = Config { roots: Roots::system(), ..rig.config.clone() };
+    let client = Apns::new(&strict, rig.credential(), Environment::Production).unwrap();
+    check_refused(&rig.send(&client).await, 902, "ServerTlsNotTrusted");
+    assert_eq!(rig.sim.counts().requests, 0);
+}
+
+#[tokio::test]
+async fn closing_lets_requests_end_and_refuses_new_ones() {
+    let rig = ApnsRig::start().await;
+    let client = warm(&rig).await;
+    rig.sim.trouble().hold();
+    let (exchange, ()) = tokio::join!(rig.send(&client), async {
+        rig.sim.trouble().wait_held(1, PATIENCE).await.unwrap();
+        let close = client.close();
+        tokio::pin!(close);
+        // Closing has begun once it has been polled; it waits for the request.
+        assert!(futures_util::poll!(&mut close).is_pending());
+        check_refused(&rig.send(&client).await, 902, "ClientClosed");
+        rig.sim.trouble().release();
+        soon(close).await;
+    });
+    check_all_accepted(&[exchange]);
+}
+
+#[tokio::test]
+async fn no_task_outlives_the_last_handle() {
+    let rig = ApnsRig::start().await;
+    let tasks = tokio::runtime::Handle::current().metrics();
+    let client = warm(&rig).await;
+    let other = client.clone();
+    drop(client);
+    check_all_accepted(&[rig.send(&other).await]);
+    let before = tasks.num_alive_tasks();
+    drop(other);
+    // The connection's task goes, and so does the simulator's for it.
+    soon(async {
+        while tasks.num_alive_tasks() > before.saturating_sub(2) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}

@@ -1,0 +1,241 @@
+//! FCM: access tokens, what goes out, what comes back.
+
+use std::time::Duration;
+
+use domain::{Outcome, RetryRule, TokenVerdict};
+use futures_util::future::join_all;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
+use providers::{Error, Fcm, fcm};
+use sim::device::FcmPlatform;
+use sim::fcm::DetailsOrder;
+use sim::pki::ServiceAccount;
+use sim::trouble::{GoAway, Scripted};
+
+use crate::rig::{FcmRig, PATIENCE, PROJECT, check_all_accepted, check_refused, refusal, soon};
+
+#[tokio::test]
+async fn an_accepted_message_arrives_and_leaves_a_record_without_secrets() {
+    let rig = FcmRig::start().await;
+    let mut arrived = rig.devices.deliveries(&rig.token);
+    let message = rig.message();
+
+    let exchange = rig.send(&rig.client(), &message).await;
+
+    let delivery = soon(arrived.recv()).await.expect("delivered");
+    assert_eq!(exchange.outcome, Outcome::Accepted { provider_id: Some(delivery.id) });
+    assert_eq!(delivery.payload["data"]["reveille_v"], "1");
+
+    let record = serde_json::to_value(&exchange.request).unwrap();
+    assert_eq!(record["path"], format!("/v1/projects/{PROJECT}/messages:send"));
+    let body = record["body"].as_str().expect("a text");
+    assert!(body.contains(&message.token.hash().to_string()), "{body}");
+    let text = format!("{record} {exchange:?}");
+    assert!(!text.contains(&rig.token) && !text.contains("ya29"), "{text}");
+}
+
+#[tokio::test]
+async fn every_android_field_passes_googles_checks() {
+    let rig = FcmRig::start().await;
+    let mut message = rig.message();
+    message.android = fcm::Android {
+        priority: fcm::Priority::Normal,
+        ttl: Some(Duration::from_secs(30)),
+        collapse_key: Some("k".to_owned()),
+        notification: Some(fcm::Notification {
+            title: Some("title".to_owned()),
+            body: Some("body".to_owned()),
+            tag: Some("tag".to_owned()),
+            channel_id: Some("calls".to_owned()),
+            sound: Some("default".to_owned()),
+        }),
+    };
+    check_all_accepted(&[rig.send(&rig.client(), &message).await]);
+}
+
+#[tokio::test]
+async fn a_burst_fetches_one_access_token() {
+    let rig = FcmRig::start().await;
+    let client = rig.client();
+    let message = rig.message();
+    let burst = join_all((0..30).map(|_| rig.send(&client, &message))).await;
+    check_all_accepted(&burst);
+    assert_eq!(rig.token_requests_and_sends(), (1, 30));
+}
+
+#[tokio::test]
+async fn a_bearer_google_forgot_is_renewed_once() {
+    let rig = FcmRig::start().await;
+    let client = rig.client();
+    check_all_accepted(&[rig.send(&client, &rig.message()).await]);
+    rig.sim.revoke_access_tokens();
+    let message = rig.message();
+    let burst = join_all((0..5).map(|_| rig.send(&client, &message))).await;
+    check_all_accepted(&burst);
+    let (tokens, _) = rig.token_requests_and_sends();
+    assert_eq!(tokens, 2, "one renewal for all");
+
+    let unauthenticated = Scripted::status(StatusCode::UNAUTHORIZED);
+    rig.sim.trouble().answer_next(1, &unauthenticated);
+    rig.sim.trouble().pass(1); // the token request
+    rig.sim.trouble().answer_next(1, &unauthenticated);
+    check_refused(&rig.send(&client, &rig.message()).await, 904, "HTTP 401");
+}
+
+#[tokio::test]
+async fn an_access_token_is_renewed_before_it_ends() {
+    let rig = FcmRig::start().await;
+    let client = rig.client();
+    check_all_accepted(&[rig.send(&client, &rig.message()).await]);
+    rig.devices.clock().advance(Duration::from_secs(3600 - 226));
+    check_all_accepted(&[rig.send(&client, &rig.message()).await]);
+    assert_eq!(rig.token_requests_and_sends().0, 1);
+    rig.devices.clock().advance(Duration::from_secs(2));
+    check_all_accepted(&[rig.send(&client, &rig.message()).await]);
+    assert_eq!(rig.token_requests_and_sends().0, 2);
+}
+
+#[tokio::test]
+async fn an_account_google_does_not_know_is_904_and_sends_nothing() {
+    let rig = FcmRig::start().await;
+    let client = rig.client_of(&ServiceAccount::generate(PROJECT).unwrap());
+    let message = rig.message();
+    for exchange in join_all((0..5).map(|_| rig.send(&client, &message))).await {
+        check_refused(&exchange, 904, "invalid_grant");
+        assert_eq!(refusal(&exchange).retry, RetryRule::WhenChanged);
+    }
+    assert_eq!(rig.token_requests_and_sends(), (1, 0), "who waited took the one answer");
+}
+
+#[tokio::test]
+async fn a_token_endpoint_that_is_down_is_902() {
+    let rig = FcmRig::start().await;
+    let client = rig.client();
+    rig.sim.trouble().answer_next(1, &Scripted::front_end_502());
+    check_refused(&rig.send(&client, &rig.message()).await, 902, "OAuth HTTP 502");
+    check_all_accepted(&[rig.send(&client, &rig.message()).await]);
+}
+
+#[tokio::test]
+async fn googles_words_about_a_token_are_told_apart() {
+    for details in [DetailsOrder::FcmErrorFirst, DetailsOrder::FcmErrorLast] {
+        let rig = FcmRig::start_with(|options| options.details = details).await;
+        let client = rig.client();
+        let send = async |token: &str| rig.send(&client, &rig.message_to(token)).await;
+
+        let dead = rig.devices.register_fcm(PROJECT);
+        rig.devices.unregister(&dead);
+        let exchange = send(&dead).await;
+        check_refused(&exchange, 911, "UNREGISTERED");
+        assert_eq!(refusal(&exchange).token, TokenVerdict::Drop { invalid_since: None });
+
+        let exchange = send(&rig.devices.register_fcm("elsewhere")).await;
+        check_refused(&exchange, 912, "SENDER_ID_MISMATCH");
+
+        let exchange = send("nonsense").await;
+        check_refused(&exchange, 911, "INVALID_ARGUMENT");
+        assert_eq!(refusal(&exchange).token, TokenVerdict::Suspect);
+
+        let without_key = FcmPlatform::IosWithoutKey;
+        let exchange = send(&rig.devices.register_fcm_app(PROJECT, "com.x", without_key)).await;
+        check_refused(&exchange, 904, "THIRD_PARTY_AUTH_ERROR");
+        assert_eq!(rig.token_requests_and_sends().0, 1, "our own token was not doubted");
+    }
+}
+
+#[tokio::test]
+async fn googles_pauses_are_passed_on() {
+    let rig = FcmRig::start_with(|options| {
+        options.device_quota_per_minute = 1;
+        options.retry_after = Some(42);
+    })
+    .await;
+    let client = rig.client();
+    check_all_accepted(&[rig.send(&client, &rig.message()).await]);
+    let exchange = rig.send(&client, &rig.message()).await;
+    check_refused(&exchange, 902, "QUOTA_EXCEEDED");
+    assert_eq!(refusal(&exchange).retry, RetryRule::After(Duration::from_secs(42)));
+
+    rig.sim.trouble().answer_next(1, &Scripted::front_end_502());
+    let exchange = rig.send(&client, &rig.message()).await;
+    check_refused(&exchange, 902, "HTTP 502");
+    let first = rig.config.pauses.fcm_unavailable;
+    assert_eq!(refusal(&exchange).retry, RetryRule::BackOff { first });
+
+    let later = Scripted::status(StatusCode::SERVICE_UNAVAILABLE)
+        .header(RETRY_AFTER, HeaderValue::from_static("Fri, 31 Dec 1999 23:59:59 GMT"));
+    rig.sim.trouble().answer_next(1, &later);
+    let exchange = rig.send(&client, &rig.message()).await;
+    assert_eq!(refusal(&exchange).retry, RetryRule::After(Duration::ZERO));
+}
+
+#[tokio::test]
+async fn what_breaks_a_rule_is_not_sent() {
+    let rig = FcmRig::start().await;
+    let mut message = rig.message();
+    message.data.insert("from".to_owned(), String::new());
+    let exchange = rig.send(&rig.client(), &message).await;
+    check_refused(&exchange, 913, "data: the key \"from\" is reserved");
+    assert_eq!(rig.sim.counts().connections, 0);
+}
+
+#[tokio::test]
+async fn a_goaway_in_a_burst_loses_and_doubles_nothing() {
+    let rig = FcmRig::start_with(|options| options.device_quota_per_minute = 10_000).await;
+    let client = rig.client();
+    check_all_accepted(&[rig.send(&client, &rig.message()).await]);
+    rig.sim.trouble().go_away_after(20, &GoAway::plain());
+    let message = rig.message();
+    check_all_accepted(&join_all((0..150).map(|_| rig.send(&client, &message))).await);
+    assert_eq!(rig.sim.counts().accepted, 152, "one of them the access token");
+}
+
+#[tokio::test]
+async fn what_is_no_longer_wanted_when_its_turn_comes_is_not_sent() {
+    let rig = FcmRig::start_with(|options| options.streams = 1).await;
+    let mut config = rig.config.clone();
+    config.connections_per_credential = 1;
+    let file = rig.account.json("https://oauth2.googleapis.com/token");
+    let account = fcm::ServiceAccount::parse(file.as_bytes()).unwrap();
+    let client = Fcm::new(&config, account).unwrap();
+    check_all_accepted(&[rig.send(&client, &rig.message()).await]);
+    let sends = rig.token_requests_and_sends().1;
+    rig.sim.trouble().hold();
+    let rings = std::sync::atomic::AtomicBool::new(true);
+    let relaxed = std::sync::atomic::Ordering::Relaxed;
+    let message = rig.message();
+    let (first, call, ()) = tokio::join!(
+        biased;
+        rig.send(&client, &message),
+        client.send(&message, rig.now(), || rings.load(relaxed)),
+        async {
+            rig.sim.trouble().wait_held(1, PATIENCE).await.unwrap();
+            rings.store(false, relaxed);
+            rig.sim.trouble().release();
+        }
+    );
+    check_all_accepted(&[first]);
+    assert_eq!(call.outcome, Outcome::Withdrawn);
+    assert_eq!(rig.token_requests_and_sends().1, sends + 1);
+}
+
+#[tokio::test]
+async fn a_key_file_does_not_choose_whom_we_connect_to() {
+    let rig = FcmRig::start().await;
+    let file = rig.account.json("https://evil.example/token");
+    let account = fcm::ServiceAccount::parse(file.as_bytes()).unwrap();
+    let mut config = rig.config.clone();
+    config.oauth = None;
+    let error = Fcm::new(&config, account).err();
+    let Some(Error::Config { setting: "oauth", problem, .. }) = error else { panic!("{error:?}") };
+    assert!(problem.contains("evil.example"), "{problem}");
+}
+
+#[tokio::test]
+async fn closing_refuses_new_messages() {
+    let rig = FcmRig::start().await;
+    let client = rig.client();
+    check_all_accepted(&[rig.send(&client, &rig.message()).await]);
+    soon(client.close()).await;
+    check_refused(&rig.send(&client, &rig.message()).await, 902, "ClientClosed");
+}

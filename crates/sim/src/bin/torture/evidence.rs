@@ -56,8 +56,8 @@ pub(crate) enum Outcome {
 pub(crate) struct PushRecord {
     /// The phone whose token it addressed.
     pub(crate) phone: String,
-    /// The payload's `sent_at`: when the server claimed the wake.
-    pub(crate) claimed_at: Timestamp,
+    /// The payload's `sent_at`: when the server made the push, right after it claimed the wake.
+    pub(crate) made_at: Timestamp,
     /// For the report: `apns background`, `fcm data`.
     pub(crate) kind: String,
     /// The answered status.

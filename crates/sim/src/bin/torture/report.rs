@@ -120,7 +120,7 @@ async fn history(outcome: &Outcome, violation: &Violation) -> String {
     }
     let _ = writeln!(text, "  pushes to {}:", phone.name());
     for push in outcome.evidence.pushes.iter().filter(|push| push.phone == phone.name()) {
-        let _ = writeln!(text, "    {} {} {}", push.claimed_at, push.kind, push.status);
+        let _ = writeln!(text, "    {} {} {}", push.made_at, push.kind, push.status);
     }
     let _ = writeln!(text, "  acks that the server confirmed of {}:", phone.name());
     for it in outcome.evidence.confirmations.iter().filter(|it| it.phone == phone.name()) {

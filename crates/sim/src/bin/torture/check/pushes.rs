@@ -3,23 +3,28 @@
 //! The promise: a device whose ack is durable before the wake's claim commits is not pushed.
 //! Three times have to be known, and each is replaced by one that errs on the server's side.
 //!
-//! - **The claim**: the payload's `sent_at`, which the server takes from its clock at the claim and
-//!   before it commits, so the true commit is later. All clocks are the one of this machine.
+//! - **The claim**: the payload's `sent_at`, when the server made the push. That is after the claim
+//!   committed, by the time that reading settings and credentials takes; a server that took it
+//!   from the claim itself would be a moment before. So the claim is taken to lie anywhere within
+//!   [`AROUND`] of it. All clocks are the one of this machine.
 //! - **The ack is durable**: an ack over the WebSocket is not answered, so that it was written
 //!   proves nothing. It counts from the moment at which an answer of the server that shows it had
 //!   *arrived*: the device's cursor in `GET /v1/users/{user}/devices`, asked for right after each
 //!   ack, or the 2xx of the extension's `POST /v1/me/ack`. The true commit is earlier.
 //! - **What the push may be about**: any message of that inbox which was accepted by then, own
 //!   copies apart, because those never wake. A message's own `sent_at` is the time of its
-//!   acceptance. The claim may read its clock a moment before it waits for the store and finds a
-//!   newer message there, so messages of the next [`SLACK`] count as well.
+//!   acceptance.
 //!
 //! A push is **to the acknowledged** if every such message was confirmed before the claim.
 //! A push is **to the living** if the oldest such message that was not confirmed is younger than
 //! the ack deadline, and the phone had a session, and was running, from before that message was
 //! accepted until well after the claim: then nobody can have missed a deadline.
-//! Both counts must be zero. What this cannot see: a push whose claim ignored an ack that became
-//! durable less than one round trip of the confirming request before.
+//! Both counts must be zero.
+//!
+//! What this cannot see: a claim that ignored an ack which became durable within [`AROUND`], and
+//! the round trip of the confirming question, before it. Such races are the store's own tests to
+//! find. What it does see is a wake that was left open: it pushes again seconds later, at the
+//! latest while the world at rest is watched.
 
 use std::time::Duration;
 
@@ -28,8 +33,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::Violation;
 use crate::evidence::{Confirmation, Evidence, PhoneRecord, PushRecord};
 
-/// How much newer than the claim's time a message may be that the claim found.
-const SLACK: SignedDuration = SignedDuration::from_millis(100);
+/// How far from the push's own time its claim may have been.
+const AROUND: SignedDuration = SignedDuration::from_millis(250);
 /// How long after a claim the session must have stood: the server may know of its end before the
 /// phone does.
 const AFTER: SignedDuration = SignedDuration::from_secs(1);
@@ -54,10 +59,7 @@ pub(super) fn check(evidence: &Evidence, deadline: Duration, found: &mut Vec<Vio
             To::Living => "had a session, and nothing was older than the ack deadline",
         };
         found.push(Violation {
-            what: format!(
-                "{} push to {} at {}, which {why}",
-                push.kind, phone.name, push.claimed_at
-            ),
+            what: format!("{} push to {} at {}, which {why}", push.kind, phone.name, push.made_at),
             message: None,
             phone: Some(phone.name.clone()),
         });
@@ -72,19 +74,19 @@ fn judge(
 ) -> To {
     let confirmed = confirmations
         .iter()
-        .filter(|it| it.phone == phone.name && it.at < push.claimed_at)
+        .filter(|it| it.phone == phone.name && it.at < push.made_at - AROUND)
         .map(|it| it.offset)
         .max();
     let oldest = phone
         .held
         .iter()
-        .filter(|held| !held.own_copy && held.sent_at <= push.claimed_at + SLACK)
+        .filter(|held| !held.own_copy && held.sent_at <= push.made_at + AROUND)
         .filter(|held| confirmed.is_none_or(|confirmed| held.offset > confirmed))
         .map(|held| held.sent_at)
         .min();
     let Some(oldest) = oldest else { return To::Acknowledged };
     let stood =
-        |(from, until): &(Timestamp, Timestamp)| *from < oldest && push.claimed_at + AFTER < *until;
-    let young = push.claimed_at.duration_since(oldest) < deadline;
+        |(from, until): &(Timestamp, Timestamp)| *from < oldest && push.made_at + AFTER < *until;
+    let young = push.made_at.duration_since(oldest) + AROUND < deadline;
     if young && phone.sessions.iter().any(stood) { To::Living } else { To::Asleep }
 }

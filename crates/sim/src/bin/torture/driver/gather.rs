@@ -61,7 +61,7 @@ pub(super) async fn evidence(
     let google = world.fcm().seen();
     evidence.pushes.extend(apple.iter().filter_map(|seen| apns_push(seen, &owner)));
     evidence.pushes.extend(google.iter().filter_map(|seen| fcm_push(seen, &owner)));
-    evidence.pushes.sort_by_key(|push| push.claimed_at);
+    evidence.pushes.sort_by_key(|push| push.made_at);
     for phone in phones {
         evidence.targets.extend(targets(world, phone).await?);
     }
@@ -119,7 +119,7 @@ fn apns_push(seen: &SeenPush, owner: &HashMap<String, String>) -> Option<PushRec
     let token = seen.path.rsplit('/').next()?;
     Some(PushRecord {
         phone: owner.get(token)?.clone(),
-        claimed_at: payload["reveille"]["sent_at"].as_str()?.parse().ok()?,
+        made_at: payload["reveille"]["sent_at"].as_str()?.parse().ok()?,
         kind: format!("apns {}", seen.header("apns-push-type").unwrap_or("untyped")),
         status: seen.status.as_u16(),
     })
@@ -130,7 +130,7 @@ fn fcm_push(seen: &SeenPush, owner: &HashMap<String, String>) -> Option<PushReco
     let message = &payload["message"];
     Some(PushRecord {
         phone: owner.get(message["token"].as_str()?)?.clone(),
-        claimed_at: message["data"]["reveille_sent_at"].as_str()?.parse().ok()?,
+        made_at: message["data"]["reveille_sent_at"].as_str()?.parse().ok()?,
         kind: "fcm data".to_owned(),
         status: seen.status.as_u16(),
     })

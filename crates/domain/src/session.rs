@@ -55,6 +55,10 @@ pub struct Session {
     /// The newest offset heard of.
     head: Offset,
     reading: bool,
+    /// What was heard of when the read under way was asked for.
+    asked: Offset,
+    /// Look whatever was heard of.
+    look: bool,
     /// What is on its way: the last offset of each read, how many entries it had, when it was
     /// read.
     on_the_way: VecDeque<Batch>,
@@ -75,6 +79,8 @@ struct Batch {
 /// What happened to a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
+    /// The session can hear nudges from here on: what came before may have been missed.
+    Look,
     /// The inbox may have grown up to here.
     Nudge(Offset),
     /// The read that was asked for returned `count` entries, the last at `last`, of an inbox whose
@@ -128,6 +134,8 @@ impl Session {
             sent: acked,
             head,
             reading: false,
+            asked: head,
+            look: false,
             on_the_way: VecDeque::new(),
             alive_at: now,
             suspect: false,
@@ -139,6 +147,7 @@ impl Session {
     /// Takes one input; returns what to do, at most one thing.
     pub fn handle(&mut self, input: Input, now: Time) -> Option<Effect> {
         match input {
+            Input::Look => self.look = true,
             Input::Nudge(head) => self.head = self.head.max(head),
             Input::Read { last, count, head } => {
                 self.reading = false;
@@ -148,9 +157,9 @@ impl Session {
                     // Acknowledged by another way (HTTP) while it was being read.
                 } else if count > 0 {
                     self.on_the_way.push_back(Batch { last, count, read_at: now });
-                } else if last >= self.head {
-                    // What was heard of has expired or was trimmed; there is nothing to wait for.
-                    self.sent = self.head;
+                } else if self.head <= self.asked.max(head) {
+                    // All that was heard of when the read began has expired or was trimmed.
+                    self.sent = self.sent.max(self.head);
                 }
             }
             Input::Acked(offset) => {
@@ -215,10 +224,13 @@ impl Session {
     fn want_read(&mut self) -> Option<Effect> {
         let on_the_way: usize = self.on_the_way.iter().map(|batch| batch.count).sum();
         let room = WINDOW.saturating_sub(on_the_way);
-        if self.reading || self.head <= self.sent || room == 0 {
+        let wanted = self.look || self.head > self.sent;
+        if self.reading || !wanted || room == 0 {
             return None;
         }
+        self.look = false;
         self.reading = true;
+        self.asked = self.head;
         Some(Effect::Read { after: self.sent, limit: room })
     }
 }
@@ -295,6 +307,18 @@ mod tests {
         assert_eq!(session.handle(Input::Read { last: at(5), count: 0, head: at(5) }, ms(2)), None);
         assert_eq!(session.deadline(), None);
         assert_eq!(session.sent(), at(5));
+    }
+
+    #[test]
+    fn a_look_reads_though_nothing_was_heard_of_and_a_nudge_meanwhile_is_not_lost() {
+        let mut session = fresh();
+        let read = Some(Effect::Read { after: at(0), limit: WINDOW });
+        assert_eq!(session.handle(Input::Look, ms(1)), read);
+        // Accepted after the read began: the read does not know it, the nudge does.
+        assert_eq!(session.handle(Input::Nudge(at(1)), ms(2)), None);
+        assert_eq!(session.handle(Input::Read { last: at(0), count: 0, head: at(0) }, ms(3)), read);
+        assert_eq!(session.handle(Input::Read { last: at(1), count: 1, head: at(1) }, ms(4)), None);
+        assert_eq!(session.deadline(), Some(ms(5_004)));
     }
 
     fn inputs() -> impl Strategy<Value = Vec<(u8, i64, u64)>> {

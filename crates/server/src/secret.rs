@@ -9,7 +9,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use zeroize::{Zeroize, Zeroizing};
 
 pub use file::{
-    ADMIN_KEY_FILE, APP_KEY_FILE, load_key, load_or_create_admin_key, read_private, write_private,
+    ADMIN_KEY_FILE, APP_KEY_FILE, load_key, load_or_create_admin_key, read_private,
+    replace_private, write_private,
 };
 pub use key::{KeyHash, KeyKind, KeyText};
 pub(crate) use key::{decode, encode};

@@ -5,6 +5,7 @@
 //! regenerate the page with `UPDATE_GOLDEN=1`.
 
 use super::kind::{Kind, UrlForm};
+use super::nearest::nearest;
 
 /// One option.
 #[derive(Debug)]
@@ -63,6 +64,11 @@ impl OptionRow {
 /// The row of a name.
 pub fn find(name: &str) -> Option<&'static OptionRow> {
     ALL.iter().copied().find(|row| row.name == name)
+}
+
+/// The row of a name as a person typed it; else the name they probably meant.
+pub fn named(name: &str) -> Result<&'static OptionRow, Option<&'static str>> {
+    find(name).ok_or_else(|| nearest(name, ALL.iter().map(|row| row.name)))
 }
 
 /// Declares the rows, and [`ALL`] in the order of their declaration.
@@ -172,7 +178,7 @@ mod tests {
         for form in [
             |row: &OptionRow| row.name.to_owned(),
             OptionRow::variable,
-            |row| row.flag().unwrap_or_else(|| row.name.to_owned()),
+            |row: &OptionRow| row.flag().unwrap_or_else(|| row.name.to_owned()),
         ] {
             let forms: BTreeSet<_> = ALL.iter().map(|row| form(row)).collect();
             assert_eq!(forms.len(), ALL.len());

@@ -72,7 +72,28 @@ pub fn write_private(path: &Path, line: &str) -> Result<(), SecretError> {
     write_new(path, line).map_err(|error| file_error(path, error))
 }
 
+/// Writes a file of one line that only its owner may read, in place of the one that may be there:
+/// a reader sees the old one or the new one, whole.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn replace_private(path: &Path, line: &str) -> Result<(), SecretError> {
+    let replace = || {
+        let (file, folder) = prepared(path, line)?;
+        file.persist(path).map_err(|error| error.error)?;
+        sync_folder(folder)
+    };
+    replace().map_err(|error| file_error(path, error))
+}
+
 fn write_new(path: &Path, line: &str) -> io::Result<()> {
+    let (file, folder) = prepared(path, line)?;
+    file.persist_noclobber(path).map_err(|error| error.error)?;
+    sync_folder(folder)
+}
+
+/// The content on disk under another name, and the folder of both.
+fn prepared<'a>(path: &'a Path, line: &str) -> io::Result<(NamedTempFile, &'a Path)> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         Some(_) | None => Path::new("."),
@@ -82,8 +103,7 @@ fn write_new(path: &Path, line: &str) -> io::Result<()> {
     file.write_all(line.as_bytes())?;
     file.write_all(b"\n")?;
     file.as_file().sync_all()?;
-    file.persist_noclobber(path).map_err(|error| error.error)?;
-    sync_folder(folder)
+    Ok((file, folder))
 }
 
 /// Makes a new name in a folder durable.

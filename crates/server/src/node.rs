@@ -1,0 +1,188 @@
+//! Everything that lives in one server process, wired together in one place.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+use domain::session::Deadlines;
+use domain::{AppId, Incarnation, MessageId};
+use store::log::Log;
+use store::model::{Birth, Effects};
+use store::{Slots, Store};
+
+use crate::calls::Ringing;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::credentials::Clients;
+use crate::report;
+use crate::route::Hub;
+use crate::seal::MasterKey;
+use crate::secret::{KeyHash, load_or_create_admin_key};
+use crate::settings::SettingsCache;
+use crate::tasks::Tasks;
+use crate::wake::Runner;
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is not to be had.
+    #[error(transparent)]
+    Listen(#[from] crate::serve::ListenError),
+    /// The store does not open.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The admin key cannot be read or made.
+    #[error(transparent)]
+    Secret(#[from] crate::secret::SecretError),
+    /// The master key cannot be read or made.
+    #[error(transparent)]
+    Seal(#[from] crate::seal::SealError),
+    /// The push services cannot be set up.
+    #[error(transparent)]
+    Clients(#[from] crate::credentials::ClientError),
+}
+
+/// One server process. Shared by everything that runs in it.
+pub struct Node {
+    /// The configuration, resolved.
+    pub config: Config,
+    /// The one clock.
+    pub clock: Clock,
+    /// The durable truth.
+    pub store: Store,
+    /// What was done and why.
+    pub log: Log,
+    /// The living sessions.
+    pub hub: Hub,
+    /// The wake runner's mailbox.
+    pub runner: Runner,
+    /// Room in the lanes.
+    pub slots: Slots,
+    /// This life of the node.
+    pub incarnation: Incarnation,
+    /// Clients of the push services, by app and credential.
+    pub clients: Clients,
+    /// What seals secrets at rest.
+    pub master_key: MasterKey,
+    /// The hash of the admin key.
+    pub admin_key: KeyHash,
+    /// Apps' settings, remembered.
+    pub settings_cache: SettingsCache,
+    /// Calls that ring, as far as this node knows.
+    pub ringing: Ringing,
+    /// All tasks.
+    pub tasks: Tasks,
+    /// Strict about unknown fields, for developers.
+    pub dev: bool,
+    ids: hmac::Key,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("incarnation", &self.incarnation).finish_non_exhaustive()
+    }
+}
+
+impl Node {
+    /// Opens the store, voids what the last life held, and starts the tasks.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the server from starting, in words for its operator.
+    pub async fn start(config: Config, clock: Clock, dev: bool) -> Result<Arc<Self>, StartError> {
+        let now = clock.now();
+        let options = store::Options {
+            readers: config.store.readers,
+            batch: config.store.batch,
+            ..store::Options::new(&config.data_dir)
+        };
+        let store = Store::open(&options)?;
+        let admin_key = load_or_create_admin_key(&config.data_dir)?.hash();
+        let master_key = MasterKey::of(&config)?;
+        let log_dir = config.data_dir.join("log");
+        let log = Log::open(Path::new(&log_dir), config.push_log.retention_days, now)?;
+        let started = store.start(now, now.plus(config.wake.restart_grace)).await?;
+        let clients = Clients::new(&config)?;
+        let tasks = Tasks::default();
+        let (runner, mailbox) = Runner::new();
+        let node = Arc::new(Self {
+            slots: Slots::new(config.wake.lane_slots),
+            ids: hmac::Key::new(hmac::HMAC_SHA256, &store.id_key()),
+            incarnation: started.incarnation,
+            hub: Hub::default(),
+            ringing: Ringing::default(),
+            settings_cache: SettingsCache::default(),
+            runner,
+            clients,
+            master_key,
+            admin_key,
+            tasks,
+            dev,
+            config,
+            clock,
+            store,
+            log,
+        });
+        node.clients.load_all(&node).await?;
+        node.carry_out(started.effects);
+        mailbox.start(&node).await?;
+        crate::calls::start_clock(&node);
+        crate::sweep::start(&node);
+        Ok(node)
+    }
+
+    /// Does what a committed change calls for.
+    pub fn carry_out(self: &Arc<Self>, effects: Effects) {
+        let Effects { nudges, due, born, decisions } = effects;
+        for (inbox, head) in nudges {
+            self.hub.nudge(inbox, head);
+        }
+        self.runner.due(due);
+        for claimed in born {
+            crate::wake::push(self, claimed);
+        }
+        report::decisions(self, decisions);
+    }
+
+    /// Where this node lets wakes be born claimed.
+    pub fn birth(&self) -> Option<Birth> {
+        (!self.tasks.is_stopping())
+            .then(|| Birth { incarnation: self.incarnation, slots: self.slots.clone() })
+    }
+
+    /// How long devices may take to acknowledge.
+    pub fn deadlines(&self) -> Deadlines {
+        Deadlines {
+            foreground: self.config.session.ack_deadline,
+            background: self.config.session.background_ack_deadline,
+        }
+    }
+
+    /// A keyed hash of what makes a send unique: resent after any time, it has the same id.
+    pub fn message_id(&self, app: AppId, sender: &str, client_id: &str) -> MessageId {
+        let hash = self.keyed_hash("message", &[&app.to_string(), sender, client_id]);
+        MessageId::from_bits(u128::from_be_bytes(hash))
+    }
+
+    /// The first 128 bits of a keyed hash over parts, each told from the next by its length.
+    pub fn keyed_hash(&self, domain: &str, parts: &[&str]) -> [u8; 16] {
+        let mut context = hmac::Context::with_key(&self.ids);
+        for part in std::iter::once(&domain).chain(parts) {
+            context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        let mut short = [0; 16];
+        for (to, from) in short.iter_mut().zip(context.sign().as_ref()) {
+            *to = *from;
+        }
+        short
+    }
+
+    /// Stops: sessions are told to come back elsewhere or later, attempts end, the log is written.
+    pub async fn stop(self: &Arc<Self>) {
+        self.hub.close_all(wire::CloseCode::GoingAway, "the server is stopping; connect again");
+        self.tasks.stop();
+        self.tasks.ended().await;
+        self.log.close().await;
+    }
+}

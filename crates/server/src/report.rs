@@ -1,0 +1,92 @@
+//! Step 5 of the way: says what was done and why.
+
+use std::sync::Arc;
+
+use domain::{DeviceNumber, MessageId, Offset, Time};
+use serde_json::json;
+use store::log::{Covered, DeviceName, Record, Step};
+use store::model::{Claimed, Decision};
+
+use crate::node::Node;
+
+/// A message was taken in, at these places.
+pub fn accepted(
+    node: &Node,
+    app: domain::AppId,
+    message: MessageId,
+    places: &[(domain::InboxId, Offset)],
+    at: Time,
+) {
+    for (inbox, offset) in places {
+        let mut record = Record::new(at, app, *inbox, Step::Accept, "accepted");
+        record.message = Some(message);
+        record.offsets = Some(Covered::one(*offset));
+        node.log.append(record);
+    }
+}
+
+/// What was decided about wakes.
+pub fn decisions(node: &Node, decisions: Vec<Decision>) {
+    let now = node.clock.now();
+    for decision in decisions {
+        let reason = decision.reason.as_str();
+        let mut record = Record::new(now, decision.app, decision.inbox, Step::Wake, reason);
+        record.device =
+            Some(DeviceName { number: decision.device, id: Arc::from(decision.device_name) });
+        record.wake = Some(decision.wake);
+        let due_in_ms = decision.due.map(|due| now.until(due).as_millis());
+        record.detail =
+            Some(json!({ "closed": decision.closed, "due_in_ms": due_in_ms }).to_string());
+        node.log.append(record);
+    }
+}
+
+/// A session delivered, was acknowledged, came or went.
+#[derive(Clone, Debug)]
+pub struct SessionReport {
+    /// Its app.
+    pub app: domain::AppId,
+    /// Its inbox.
+    pub inbox: domain::InboxId,
+    /// Its user.
+    pub user: Arc<str>,
+    /// Its device.
+    pub device: DeviceNumber,
+    /// The client's own id of the device.
+    pub device_name: Arc<str>,
+}
+
+impl SessionReport {
+    /// Writes one record about the session.
+    pub fn write(
+        &self,
+        node: &Node,
+        reason: &'static str,
+        covered: Option<(Offset, Offset)>,
+        detail: Option<serde_json::Value>,
+    ) {
+        let mut record = Record::new(node.clock.now(), self.app, self.inbox, Step::Session, reason);
+        record.user = Some(Arc::clone(&self.user));
+        record.device = Some(DeviceName { number: self.device, id: Arc::clone(&self.device_name) });
+        record.offsets = covered.map(|(after, up_to)| Covered { after, up_to });
+        record.detail = detail.map(|detail| detail.to_string());
+        node.log.append(record);
+    }
+}
+
+/// A record about one attempt.
+pub fn attempt(claimed: &Claimed, at: Time, step: Step, reason: &'static str) -> Record {
+    let mut record = Record::new(at, claimed.app, claimed.inbox, step, reason);
+    record.user = Some(Arc::from(claimed.user.as_str()));
+    record.device = Some(DeviceName {
+        number: claimed.key.device,
+        id: Arc::from(claimed.device_name.as_str()),
+    });
+    record.wake = Some(claimed.wake);
+    record.attempt = Some(claimed.plan.attempt);
+    record.call = claimed.call.as_ref().map(|call| call.id);
+    if claimed.call.is_none() {
+        record.offsets = Some(Covered { after: claimed.after, up_to: claimed.plan.covers });
+    }
+    record
+}

@@ -1,0 +1,146 @@
+//! Step 2 of the way: who is there. The living sessions of this node, by inbox.
+//!
+//! What goes through here may be lost: a nudge says "look", a live frame is not stored. Whether
+//! somebody is asleep is decided by the store alone.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use domain::{DeviceNumber, InboxId, Offset, SessionId};
+use tokio::sync::{Notify, mpsc};
+use wire::{CloseCode, ServerFrame};
+
+/// Live frames that wait for one session at most; a session with more is closed as too slow.
+const QUEUE: usize = 256;
+
+/// The living sessions of this node.
+#[derive(Debug, Default)]
+pub struct Hub {
+    inboxes: Mutex<HashMap<InboxId, Vec<Arc<Handle>>>>,
+}
+
+/// A session as others see it.
+#[derive(Debug)]
+pub struct Handle {
+    /// The session.
+    pub session: SessionId,
+    /// Its device.
+    pub device: DeviceNumber,
+    head: AtomicI64,
+    look: Notify,
+    events: mpsc::Sender<Event>,
+}
+
+/// What others tell a session.
+#[derive(Debug)]
+pub enum Event {
+    /// A live frame to be written.
+    Frame(ServerFrame),
+    /// End, and say why.
+    Close(CloseCode, &'static str),
+}
+
+impl Handle {
+    /// A handle, and the events for its session.
+    pub fn new(
+        session: SessionId,
+        device: DeviceNumber,
+        head: Offset,
+    ) -> (Arc<Self>, mpsc::Receiver<Event>) {
+        let (events, receiver) = mpsc::channel(QUEUE);
+        let head = AtomicI64::new(head.number());
+        (Arc::new(Self { session, device, head, look: Notify::new(), events }), receiver)
+    }
+
+    /// Waits for a nudge; returns the newest head heard of.
+    pub async fn nudged(&self) -> Offset {
+        self.look.notified().await;
+        Offset::from_number(self.head.load(Ordering::Acquire))
+    }
+
+    fn nudge(&self, head: Offset) {
+        self.head.fetch_max(head.number(), Ordering::AcqRel);
+        self.look.notify_one();
+    }
+
+    fn send(&self, event: Event) {
+        if self.events.try_send(event).is_err() {
+            // Full: it will miss a live frame, and live frames may be lost. Closed: it is ending.
+            tracing::debug!(session.id = %self.session, "a live frame found no room");
+        }
+    }
+}
+
+impl Hub {
+    /// Adds a session.
+    pub fn add(&self, inbox: InboxId, handle: Arc<Handle>) {
+        self.lock().entry(inbox).or_default().push(handle);
+    }
+
+    /// Takes a session away.
+    pub fn remove(&self, inbox: InboxId, session: SessionId) {
+        let mut inboxes = self.lock();
+        if let Some(handles) = inboxes.get_mut(&inbox) {
+            handles.retain(|handle| handle.session != session);
+            if handles.is_empty() {
+                inboxes.remove(&inbox);
+            }
+        }
+    }
+
+    /// The inbox has grown: its sessions should look.
+    pub fn nudge(&self, inbox: InboxId, head: Offset) {
+        if let Some(handles) = self.lock().get(&inbox) {
+            for handle in handles {
+                handle.nudge(head);
+            }
+        }
+    }
+
+    /// Writes a live frame to an inbox's sessions that `wanted` picks; returns to how many.
+    pub fn tell(
+        &self,
+        inbox: InboxId,
+        frame: &ServerFrame,
+        wanted: impl Fn(&Handle) -> bool,
+    ) -> u32 {
+        let mut told = 0;
+        if let Some(handles) = self.lock().get(&inbox) {
+            for handle in handles.iter().filter(|handle| wanted(handle)) {
+                handle.send(Event::Frame(frame.clone()));
+                told += 1;
+            }
+        }
+        told
+    }
+
+    /// Ends one session.
+    pub fn close(&self, session: SessionId, code: CloseCode, why: &'static str) {
+        for handle in self.lock().values().flatten().filter(|handle| handle.session == session) {
+            handle.send(Event::Close(code, why));
+        }
+    }
+
+    /// Ends every session.
+    pub fn close_all(&self, code: CloseCode, why: &'static str) {
+        for handle in self.lock().values().flatten() {
+            handle.send(Event::Close(code, why));
+        }
+    }
+
+    /// How many sessions live.
+    pub fn len(&self) -> usize {
+        self.lock().values().map(Vec::len).sum()
+    }
+
+    /// Whether none does.
+    pub fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<InboxId, Vec<Arc<Handle>>>> {
+        // A panic elsewhere leaves the map whole: every change is one step.
+        self.inboxes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,144 @@
+//! Runs the server: listens, serves, and stops in good order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::clock::Clock;
+use crate::config::{Config, ServeMode};
+use crate::node::{Node, StartError};
+use crate::secret::ADMIN_KEY_FILE;
+
+/// The longest a client may take to send the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The longest a stop waits for what is under way.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The pause after a connection could not be taken (out of file descriptors, say).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Takes the address the server is to listen on.
+///
+/// # Errors
+///
+/// When the port is in use or the address is not this machine's; the message says which.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    TcpListener::bind(address).await.map_err(|source| ListenError { address, source })
+}
+
+/// The server cannot listen where it should.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot listen on {address}: {source}; stop what uses it, or set `listen` to another address"
+)]
+pub struct ListenError {
+    address: SocketAddr,
+    source: std::io::Error,
+}
+
+/// Runs the server until it is asked to stop.
+///
+/// # Errors
+///
+/// Whatever keeps it from starting, in words for its operator.
+pub async fn run(config: Config, mode: ServeMode) -> Result<(), StartError> {
+    let address = config.listen;
+    // The port first: a second server on the same one should say so, not what else it lacks.
+    let listener = bind(address).await?;
+    let node = Node::start(config, Clock::system(), mode == ServeMode::Dev).await?;
+    let admin_key = node.config.data_dir.join(ADMIN_KEY_FILE);
+    tracing::info!(
+        listen = %address,
+        admin_key_file = %admin_key.display(),
+        incarnation = %node.incarnation,
+        "ready"
+    );
+    serve(node, listener, asked_to_stop()).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Serves until `stop` resolves, then stops in good order: no new connections, sessions told to
+/// come back, attempts ended, the log written.
+pub async fn serve(node: Arc<Node>, listener: TcpListener, stop: impl Future<Output = ()>) {
+    let app = crate::http::router(Arc::clone(&node));
+    let graceful = GracefulShutdown::new();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stop => break,
+        };
+        match accepted {
+            Ok((stream, _)) => connection(&node, &app, &graceful, stream),
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be taken");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    tracing::info!("stopping");
+    let ended = futures_util::future::join(node.stop(), graceful.shutdown());
+    if tokio::time::timeout(STOP_TIMEOUT, ended).await.is_err() {
+        tracing::warn!(
+            "something was still under way after {STOP_TIMEOUT:?}; the next start takes it up"
+        );
+    }
+}
+
+fn connection(
+    node: &Arc<Node>,
+    app: &axum::Router,
+    graceful: &GracefulShutdown,
+    stream: TcpStream,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection was gone before it was served");
+        return;
+    }
+    let service = TowerToHyperService::new(app.clone());
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    builder.http2().timer(TokioTimer::new());
+    let served = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+    let served = graceful.watch(served);
+    node.tasks.start("connection", async move {
+        if let Err(error) = served.await {
+            tracing::debug!(%error, "a connection ended badly");
+        }
+    });
+}
+
+/// Resolves when the operator asks the process to stop.
+#[cfg(unix)]
+async fn asked_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return interrupted().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        () = interrupted() => {}
+    }
+}
+
+/// Resolves when the operator asks the process to stop.
+#[cfg(not(unix))]
+async fn asked_to_stop() {
+    interrupted().await;
+}
+
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        // Nobody can ask this way; SIGKILL remains, and the store is made for that.
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,242 @@
+//! What a client may say once it is connected.
+
+use std::sync::Arc;
+
+use domain::call::CallInput;
+use domain::session::Input;
+use store::model::{Acked, Sender};
+use wire::{ClientFrame, CloseCode, Rejected, ServerFrame};
+
+use super::{Connection, Ending, store_failed};
+use crate::accept::{Incoming, accept};
+use crate::calls::{self, Caller};
+use crate::http::problem::{Problem, ProblemCode};
+use crate::{from_wire, targets, to_wire};
+
+impl Connection {
+    /// Takes one frame.
+    pub(super) async fn frame(&mut self, frame: ClientFrame) -> Result<(), Ending> {
+        match frame {
+            ClientFrame::Connect(_) => Err(Ending::Close(
+                CloseCode::BadFrame,
+                Problem::new(
+                    ProblemCode::Conflict,
+                    "`connect` came twice; it is the first frame alone",
+                ),
+            )),
+            ClientFrame::Send(send) => self.message(send).await,
+            ClientFrame::Ack(ack) => self.ack(&ack).await,
+            ClientFrame::State(state) => {
+                let state = from_wire::app_state(state.state);
+                self.node.store.set_state(self.id, state).await.map_err(store_failed)?;
+                self.handle_input(Input::State(state)).await
+            }
+            ClientFrame::PushToken(token) => {
+                let answer = targets::set_by_frame(&self.node, self.app, self.device, &token).await;
+                self.send(answer).await
+            }
+            ClientFrame::Refresh(refresh) => self.refresh(&refresh.token).await,
+            ClientFrame::Typing(typing) => self.typing(typing).await,
+            ClientFrame::Read(_) => {
+                self.complain(&Problem::new(
+                    ProblemCode::InvalidField,
+                    "read marks are not kept by this version; acknowledge messages instead",
+                ))
+                .await
+            }
+            ClientFrame::CallStart(start) => {
+                let started = match self.full_rights("call.start") {
+                    Ok(()) => calls::start(&self.node, &self.caller(), start).await,
+                    Err(problem) => Err(problem),
+                };
+                self.answer(started.map(|()| None)).await
+            }
+            ClientFrame::CallRinging(ringing) => {
+                let told = calls::ringing(&self.node, &self.caller(), &ringing.call).await;
+                self.answer(told).await
+            }
+            ClientFrame::CallAnswer(answer) => {
+                let input = CallInput::Answer(self.device);
+                let text = answer.answer.map(|answer| String::from(Box::<str>::from(answer)));
+                let told = calls::step(&self.node, &self.caller(), &answer.call, input, text).await;
+                self.answer(told).await
+            }
+            ClientFrame::CallReject(reject) => {
+                let input = match reject.reason {
+                    wire::RejectReason::Declined => CallInput::Decline,
+                    wire::RejectReason::Busy => CallInput::Busy,
+                };
+                let told = calls::step(&self.node, &self.caller(), &reject.call, input, None).await;
+                self.answer(told).await
+            }
+            ClientFrame::CallCancel(cancel) => {
+                let told =
+                    calls::step(&self.node, &self.caller(), &cancel.call, CallInput::Cancel, None)
+                        .await;
+                self.answer(told).await
+            }
+            ClientFrame::CallEnd(end) => {
+                let input = CallInput::End(self.device);
+                let told = calls::step(&self.node, &self.caller(), &end.call, input, None).await;
+                self.answer(told).await
+            }
+            ClientFrame::CallSignal(signal) => {
+                let told = calls::signal(&self.node, &self.caller(), signal).await;
+                self.answer(told.map(|()| None)).await
+            }
+        }
+    }
+
+    async fn message(&mut self, send: wire::Send) -> Result<(), Ending> {
+        let client_id = send.id.clone();
+        let taken = match self.full_rights("send") {
+            Err(problem) => Err(problem),
+            Ok(()) => {
+                let incoming = Incoming {
+                    app: self.app,
+                    sender: Some(Sender {
+                        inbox: self.inbox,
+                        user: self.user.to_string(),
+                        device: Some(self.device),
+                    }),
+                    sender_key: self.device.to_string(),
+                    client_id: send.id,
+                    to: send.to,
+                    thread: send.thread,
+                    body: send.body,
+                    ttl: send.ttl,
+                    urgency: send.urgency,
+                    // What a notification says is the app's to decide; clients may only ask for
+                    // silence.
+                    push: send.push.filter(|push| matches!(push, wire::PushChoice::None(_))),
+                };
+                accept(&self.node, incoming).await
+            }
+        };
+        match taken {
+            Ok(taken) => {
+                self.send(wire::Accepted {
+                    client_id,
+                    id: taken.message.to_string(),
+                    at: to_wire::time(taken.at),
+                    failed: taken.failed,
+                    live: taken.live,
+                })
+                .await
+            }
+            Err(problem) => self.send(Rejected { client_id, problem: problem.into() }).await,
+        }
+    }
+
+    async fn ack(&mut self, ack: &wire::Ack) -> Result<(), Ending> {
+        let bad = |problem| Ending::Close(CloseCode::BadFrame, problem);
+        let held = from_wire::held(&ack.position).map_err(bad)?;
+        let before = self.machine.acked();
+        let acked =
+            self.node.store.ack(self.device, held, Some(self.id), self.node.clock.now()).await;
+        let (acked, effects) = acked.map_err(store_failed)?;
+        self.node.carry_out(effects);
+        match acked {
+            Acked::Progress(offset) => {
+                self.report.write(&self.node, "acked", Some((before, offset)), None);
+                self.handle_input(Input::Acked(offset)).await
+            }
+            Acked::Nothing => self.handle_input(Input::Acked(held.offset)).await,
+            Acked::OtherEpoch => Err(Ending::Close(
+                CloseCode::GoingAway,
+                Problem::new(
+                    ProblemCode::Conflict,
+                    "the position is of another epoch; connect again to resume",
+                ),
+            )),
+            Acked::Contradiction => Err(bad(Problem::new(
+                ProblemCode::AckAboveHead,
+                format!(
+                    "position.offset {} was not sent, or with another entry; \
+                     acknowledge only what was delivered",
+                    held.offset.number()
+                ),
+            )
+            .with_field("position"))),
+            Acked::NoDevice => Err(Ending::Close(
+                CloseCode::Forbidden,
+                Problem::new(
+                    ProblemCode::Forbidden,
+                    "this device was removed; take a new device id",
+                ),
+            )),
+        }
+    }
+
+    /// A new user token of the same user lifts the limits of a session that only had its secret.
+    async fn refresh(&mut self, token: &str) -> Result<(), Ending> {
+        match super::authenticate(&self.node, token).await {
+            Ok(token) if token.inbox == self.inbox => {
+                self.limited = false;
+                Ok(())
+            }
+            Ok(_) => {
+                self.complain(
+                    &Problem::new(
+                        ProblemCode::Forbidden,
+                        "the token is another user's; connect anew as them",
+                    )
+                    .with_field("token"),
+                )
+                .await
+            }
+            Err(problem) => self.complain(&problem.with_field("token")).await,
+        }
+    }
+
+    async fn typing(&mut self, typing: wire::Typing) -> Result<(), Ending> {
+        let Some(to) = typing.to.filter(|_| !self.limited) else { return Ok(()) };
+        // Live only: whatever keeps it from arriving is no news to its sender.
+        if let Ok(Some(inbox)) = self.node.store.user(self.app, to).await {
+            let from = Some(self.user.to_string());
+            let frame = wire::Typing { to: None, from, thread: typing.thread }.into();
+            self.node.hub.tell(inbox, &frame, |_| true);
+        }
+        Ok(())
+    }
+
+    /// A session proven by its device secret alone may not do everything.
+    fn full_rights(&self, what: &'static str) -> Result<(), Problem> {
+        if !self.limited {
+            return Ok(());
+        }
+        Err(Problem::new(
+            ProblemCode::Forbidden,
+            format!("`{what}` needs a user token; send `refresh` with one, or connect with it"),
+        ))
+    }
+
+    fn caller(&self) -> Caller {
+        Caller {
+            app: self.app,
+            device: self.device,
+            inbox: self.inbox,
+            session: self.id,
+            user: Arc::clone(&self.user),
+        }
+    }
+
+    async fn answer(&mut self, told: Result<Option<ServerFrame>, Problem>) -> Result<(), Ending> {
+        match told {
+            Ok(None) => Ok(()),
+            Ok(Some(frame)) => self.send(frame).await,
+            Err(problem) => self.complain(&problem).await,
+        }
+    }
+
+    /// Something was wrong with one frame; the session goes on.
+    async fn complain(&mut self, problem: &Problem) -> Result<(), Ending> {
+        self.send(wire::Error {
+            code: problem.code().as_str().to_owned(),
+            message: problem.detail().to_owned(),
+            retry_after_ms: None,
+            reconnect: false,
+        })
+        .await
+    }
+}

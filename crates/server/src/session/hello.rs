@@ -1,0 +1,231 @@
+//! The first frame: who is calling, and what it holds.
+
+use std::sync::Arc;
+
+use axum::extract::ws::Message;
+use domain::session::{AppState, Session};
+use domain::{SessionId, WakeId};
+use store::model::{CallRecord, Connect, Connected, ConnectedDevice, Identity};
+use tokio::sync::mpsc;
+use wire::{ClientFrame, CloseCode, Purpose};
+
+use super::socket::Socket;
+use super::{Ending, authenticate, too_large};
+use crate::accept::check_name;
+use crate::http::problem::{Problem, ProblemCode};
+use crate::node::Node;
+use crate::report::SessionReport;
+use crate::route::{Event, Handle};
+use crate::secret::{KeyKind, KeyText};
+use crate::{from_wire, to_wire};
+
+/// A device that has proven itself, ready to talk.
+pub(super) struct Hello {
+    pub(super) id: SessionId,
+    pub(super) handle: Arc<Handle>,
+    pub(super) events: mpsc::Receiver<Event>,
+    pub(super) machine: Session,
+    pub(super) connected: wire::Connected,
+    pub(super) calls: Vec<CallRecord>,
+    pub(super) limited: bool,
+    pub(super) report: SessionReport,
+}
+
+/// Waits for the first frame and connects its device.
+pub(super) async fn hello(node: &Arc<Node>, socket: &mut Socket) -> Result<Hello, Ending> {
+    let patience = node.config.session.first_frame_timeout;
+    let frame = tokio::time::timeout(patience, first_frame(socket)).await.map_err(|_| {
+        let detail = "no first frame came in time; send `connect` at once";
+        Ending::Close(CloseCode::TimedOut, Problem::new(ProblemCode::Unauthorized, detail))
+    })??;
+    let refused = |code: CloseCode| move |problem: Problem| Ending::Close(code, problem);
+    let (identity, limited) = identify(node, &frame).await.map_err(refuse)?;
+    let device_secret = KeyText::generate(KeyKind::Device);
+    let session = SessionId::from_bits(rand::random());
+    let state = from_wire::app_state(frame.state);
+    let connect = to_connect(node, &frame, identity, &device_secret, session)
+        .map_err(refused(CloseCode::BadFrame))?;
+    let connected = node.store.connect(connect).await;
+    let connected = connected.map_err(|error| {
+        Ending::Close(CloseCode::Internal, crate::accept::storage_problem(error))
+    })?;
+    let mut device = match connected {
+        Connected::Yes(device) => device,
+        Connected::SecretRequired => {
+            return Err(forbidden(
+                "this device has proven a secret before; send it as `device_secret`, \
+                 or take a new device id",
+            ));
+        }
+        Connected::BadSecret => {
+            return Err(forbidden(
+                "`device_secret` is not this device's; send the one that `connected` gave, \
+                 or take a new device id",
+            ));
+        }
+    };
+    let effects = std::mem::take(&mut device.effects);
+    let hello = greet(node, &frame, *device, &device_secret, session, state, limited);
+    node.carry_out(effects);
+    Ok(hello)
+}
+
+async fn first_frame(socket: &mut Socket) -> Result<wire::Connect, Ending> {
+    let wrong = |problem| Ending::Close(CloseCode::BadFrame, problem);
+    loop {
+        match socket.receive().await? {
+            Message::Text(text) if text.len() > wire::limits::FRAME_BYTES => {
+                return Err(too_large(text.len()));
+            }
+            Message::Text(text) => {
+                let frame = ClientFrame::parse(&text).map_err(|error| {
+                    wrong(Problem::new(ProblemCode::MalformedJson, error.to_string()))
+                })?;
+                let ClientFrame::Connect(connect) = frame else {
+                    let detail =
+                        format!("the first frame is `{}`; send `connect` first", frame.kind());
+                    return Err(wrong(Problem::new(ProblemCode::Unauthorized, detail)));
+                };
+                return Ok(connect);
+            }
+            Message::Ping(_) | Message::Pong(_) => {}
+            Message::Close(_) => return Err(Ending::Gone),
+            Message::Binary(_) => {
+                let detail = "a binary frame came; send JSON in text frames";
+                return Err(wrong(Problem::new(ProblemCode::MalformedJson, detail)));
+            }
+        }
+    }
+}
+
+/// By a user token; or, for a woken app whose token has expired, by the device secret alone.
+async fn identify(node: &Node, frame: &wire::Connect) -> Result<(Identity, bool), Problem> {
+    match (&frame.token, &frame.device_secret) {
+        (Some(token), _) => {
+            let token = authenticate(node, token).await?;
+            Ok((Identity::User { app: token.app, inbox: token.inbox }, false))
+        }
+        (None, Some(_)) => Ok((Identity::Secret, true)),
+        (None, None) => Err(Problem::new(
+            ProblemCode::Unauthorized,
+            "`connect` has neither `token` nor `device_secret`; send the user token",
+        )
+        .with_field("token")),
+    }
+}
+
+fn to_connect(
+    node: &Node,
+    frame: &wire::Connect,
+    identity: Identity,
+    new_secret: &KeyText,
+    session: SessionId,
+) -> Result<Connect, Problem> {
+    let device = &frame.device;
+    check_name("device.id", &device.id)?;
+    for (field, text) in [
+        ("device.app_version", &device.app_version),
+        ("device.locale", &device.locale),
+        ("device.time_zone", &device.time_zone),
+    ] {
+        if let Some(text) = text {
+            check_name(field, text)?;
+        }
+    }
+    let secret = match &frame.device_secret {
+        None => None,
+        Some(text) => {
+            let key = KeyText::parse_kind(text, KeyKind::Device);
+            Some(*key.map_err(|error| Problem::from(&error))?.hash().as_bytes())
+        }
+    };
+    Ok(Connect {
+        identity,
+        device: device.id.clone(),
+        platform: from_wire::platform(device.platform),
+        app_version: device.app_version.clone(),
+        locale: device.locale.clone(),
+        time_zone: device.time_zone.clone(),
+        secret,
+        new_secret: *new_secret.hash().as_bytes(),
+        held: frame.position.as_ref().map(from_wire::held).transpose()?,
+        state: from_wire::app_state(frame.state),
+        replaces: frame.purpose == Purpose::App,
+        session,
+        incarnation: node.incarnation,
+        // A wake that nobody knows any more is no reason to refuse.
+        woken_by: frame.woken_by.as_ref().and_then(|woken| WakeId::parse(&woken.wake)),
+        now: node.clock.now(),
+    })
+}
+
+/// The session stands in the store: makes it known here, and says so to the client.
+fn greet(
+    node: &Arc<Node>,
+    frame: &wire::Connect,
+    device: ConnectedDevice,
+    secret: &KeyText,
+    session: SessionId,
+    state: AppState,
+    limited: bool,
+) -> Hello {
+    for replaced in &device.replaced {
+        let (code, why) = if device.rolled_back {
+            (CloseCode::GoingAway, "the server's history was restored; connect again")
+        } else {
+            (CloseCode::Replaced, "the same device connected again; do not connect again")
+        };
+        node.hub.close(*replaced, code, why);
+    }
+    let (handle, events) = Handle::new(session, device.device, device.head);
+    node.hub.add(device.inbox, Arc::clone(&handle));
+    let report = SessionReport {
+        app: device.app,
+        inbox: device.inbox,
+        user: Arc::from(device.user.as_str()),
+        device: device.device,
+        device_name: Arc::from(frame.device.id.as_str()),
+    };
+    let woken_by = frame.woken_by.as_ref().map(|woken| woken.wake.as_str());
+    let detail = serde_json::json!({
+        "session": session.to_string(),
+        "woken_by": woken_by,
+        "open_wake": device.wake.map(|wake| wake.to_string()),
+    });
+    report.write(node, "connected", None, Some(detail));
+    let connected = wire::Connected {
+        session: session.to_string(),
+        user: device.user,
+        head: to_wire::position(device.epoch, device.head),
+        cursor: to_wire::position(device.epoch, device.cursor),
+        device_secret: device.secret_issued.then(|| secret.expose().to_owned()),
+        targets: device.targets.into_iter().map(to_wire::target_kind).collect(),
+        server_time: to_wire::time(node.clock.now()),
+        ping_interval: u32::try_from(node.config.session.ping_interval.as_secs())
+            .unwrap_or(u32::MAX)
+            .max(1),
+        limits: wire::Limits::default(),
+    };
+    let machine =
+        Session::connected(device.cursor, device.cursor, state, node.deadlines(), node.clock.now());
+    Hello { id: session, handle, events, machine, connected, calls: device.calls, limited, report }
+}
+
+/// Closes with the code that says whether another token would help.
+fn refuse(problem: Problem) -> Ending {
+    let code = match problem.code() {
+        ProblemCode::Unauthorized | ProblemCode::TokenExpired | ProblemCode::WrongKeyKind => {
+            CloseCode::Unauthorized
+        }
+        ProblemCode::Internal | ProblemCode::StorageFull | ProblemCode::Unavailable => {
+            CloseCode::Internal
+        }
+        _ => CloseCode::BadFrame,
+    };
+    Ending::Close(code, problem)
+}
+
+fn forbidden(detail: &'static str) -> Ending {
+    let problem = Problem::new(ProblemCode::Forbidden, detail).with_field("device_secret");
+    Ending::Close(CloseCode::Forbidden, problem)
+}

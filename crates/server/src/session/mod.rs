@@ -1,0 +1,350 @@
+//! Step 3a of the way: one living connection of one device.
+//!
+//! ```text
+//!   first frame ─▶ hello: authenticate, connect ─▶ ┌────────────── loop ──────────────┐
+//!                                                  │ frame from the client  ─▶ frames │
+//!                                                  │ nudge ─┐                         │
+//!                                                  │ read ──┼▶ domain::Session ─▶ read, suspect, clear
+//!                                                  │ tick ──┘                         │
+//!                                                  │ live frame, close   ping         │
+//!                                                  └───────────────┬──────────────────┘
+//!                                                                  ▼
+//!                                                  end: the store opens the wake if behind
+//! ```
+//!
+//! A session writes only what one ordered read from its cursor returned.
+
+mod frames;
+mod hello;
+mod socket;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{Message, WebSocket};
+use domain::session::{Effect, Input, Session};
+use domain::{AppId, DeviceNumber, InboxId, Offset, SessionId, Time};
+use store::model::{InboxRead, UserToken};
+use tokio::sync::mpsc;
+use wire::{ClientFrame, CloseCode, ServerFrame, limits};
+
+use crate::http::problem::{Problem, ProblemCode};
+use crate::node::Node;
+use crate::report::SessionReport;
+use crate::route::{Event, Handle};
+use crate::to_wire;
+use socket::Socket;
+
+/// The pause before the end of a session is written again, after the store could not.
+const END_AGAIN: Duration = Duration::from_millis(500);
+
+/// Why a session ends.
+#[derive(Debug)]
+enum Ending {
+    /// The client left, or its connection broke.
+    Gone,
+    /// The server ends it: the code, and the words of the last `error`.
+    Close(CloseCode, Problem),
+}
+
+/// A read of the inbox that is under way.
+type Reading =
+    Pin<Box<dyn Future<Output = (Offset, Result<Option<InboxRead>, store::Error>)> + Send>>;
+
+/// A connection whose device is known.
+struct Connection {
+    node: Arc<Node>,
+    socket: Socket,
+    machine: Session,
+    handle: Arc<Handle>,
+    events: mpsc::Receiver<Event>,
+    reading: Option<Reading>,
+    id: SessionId,
+    app: AppId,
+    inbox: InboxId,
+    device: DeviceNumber,
+    user: Arc<str>,
+    /// Proven by the device secret alone: may drain, ack, set targets and answer calls.
+    limited: bool,
+    report: SessionReport,
+    heard_at: Time,
+    started_at: Time,
+}
+
+/// Serves one WebSocket until it ends.
+pub async fn serve(node: Arc<Node>, socket: WebSocket) {
+    let mut socket = Socket::new(socket, node.config.session.ack_deadline);
+    match hello::hello(&node, &mut socket).await {
+        Ok(hello) => Connection::run(node, socket, hello).await,
+        Err(Ending::Gone) => {}
+        Err(Ending::Close(code, problem)) => socket.close(code, &problem).await,
+    }
+}
+
+impl Connection {
+    async fn run(node: Arc<Node>, socket: Socket, hello: hello::Hello) {
+        let hello::Hello { handle, events, machine, connected, limited, report, id, calls } = hello;
+        let now = node.clock.now();
+        let mut connection = Self {
+            app: report.app,
+            inbox: report.inbox,
+            device: report.device,
+            user: Arc::clone(&report.user),
+            reading: None,
+            heard_at: now,
+            started_at: now,
+            node,
+            socket,
+            machine,
+            handle,
+            events,
+            id,
+            limited,
+            report,
+        };
+        let ending = connection.greet(connected, calls).await;
+        let ending = match ending {
+            Ok(()) => connection.talk().await,
+            Err(ending) => ending,
+        };
+        connection.end(ending).await;
+    }
+
+    /// The first frames: `connected`, then the calls that ring.
+    async fn greet(
+        &mut self,
+        connected: wire::Connected,
+        calls: Vec<store::model::CallRecord>,
+    ) -> Result<(), Ending> {
+        self.socket.send(&connected.into()).await?;
+        for call in calls {
+            if call.call.caller != self.device {
+                self.socket.send(&to_wire::call_ring(&call)).await?;
+            }
+        }
+        // What was accepted between the store's connect and the hub's add had nobody to nudge.
+        self.handle_input(Input::Look).await
+    }
+
+    async fn talk(&mut self) -> Ending {
+        let mut ping = tokio::time::interval(self.node.config.session.ping_interval);
+        ping.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        ping.reset();
+        loop {
+            let now = self.node.clock.now();
+            let deadline = self.machine.deadline().map(|at| now.until(at));
+            let step = tokio::select! {
+                message = self.socket.receive() => match message {
+                    Ok(message) => self.received(message).await,
+                    Err(ending) => Err(ending),
+                },
+                event = self.events.recv() => self.told(event).await,
+                head = self.handle.nudged() => self.handle_input(Input::Nudge(head)).await,
+                (after, read) = next_read(&mut self.reading) => self.deliver(after, read).await,
+                () = wait(deadline) => self.handle_input(Input::Tick).await,
+                _ = ping.tick() => self.ping().await,
+            };
+            if let Err(ending) = step {
+                return ending;
+            }
+        }
+    }
+
+    async fn received(&mut self, message: Message) -> Result<(), Ending> {
+        self.heard_at = self.node.clock.now();
+        match message {
+            Message::Text(text) => {
+                if text.len() > limits::FRAME_BYTES {
+                    return Err(too_large(text.len()));
+                }
+                let frame = ClientFrame::parse(&text).map_err(|error| {
+                    let problem = Problem::new(ProblemCode::MalformedJson, error.to_string());
+                    Ending::Close(CloseCode::BadFrame, problem)
+                })?;
+                self.frame(frame).await?;
+            }
+            Message::Binary(_) => {
+                return Err(Ending::Close(
+                    CloseCode::BadFrame,
+                    Problem::new(
+                        ProblemCode::MalformedJson,
+                        "a binary frame came; send JSON in text frames",
+                    ),
+                ));
+            }
+            Message::Ping(_) | Message::Pong(_) => {}
+            Message::Close(_) => return Err(Ending::Gone),
+        }
+        self.handle_input(Input::Heard).await
+    }
+
+    async fn told(&mut self, event: Option<Event>) -> Result<(), Ending> {
+        match event {
+            Some(Event::Frame(frame)) => self.socket.send(&frame).await,
+            Some(Event::Close(code, why)) => {
+                Err(Ending::Close(code, Problem::new(ProblemCode::Conflict, why)))
+            }
+            None => Err(Ending::Gone),
+        }
+    }
+
+    async fn ping(&mut self) -> Result<(), Ending> {
+        let silent = self.node.clock.now().since(self.heard_at);
+        if silent > self.node.config.session.ping_interval * 2 {
+            let problem = Problem::new(
+                ProblemCode::Conflict,
+                "no sign of life for two ping intervals; connect again",
+            );
+            return Err(Ending::Close(CloseCode::TimedOut, problem));
+        }
+        self.socket.ping().await
+    }
+
+    /// Gives the machine an input and does what it says.
+    async fn handle_input(&mut self, input: Input) -> Result<(), Ending> {
+        let now = self.node.clock.now();
+        match self.machine.handle(input, now) {
+            None => {}
+            Some(Effect::Read { after, limit }) => {
+                let (store, inbox) = (self.node.store.clone(), self.inbox);
+                self.reading =
+                    Some(Box::pin(
+                        async move { (after, store.read(inbox, after, limit, now).await) },
+                    ));
+            }
+            Some(Effect::Suspect) => {
+                let effects = self.node.store.suspect(self.id, now).await.map_err(store_failed)?;
+                self.report.write(&self.node, "suspect", None, None);
+                self.node.carry_out(effects);
+            }
+            Some(Effect::Clear) => {
+                self.node.store.clear_suspect(self.id).await.map_err(store_failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what a read returned, in order.
+    async fn deliver(
+        &mut self,
+        after: Offset,
+        read: Result<Option<InboxRead>, store::Error>,
+    ) -> Result<(), Ending> {
+        self.reading = None;
+        let Some(read) = read.map_err(store_failed)? else { return Err(Ending::Gone) };
+        let gap = (read.floor > after).then_some(read.floor);
+        let mut count = 0;
+        let mut last = read.read_to;
+        if let Some(floor) = gap {
+            let up_to = to_wire::position(read.epoch, floor);
+            self.socket.feed(&wire::Gap { up_to }.into()).await?;
+            (count, last) = (1, floor);
+        }
+        for entry in read.entries {
+            (count, last) = (count + 1, entry.offset);
+            self.socket.feed(&to_wire::entry(read.epoch, entry)).await?;
+        }
+        self.socket.flush().await?;
+        if count > 0 {
+            self.report.write(&self.node, "delivered", Some((after, last)), None);
+        }
+        self.handle_input(Input::Read { last, count, head: read.head }).await
+    }
+
+    /// Ends: the last words, then the store, which opens the wake if the device is behind.
+    async fn end(mut self, ending: Ending) {
+        self.node.hub.remove(self.inbox, self.id);
+        let why = match &ending {
+            Ending::Gone => "disconnected",
+            Ending::Close(..) => "closed",
+        };
+        let lived_ms = self.node.clock.now().since(self.started_at).as_millis();
+        self.report.write(&self.node, why, None, Some(serde_json::json!({ "lived_ms": lived_ms })));
+        loop {
+            match self.node.store.end_session(self.id, self.node.clock.now()).await {
+                Ok(effects) => break self.node.carry_out(effects),
+                Err(store::Error::Closed) => break,
+                // A session the store takes for living keeps its device from being woken: this
+                // must be written, however long the disk is full.
+                Err(error) => {
+                    tracing::error!(%error, "the end of a session is not stored; trying again")
+                }
+            }
+            tokio::select! {
+                () = self.node.tasks.stopped() => break,
+                () = tokio::time::sleep(END_AGAIN) => {}
+            }
+        }
+        if let Ending::Close(code, problem) = ending {
+            self.socket.close(code, &problem).await;
+        }
+    }
+
+    async fn send(&mut self, frame: impl Into<ServerFrame>) -> Result<(), Ending> {
+        self.socket.send(&frame.into()).await
+    }
+}
+
+/// Whom a user token speaks for.
+///
+/// # Errors
+///
+/// A [`Problem`] that says what is wrong with the token.
+pub async fn authenticate(node: &Node, token: &str) -> Result<UserToken, Problem> {
+    let key = crate::secret::KeyText::parse_kind(token, crate::secret::KeyKind::User)
+        .map_err(|error| Problem::from(&error))?;
+    let found = node
+        .store
+        .user_token(*key.hash().as_bytes())
+        .await
+        .map_err(crate::accept::storage_problem)?;
+    let token = found.ok_or_else(|| {
+        Problem::new(
+            ProblemCode::Unauthorized,
+            "the user token is unknown; get a new one from the app's back end",
+        )
+    })?;
+    if token.expires_at <= node.clock.now() {
+        return Err(Problem::new(
+            ProblemCode::TokenExpired,
+            "the user token has expired; get a new one from the app's back end, \
+             or connect with the device secret alone",
+        ));
+    }
+    Ok(token)
+}
+
+async fn next_read(
+    reading: &mut Option<Reading>,
+) -> (Offset, Result<Option<InboxRead>, store::Error>) {
+    match reading {
+        Some(read) => read.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn wait(duration: Option<Duration>) {
+    match duration {
+        Some(duration) => tokio::time::sleep(duration).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn store_failed(error: store::Error) -> Ending {
+    Ending::Close(CloseCode::Internal, crate::accept::storage_problem(error))
+}
+
+fn too_large(bytes: usize) -> Ending {
+    let most = limits::FRAME_BYTES;
+    Ending::Close(
+        CloseCode::TooLarge,
+        Problem::new(
+            ProblemCode::BodyTooLarge,
+            format!(
+                "the frame has {bytes} bytes, {most} are allowed; send a link to what is larger"
+            ),
+        ),
+    )
+}

@@ -1,0 +1,162 @@
+//! Push targets: checked, stored, and told at once whether pushes to them can work.
+
+use std::sync::Arc;
+
+use domain::{AppId, DeviceNumber, Diagnosis, Environment, TargetKind};
+use store::model::{SetTarget, TargetSet};
+use wire::{PushTarget, PushTargetState, PushToken, limits};
+
+use crate::accept::storage_problem;
+use crate::http::problem::{Problem, ProblemCode};
+use crate::node::Node;
+use crate::{from_wire, to_wire};
+
+/// A target as it came in.
+#[derive(Debug)]
+pub struct Wanted {
+    /// The kind.
+    pub kind: TargetKind,
+    /// The token.
+    pub token: String,
+    /// Declared by the app.
+    pub environment: Option<Environment>,
+    /// Bundle id or package name.
+    pub app_id: Option<String>,
+}
+
+/// Sets or removes a target and says what became of it.
+pub async fn set_by_frame(
+    node: &Arc<Node>,
+    app: AppId,
+    device: DeviceNumber,
+    frame: &PushToken,
+) -> PushTarget {
+    let kind = from_wire::target_kind(frame.kind);
+    let done = match &frame.token {
+        None => remove(node, device, Some(kind)).await.map(|_removed| removed(frame)),
+        Some(token) => {
+            let wanted = Wanted {
+                kind,
+                token: token.clone(),
+                environment: frame.environment.map(from_wire::environment),
+                app_id: frame.app_id.clone(),
+            };
+            set(node, app, device, wanted).await
+        }
+    };
+    done.unwrap_or_else(|problem| PushTarget {
+        kind: frame.kind,
+        state: PushTargetState::Refused,
+        code: Some(Diagnosis::BadPushToken.code()),
+        message: Some(problem.detail().to_owned()),
+    })
+}
+
+/// Sets a target.
+///
+/// # Errors
+///
+/// A [`Problem`] that names the field; the target is not held then.
+pub async fn set(
+    node: &Arc<Node>,
+    app: AppId,
+    device: DeviceNumber,
+    wanted: Wanted,
+) -> Result<PushTarget, Problem> {
+    let token = check(&wanted)?;
+    let warning = node.clients.would_fail(app, wanted.kind, wanted.app_id.as_deref());
+    let set = SetTarget {
+        device,
+        kind: wanted.kind,
+        token,
+        environment: wanted.environment,
+        app_id: wanted.app_id,
+        now: node.clock.now(),
+    };
+    match node.store.set_target(set).await.map_err(storage_problem)? {
+        TargetSet::Yes { moved_from, effects } => {
+            for from in moved_from {
+                tracing::info!(device.id = %device, from = %from, "a push target moved to another device");
+            }
+            node.carry_out(effects);
+            Ok(PushTarget {
+                kind: to_wire::target_kind(wanted.kind),
+                state: PushTargetState::Active,
+                code: warning.as_ref().map(|(diagnosis, _)| diagnosis.code()),
+                message: warning.map(|(_, sentence)| sentence),
+            })
+        }
+        TargetSet::TokenOfOtherKind => Err(Problem::invalid_field(
+            "token",
+            "the same token is registered as the other of `apns` and `apns_voip`; \
+             the app's token and PushKit's are two",
+        )),
+        TargetSet::NoDevice => Err(Problem::new(ProblemCode::NotFound, "no such device")),
+    }
+}
+
+/// Removes one target of a device, or all; returns whether there was one.
+///
+/// # Errors
+///
+/// A [`Problem`] when the store fails.
+pub async fn remove(
+    node: &Arc<Node>,
+    device: DeviceNumber,
+    kind: Option<TargetKind>,
+) -> Result<bool, Problem> {
+    let removed = node.store.remove_targets(device, kind, node.clock.now()).await;
+    let (removed, effects) = removed.map_err(storage_problem)?;
+    node.carry_out(effects);
+    Ok(removed > 0)
+}
+
+fn removed(frame: &PushToken) -> PushTarget {
+    PushTarget { kind: frame.kind, state: PushTargetState::Removed, code: None, message: None }
+}
+
+/// Checks a token's form; returns it as it is stored.
+fn check(wanted: &Wanted) -> Result<String, Problem> {
+    if let Some(app_id) = &wanted.app_id {
+        let good = (1..=155).contains(&app_id.len())
+            && app_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+        if !good {
+            return Err(Problem::invalid_field("app_id", "give the bundle id or package name"));
+        }
+    }
+    let token = wanted.token.trim();
+    let length = token.len();
+    if !(1..=limits::TOKEN_BYTES).contains(&length) {
+        return Err(Problem::invalid_field(
+            "token",
+            format!("{length} bytes; give 1 to {}", limits::TOKEN_BYTES),
+        ));
+    }
+    match wanted.kind {
+        TargetKind::Apns | TargetKind::ApnsVoip => {
+            // Apple gives bytes; apps print them as hex, in either case.
+            let hex =
+                length.is_multiple_of(2) && token.bytes().all(|byte| byte.is_ascii_hexdigit());
+            if !hex {
+                return Err(Problem::invalid_field(
+                    "token",
+                    "give the token's bytes as hexadecimal digits",
+                ));
+            }
+            Ok(token.to_ascii_lowercase())
+        }
+        TargetKind::Fcm => {
+            if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err(Problem::invalid_field(
+                    "token",
+                    "give the registration token as FCM gave it",
+                ));
+            }
+            Ok(token.to_owned())
+        }
+        TargetKind::Webpush => Err(Problem::invalid_field(
+            "kind",
+            "web push is not served by this version; register an `fcm` or `apns` target",
+        )),
+    }
+}

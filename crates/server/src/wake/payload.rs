@@ -1,0 +1,211 @@
+//! What a push says, for each provider and rung.
+//!
+//! The contract with the phone's push handler is `wire::push`; no message text is in it unless the
+//! message's own push content says so, and threads appear as keyed hashes.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use domain::wake::Rung;
+use domain::{Diagnosis, FirstRung, Refusal, RetryRule, TargetKind, Time, TokenVerdict};
+use providers::{PushToken, apns, fcm};
+use serde_json::{Value, json};
+use store::model::{Claimed, Settings};
+use wire::push::{CallPayload, Content, Kind, Payload, VERSION};
+
+use crate::node::Node;
+use crate::to_wire;
+
+/// FCM's longest time to live (28 days), and near enough Apple's longest storage (30 days).
+const LONGEST: Duration = Duration::from_secs(2_419_200);
+
+/// The push for Apple.
+///
+/// # Errors
+///
+/// A refusal (913) should the payload not become JSON.
+pub(super) fn apns(
+    node: &Node,
+    claimed: &Claimed,
+    settings: &Settings,
+    topic: apns::Topic,
+    voip_topic: apns::Topic,
+    now: Time,
+) -> Result<apns::Push, Refusal> {
+    let payload = payload(claimed, now);
+    let voip = claimed.target.kind == TargetKind::ApnsVoip;
+    let (push_type, priority, aps) = match claimed.plan.rung {
+        Rung::Ring if voip => (apns::PushType::Voip, apns::Priority::Immediate, json!({})),
+        Rung::Ring => (apns::PushType::Alert, apns::Priority::Immediate, call_aps(claimed)),
+        Rung::Background => (
+            apns::PushType::Background,
+            apns::Priority::Considerate,
+            json!({ "content-available": 1 }),
+        ),
+        Rung::Alert | Rung::Repeat(_) => {
+            (apns::PushType::Alert, apns::Priority::Immediate, alert_aps(node, claimed, settings))
+        }
+    };
+    let collapse_id = match claimed.plan.rung {
+        Rung::Alert | Rung::Repeat(_) => Some(collapse_id(node, claimed, settings)),
+        Rung::Background | Rung::Ring => None,
+    };
+    let body = serde_json::to_vec(&json!({ "aps": aps, "reveille": payload }))
+        .map_err(|error| unsendable(&error))?;
+    Ok(apns::Push {
+        device_token: PushToken::new(claimed.target.token.as_str()),
+        topic: if voip { voip_topic } else { topic },
+        push_type,
+        priority,
+        expiration: apns::Expiration::At(claimed.plan.expires_at.min(now.plus(LONGEST))),
+        collapse_id,
+        id: uuid::Uuid::from_u128(claimed.plan.provider.bits()),
+        payload: Bytes::from(body),
+    })
+}
+
+/// The push for Google.
+pub(super) fn fcm(node: &Node, claimed: &Claimed, settings: &Settings, now: Time) -> fcm::Message {
+    let mut data = payload(claimed, now).to_fcm_data();
+    let mut notification = None;
+    if matches!(claimed.plan.rung, Rung::Alert | Rung::Repeat(_)) {
+        let tag = collapse_id(node, claimed, settings);
+        // In the background mode the app shows the notification itself, under this tag.
+        if settings.policy.first_rung == FirstRung::Alert {
+            let content = content(claimed, settings);
+            notification = Some(fcm::Notification {
+                title: content.title,
+                body: content.body,
+                tag: Some(tag.clone()),
+                channel_id: None,
+                sound: sound(claimed, content.sound, settings),
+            });
+        }
+        data.insert("reveille_tag".to_owned(), tag);
+    }
+    fcm::Message {
+        token: PushToken::new(claimed.target.token.as_str()),
+        data,
+        android: fcm::Android {
+            priority: fcm::Priority::High,
+            ttl: Some(now.until(claimed.plan.expires_at).min(LONGEST)),
+            collapse_key: None,
+            notification,
+        },
+    }
+}
+
+/// The `reveille` object.
+fn payload(claimed: &Claimed, now: Time) -> Payload {
+    let missed = claimed.newest.as_ref().is_some_and(|newest| newest.missed_call);
+    let call = claimed.call.as_ref().map(|call| CallPayload {
+        id: to_wire::call_id(call.id),
+        caller_name: call.caller_name.clone(),
+        caller_handle: call.caller_handle.clone(),
+        media: to_wire::media(call.video),
+    });
+    Payload {
+        v: VERSION,
+        kind: match (&call, missed) {
+            (Some(_), _) => Kind::Call,
+            (None, true) => Kind::Missed,
+            (None, false) => Kind::Message,
+        },
+        wake: claimed.wake.to_string(),
+        count: call.is_none().then_some(claimed.plan.count),
+        sent_at: to_wire::time(now),
+        expires_at: to_wire::time(claimed.plan.expires_at),
+        call,
+    }
+}
+
+fn alert_aps(node: &Node, claimed: &Claimed, settings: &Settings) -> Value {
+    let content = content(claimed, settings);
+    let mut aps = json!({
+        "alert": { "title": content.title, "body": content.body },
+        "mutable-content": 1,
+    });
+    if let Some(thread) = claimed.newest.as_ref().and_then(|newest| newest.thread.as_deref()) {
+        aps["thread-id"] = hashed(node, "thread", claimed, thread).into();
+    }
+    if let Some(sound) = sound(claimed, content.sound, settings) {
+        aps["sound"] = sound.into();
+    }
+    if let Rung::Repeat(_) = claimed.plan.rung {
+        aps["interruption-level"] = "passive".into();
+    }
+    aps
+}
+
+/// A call for an iPhone whose app has no PushKit token.
+fn call_aps(claimed: &Claimed) -> Value {
+    let caller = claimed.call.as_ref().map_or("", |call| call.caller_name.as_str());
+    json!({
+        "alert": { "title": caller, "body": "Incoming call" },
+        "sound": "default",
+        "interruption-level": "time-sensitive",
+        "mutable-content": 1,
+    })
+}
+
+/// What a notification says: the message's own texts, else the app's. A bare push says only the
+/// app's.
+fn content(claimed: &Claimed, settings: &Settings) -> Content {
+    let own: Content = claimed
+        .newest
+        .as_ref()
+        .filter(|_| !claimed.plan.bare)
+        .and_then(|newest| newest.push.as_deref())
+        .and_then(|push| serde_json::from_str(push).ok())
+        .unwrap_or_default();
+    Content {
+        title: own.title.or_else(|| Some(settings.alert_title.clone())),
+        body: own.body.or_else(|| Some(settings.alert_body.clone())),
+        sound: own.sound,
+    }
+}
+
+/// A repeat makes no sound; else the message's, else the app's; `none` is none.
+fn sound(claimed: &Claimed, own: Option<String>, settings: &Settings) -> Option<String> {
+    if let Rung::Repeat(_) = claimed.plan.rung {
+        return None;
+    }
+    let sound = own.unwrap_or_else(|| settings.sound.clone());
+    (sound != "none").then_some(sound)
+}
+
+/// What notifications replace one another by: with collapse on, the thread of the newest message;
+/// off, the message itself in alert mode, else the wake.
+fn collapse_id(node: &Node, claimed: &Claimed, settings: &Settings) -> String {
+    let thread = claimed.newest.as_ref().and_then(|newest| newest.thread.as_deref());
+    match (settings.collapse_notifications, thread, settings.policy.first_rung) {
+        (true, Some(thread), _) => hashed(node, "collapse thread", claimed, thread),
+        (false, _, FirstRung::Alert) => {
+            let message = claimed.plan.covers.number().to_string();
+            hashed(node, "collapse message", claimed, &message)
+        }
+        (true, None, _) | (false, _, FirstRung::Background) => {
+            hashed(node, "collapse wake", claimed, &claimed.wake.to_string())
+        }
+    }
+}
+
+/// A keyed hash in 22 characters of base64url: Web Push topics take 32.
+fn hashed(node: &Node, domain: &str, claimed: &Claimed, text: &str) -> String {
+    let hash =
+        node.keyed_hash(domain, &[&claimed.app.to_string(), &claimed.inbox.to_string(), text]);
+    URL_SAFE_NO_PAD.encode(hash)
+}
+
+fn unsendable(error: &serde_json::Error) -> Refusal {
+    Refusal {
+        diagnosis: Diagnosis::BadPayload,
+        retry: RetryRule::Bare,
+        token: TokenVerdict::Keep,
+        status: None,
+        reason: format!("the payload is no JSON: {error}"),
+        remedy: "Please report this; it is a fault of the server.".to_owned(),
+    }
+}

@@ -1,0 +1,172 @@
+//! The runner: looks at each lane when its next wake is due, and claims as many as it has room
+//! for.
+//!
+//! Lanes do not wait for one another: each has its own room, so that one app's backlog or one hung
+//! provider delays nobody else. Lanes of calls are looked at first.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{LaneId, Time};
+use tokio::sync::mpsc;
+
+use super::push;
+use crate::node::Node;
+
+/// Claims in one transaction at most, so that a backlog leaves the writer to others in between.
+const CLAIM: usize = 64;
+
+/// The pause after a claim that failed.
+const FAILED_PAUSE: Duration = Duration::from_millis(500);
+
+/// The runner's mailbox, seen from outside.
+#[derive(Clone, Debug)]
+pub struct Runner {
+    due: mpsc::UnboundedSender<Vec<(LaneId, Time)>>,
+}
+
+/// The runner's mailbox, before the runner has started.
+#[derive(Debug)]
+pub struct Mailbox {
+    due: mpsc::UnboundedReceiver<Vec<(LaneId, Time)>>,
+}
+
+/// What the runner knows of a lane.
+#[derive(Clone, Copy, Debug)]
+struct LaneState {
+    due: Time,
+    call: bool,
+}
+
+impl Runner {
+    /// A mailbox for a runner to be started.
+    pub fn new() -> (Self, Mailbox) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self { due: sender }, Mailbox { due: receiver })
+    }
+
+    /// Wakes became due, or will.
+    pub fn due(&self, due: Vec<(LaneId, Time)>) {
+        if !due.is_empty() {
+            // A runner that has ended is stopping; the next start looks at every lane.
+            let _stopped = self.due.send(due);
+        }
+    }
+}
+
+impl Mailbox {
+    /// Starts the runner with every lane that has something due.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot say.
+    pub async fn start(self, node: &Arc<Node>) -> Result<(), store::Error> {
+        let due = node.store.lanes_due().await?;
+        let runner = Arc::clone(node);
+        node.tasks.start("wake runner", async move {
+            let mut lanes = Lanes { node: runner, states: HashMap::new() };
+            lanes.learn(due).await;
+            lanes.run(self.due).await;
+        });
+        Ok(())
+    }
+}
+
+struct Lanes {
+    node: Arc<Node>,
+    states: HashMap<LaneId, LaneState>,
+}
+
+impl Lanes {
+    async fn run(&mut self, mut mailbox: mpsc::UnboundedReceiver<Vec<(LaneId, Time)>>) {
+        loop {
+            let now = self.node.clock.now();
+            let pause = self.claim_due(now).await;
+            let node = Arc::clone(&self.node);
+            tokio::select! {
+                () = node.tasks.stopped() => return,
+                due = mailbox.recv() => match due {
+                    Some(due) => self.learn(due).await,
+                    None => return,
+                },
+                () = node.slots.freed() => {}
+                () = sleep(pause) => {}
+            }
+            while let Ok(due) = mailbox.try_recv() {
+                self.learn(due).await;
+            }
+        }
+    }
+
+    /// Remembers the earliest time of each lane.
+    async fn learn(&mut self, due: Vec<(LaneId, Time)>) {
+        for (lane, at) in due {
+            if let Some(state) = self.states.get_mut(&lane) {
+                state.due = state.due.min(at);
+                continue;
+            }
+            let call = match self.node.store.lane(lane).await {
+                Ok(found) => found.is_some_and(|lane| lane.call),
+                Err(error) => {
+                    tracing::warn!(%error, lane = %lane, "a lane could not be read");
+                    false
+                }
+            };
+            self.states.insert(lane, LaneState { due: at, call });
+        }
+    }
+
+    /// Claims in every lane that is due and has room; returns how long until the next one is.
+    async fn claim_due(&mut self, now: Time) -> Option<Duration> {
+        let mut lanes: Vec<(LaneId, LaneState)> = self
+            .states
+            .iter()
+            .filter(|(_, state)| state.due <= now)
+            .map(|(lane, state)| (*lane, *state))
+            .collect();
+        lanes.sort_by_key(|(_, state)| (!state.call, state.due));
+        let mut failed = false;
+        for (lane, _) in lanes {
+            failed |= !self.claim(lane, now).await;
+        }
+        if failed {
+            return Some(FAILED_PAUSE);
+        }
+        // A lane that is due and full is looked at when room is given back.
+        let next = self.states.values().map(|state| state.due).filter(|due| *due > now).min();
+        next.map(|due| now.until(due))
+    }
+
+    /// Claims in one lane; returns whether the store answered.
+    async fn claim(&mut self, lane: LaneId, now: Time) -> bool {
+        let mut room: Vec<_> =
+            std::iter::from_fn(|| self.node.slots.take(lane)).take(CLAIM).collect();
+        if room.is_empty() {
+            return true;
+        }
+        let claim = self.node.store.claim(lane, room.len(), self.node.incarnation, now).await;
+        let (claimed, effects) = match claim {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                tracing::warn!(%error, lane = %lane, "wakes could not be claimed; trying again");
+                return false;
+            }
+        };
+        // The claim says anew when the lane's next wake is due.
+        self.states.remove(&lane);
+        for mut claimed in claimed {
+            claimed.slot = room.pop();
+            push(&self.node, claimed);
+        }
+        self.node.carry_out(effects);
+        true
+    }
+}
+
+async fn sleep(pause: Option<Duration>) {
+    match pause {
+        Some(pause) => tokio::time::sleep(pause).await,
+        None => std::future::pending().await,
+    }
+}

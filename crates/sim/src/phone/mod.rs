@@ -87,6 +87,8 @@ impl Phone {
     }
 
     // --- the app's life ----------------------------------------------------------------------
+    // What makes no sense does nothing: an app that does not run cannot be suspended, and one that
+    // was force-quit comes back by `launch` or by a VoIP push only.
 
     /// Opens the app, waits until it is connected and the server has answered its push targets.
     ///

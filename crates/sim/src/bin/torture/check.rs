@@ -14,10 +14,12 @@
 
 mod pushes;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use super::evidence::{ConfirmedBy, Evidence, Outcome, PhoneRecord, SendRecord};
+use sim::phone::Held;
+
+use super::evidence::{ConfirmedBy, Evidence, Outcome, PhoneRecord, PushRecord, SendRecord};
 
 /// A broken promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,12 +35,8 @@ pub(crate) struct Violation {
 /// Everything that is wrong. `deadline` is the shortest time that the server grants for an ack.
 pub(crate) fn check(evidence: &Evidence, deadline: Duration) -> Vec<Violation> {
     let mut found = Vec::new();
-    for send in &evidence.sends {
-        for phone in &evidence.phones {
-            held_as_promised(send, phone, &mut found);
-        }
-    }
     for phone in &evidence.phones {
+        held_as_promised(&evidence.sends, phone, &mut found);
         in_inbox_order(phone, &mut found);
         in_sending_order(phone, &evidence.sends, &mut found);
         stored_once(phone, &mut found);
@@ -54,14 +52,25 @@ pub(crate) fn check(evidence: &Evidence, deadline: Duration) -> Vec<Violation> {
 /// until nothing is, within its bound.
 pub(crate) fn missing(evidence: &Evidence) -> Vec<(String, String)> {
     let mut missing = Vec::new();
-    for send in &evidence.sends {
-        for phone in &evidence.phones {
-            if owed(send, &phone.user) && copies(send, phone) == 0 {
+    for phone in &evidence.phones {
+        let held: HashSet<&str> = phone.held.iter().map(|held| held.body.as_str()).collect();
+        for send in &evidence.sends {
+            if owed(send, &phone.user) && !held.contains(send.label.as_str()) {
                 missing.push((send.label.clone(), phone.name.clone()));
             }
         }
     }
     missing
+}
+
+/// How many pushes went to a device of which the server had confirmed an ack: those that could be
+/// to the acknowledged.
+pub(crate) fn after_an_ack(evidence: &Evidence) -> usize {
+    let after = |push: &&PushRecord| {
+        let mut acks = evidence.confirmations.iter().filter(|it| it.phone == push.phone);
+        acks.any(|it| it.offset > 0 && it.at < push.made_at)
+    };
+    evidence.pushes.iter().filter(after).count()
 }
 
 /// Whether the server promised this message to the devices of `user`.
@@ -72,33 +81,32 @@ fn owed(send: &SendRecord, user: &String) -> bool {
     }
 }
 
-fn copies(send: &SendRecord, phone: &PhoneRecord) -> usize {
-    phone.held.iter().filter(|held| held.body == send.label).count()
-}
-
-fn held_as_promised(send: &SendRecord, phone: &PhoneRecord, found: &mut Vec<Violation>) {
-    let copies = copies(send, phone);
-    let id = match &send.outcome {
-        Outcome::Accepted { id, .. } => Some(id.clone()),
-        Outcome::Rejected(_) | Outcome::Unanswered => None,
-    };
-    let mut wrong = |what: String| {
-        found.push(Violation { what, message: id.clone(), phone: Some(phone.name.clone()) });
-    };
-    if copies > 1 {
-        wrong(format!("{} holds {:?} {copies} times", phone.name, send.label));
+fn held_as_promised(sends: &[SendRecord], phone: &PhoneRecord, found: &mut Vec<Violation>) {
+    let mut copies: HashMap<&str, Vec<&Held>> = HashMap::new();
+    for held in &phone.held {
+        copies.entry(&held.body).or_default().push(held);
     }
-    if owed(send, &phone.user) && copies == 0 {
-        wrong(format!("{:?} was accepted and {} does not hold it", send.label, phone.name));
-    }
-    let held = phone.held.iter().find(|held| held.body == send.label);
-    if let (Some(held), Some(id)) = (held, &id)
-        && held.id != *id
-    {
-        wrong(format!(
-            "{:?} was accepted as {id} and {} holds it as {}",
-            send.label, phone.name, held.id
-        ));
+    for send in sends {
+        let copies = copies.get(send.label.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let id = match &send.outcome {
+            Outcome::Accepted { id, .. } => Some(id.clone()),
+            Outcome::Rejected(_) | Outcome::Unanswered => None,
+        };
+        let (label, name) = (&send.label, &phone.name);
+        let mut wrong = |what: String| {
+            found.push(Violation { what, message: id.clone(), phone: Some(name.clone()) });
+        };
+        if copies.len() > 1 {
+            wrong(format!("{name} holds {label:?} {} times", copies.len()));
+        }
+        if copies.is_empty() && owed(send, &phone.user) {
+            wrong(format!("{label:?} was accepted and {name} does not hold it"));
+        }
+        if let ([held, ..], Some(id)) = (copies, &id)
+            && held.id != *id
+        {
+            wrong(format!("{label:?} was accepted as {id} and {name} holds it as {}", held.id));
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::Write as _;
 
 use sim::phone::{Phone, PhoneEvent};
 
-use crate::check::Violation;
+use crate::check::{self, Violation};
 use crate::driver::Outcome;
 use crate::evidence::{self, PushRecord};
 use crate::plan::Plan;
@@ -81,6 +81,7 @@ fn counts(outcome: &Outcome, plan: &Plan) -> String {
     );
     row("acks confirmed", evidence.confirmations.len().to_string());
     row("pushes judged", evidence.pushes.len().to_string());
+    row("  after a confirmed ack", check::after_an_ack(evidence).to_string());
     for (kind, count) in kinds {
         row(&format!("  {kind}"), count.to_string());
     }

@@ -162,6 +162,9 @@ impl App {
     }
 
     async fn become_(&mut self, life: Life) {
+        if !can_become(self.life, life) {
+            return;
+        }
         self.run = None;
         self.set_life(life);
         if life != Life::Foreground {
@@ -311,6 +314,18 @@ impl App {
             };
             self.link = Opening::start(&self.installation, self.life, woken_by, secret_only);
         }
+    }
+}
+
+/// Whether an app that is in state `from` can be put into state `to`: what does not run cannot be
+/// suspended, and only its user brings back what they have quit.
+const fn can_become(from: Life, to: Life) -> bool {
+    let runs = matches!(from, Life::Foreground | Life::Background);
+    match to {
+        Life::Foreground | Life::ForceQuit => true,
+        Life::Background | Life::Frozen => runs,
+        Life::Suspended => runs || matches!(from, Life::Frozen),
+        Life::NotRunning => !matches!(from, Life::ForceQuit),
     }
 }
 

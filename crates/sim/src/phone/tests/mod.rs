@@ -237,3 +237,14 @@ async fn a_phone_that_does_not_ack_tells_no_newer_position_either() {
     let connects = scene.server.noted(2, of_type("connect")).await;
     assert_eq!(connects[1]["position"]["offset"], 0);
 }
+
+#[tokio::test]
+async fn what_its_user_has_quit_does_not_come_back_by_being_suspended() {
+    let scene = Scene::launched(Platform::Ios).await;
+    scene.phone.force_quit().await;
+    scene.phone.suspend().await;
+    scene.phone.kill_app().await;
+    assert_eq!(scene.phone.life(), Life::ForceQuit);
+    scene.phone.launch().await.unwrap();
+    assert_eq!(scene.phone.life(), Life::Foreground);
+}

@@ -1,11 +1,10 @@
 //! Every rule is shown to hold for a good run and to fail for one thing changed.
 
 use jiff::{SignedDuration, Timestamp};
-use sim::phone::Held;
 use wire::TargetKindName;
 
 use super::*;
-use crate::evidence::{Confirmation, PushRecord, TargetRecord};
+use crate::evidence::{Confirmation, TargetRecord};
 
 const DEADLINE: Duration = Duration::from_millis(500);
 

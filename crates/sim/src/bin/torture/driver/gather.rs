@@ -154,3 +154,81 @@ async fn targets(world: &World, phone: &Phone) -> Result<Vec<TargetRecord>> {
     });
     Ok(targets.collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use bytes::Bytes;
+    use http::{HeaderMap, HeaderValue, Method, StatusCode};
+    use serde_json::json;
+    use sim::Fate;
+
+    use super::*;
+
+    fn payload() -> wire::push::Payload {
+        serde_json::from_value(json!({
+            "v": 1, "kind": "message", "wake": "wak_1", "count": 2,
+            "sent_at": "2026-01-01T00:00:01Z", "expires_at": "2026-02-01T00:00:00Z",
+        }))
+        .unwrap()
+    }
+
+    fn seen(path: &str, payload: &Value) -> SeenPush {
+        SeenPush {
+            at: Timestamp::UNIX_EPOCH,
+            connection: 1,
+            stream: 1,
+            method: Method::POST,
+            path: path.to_owned(),
+            headers: HeaderMap::from_iter([(
+                http::HeaderName::from_static("apns-push-type"),
+                HeaderValue::from_static("background"),
+            )]),
+            token: String::new(),
+            payload: Bytes::from(payload.to_string()),
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            reason: None,
+            answer: Bytes::new(),
+            id: None,
+            fate: Fate::Refused,
+        }
+    }
+
+    #[test]
+    fn a_push_is_found_by_the_token_it_addresses_whatever_was_answered() {
+        let owner = HashMap::from([("abc".to_owned(), "p01".to_owned())]);
+        let apple = json!({ "aps": {}, "reveille": payload() });
+        let google = json!({"message": {"token": "abc", "data": payload().to_fcm_data()}});
+        let found = [
+            apns_push(&seen("/3/device/abc", &apple), &owner).unwrap(),
+            fcm_push(&seen("/v1/projects/p/messages:send", &google), &owner).unwrap(),
+        ];
+        for push in &found {
+            assert_eq!((push.phone.as_str(), push.status), ("p01", 503));
+            assert_eq!(push.made_at, payload().sent_at);
+        }
+        assert_eq!(found[0].kind, "apns background");
+        assert!(apns_push(&seen("/3/device/other", &apple), &owner).is_none());
+    }
+
+    #[test]
+    fn a_session_ends_when_the_app_stops_running_though_tcp_stays_up() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let log = |second, event| Logged { at: at(second), instant: Instant::now(), event };
+        let connected = || PhoneEvent::Connected {
+            session: String::new(),
+            cursor: 0,
+            head: 0,
+            secret_only: false,
+            woken_by: None,
+        };
+        let events = [
+            log(1, connected()),
+            log(2, PhoneEvent::LifeChanged { to: Life::Frozen }),
+            log(3, PhoneEvent::Disconnected { code: None }),
+            log(4, connected()),
+        ];
+        assert_eq!(sessions(&events), [(at(1), at(2)), (at(4), Timestamp::MAX)]);
+    }
+}

@@ -16,13 +16,16 @@
 
 pub mod accept;
 pub mod calls;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod credentials;
+pub mod demo;
 pub mod from_wire;
 pub mod http;
 pub mod logging;
 pub mod node;
+pub mod offline;
 pub mod report;
 pub mod route;
 pub mod seal;

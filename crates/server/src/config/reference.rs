@@ -28,7 +28,7 @@ pub fn page() -> String {
             page.push_str(&format!("\n## {}\n", row_section.unwrap_or_default()));
             page.push_str(TABLE_HEAD);
         }
-        let default = row.default.map_or("not set".to_owned(), |text| format!("`{text}`"));
+        let default = row.default.map_or_else(|| "not set".to_owned(), |text| format!("`{text}`"));
         let (name, about) = (row.name, row.about);
         page.push_str(&format!("| `{name}` | {} | {default} | {about} |\n", values(row)));
     }

@@ -1,7 +1,7 @@
 //! From the configuration as typed to the one that is checked.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::Uri;
@@ -96,7 +96,8 @@ impl Reader<'_> {
             Some(Value::Path(path)) => match self.raw.origin(row) {
                 // A file means the same wherever the server is started from.
                 Origin::File { path: file, .. } => {
-                    Some(file.parent().unwrap_or(Path::new("")).join(path))
+                    let path = path.strip_prefix(".").unwrap_or(&path);
+                    file.parent().map(|folder| folder.join(path))
                 }
                 Origin::Default | Origin::Environment(_) | Origin::Flag(_) => Some(path),
             },
@@ -185,6 +186,7 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use std::ffi::OsString;
+    use std::path::Path;
 
     use super::*;
     use crate::config::Environment;

@@ -1,0 +1,302 @@
+//! The smallest client that the commands need: one request of JSON on one connection, and the
+//! WebSocket. Plain HTTP only: a server behind a proxy is asked behind it.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use http::Uri;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use wire::{ClientFrame, CloseCode, FrameError, Problem, ServerFrame};
+
+use super::say::{self, Advice};
+use crate::secret::KeyText;
+
+/// Longer than any answer of a healthy server takes.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+/// No answer that a command asks for is larger.
+const LARGEST_ANSWER: usize = 1024 * 1024;
+
+/// Where a server is: `http://host[:port]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ServerAddress {
+    /// Without brackets, should it be an IPv6 address.
+    host: String,
+    port: u16,
+}
+
+impl ServerAddress {
+    /// Reads a URL.
+    pub(super) fn parse(url: &str) -> anyhow::Result<Self> {
+        let wrong = |problem: &str| {
+            let shown = say::plain(url);
+            Advice::new(
+                format!("the server {shown:?} {problem}"),
+                "write it as http://host:port, such as http://127.0.0.1:7300",
+            )
+        };
+        let uri: Uri = url.parse().map_err(|_| wrong("is not a URL"))?;
+        match uri.scheme_str() {
+            Some("http") => {}
+            Some("https") => bail!(Advice::new(
+                "this command does not speak https",
+                "name the server behind the proxy, such as http://127.0.0.1:7300",
+            )),
+            Some(_) | None => bail!(wrong("does not begin with http://")),
+        }
+        if uri.path() != "/" || uri.query().is_some() {
+            bail!(wrong("has a path"));
+        }
+        let host =
+            uri.host().filter(|host| !host.is_empty()).ok_or_else(|| wrong("has no host"))?;
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        Ok(Self { host, port: uri.port_u16().unwrap_or(80) })
+    }
+
+    /// The address of a server on this machine that listens on `address`.
+    pub(super) fn of_listener(address: SocketAddr) -> Self {
+        // One that listens on all addresses is reached on the loopback.
+        let ip = match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        Self { host: ip.to_string(), port: address.port() }
+    }
+
+    /// Whether anything accepts connections there.
+    pub(super) async fn answers(&self) -> bool {
+        timeout(ANSWER_TIMEOUT, self.connect()).await.is_ok_and(|stream| stream.is_ok())
+    }
+
+    /// Posts JSON with a key and reads the JSON of the answer.
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        key: &KeyText,
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        let mut bearer = HeaderValue::try_from(format!("Bearer {}", key.expose()))?;
+        bearer.set_sensitive(true);
+        let request = http::Request::post(path)
+            .header(HOST, self.authority())
+            .header(AUTHORIZATION, bearer)
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(serde_json::to_vec(body)?)))?;
+        let (parts, body) = timeout(ANSWER_TIMEOUT, self.exchange(request))
+            .await
+            .with_context(|| format!("{self} did not answer in {ANSWER_TIMEOUT:?}"))??;
+        if parts.status.is_success() {
+            let strange = || format!("{self} answered POST {path} with something else than asked");
+            return serde_json::from_slice(&body).with_context(strange);
+        }
+        match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) => bail!(Advice::new(
+                problem.detail,
+                format!("{} (HTTP {}), see {}", problem.code, problem.status, problem.r#type),
+            )),
+            Err(_) => bail!(Advice::new(
+                format!("{self} answered POST {path} with HTTP {}", parts.status.as_u16()),
+                "check that it is a Reveille server, and name another with --server if not",
+            )),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        request: http::Request<Full<Bytes>>,
+    ) -> anyhow::Result<(http::response::Parts, Bytes)> {
+        let stream = self.connect().await?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let answer = async {
+            let (parts, body) = sender.send_request(request).await?.into_parts();
+            let body = Limited::new(body, LARGEST_ANSWER).collect().await;
+            let body = body.map_err(|error| anyhow::anyhow!("{error}"))?;
+            anyhow::Ok((parts, body.to_bytes()))
+        };
+        // The connection does the reading and writing; what the answer needs of it may come with
+        // its end.
+        tokio::pin!(answer, connection);
+        tokio::select! {
+            answer = &mut answer => answer,
+            ended = &mut connection => {
+                ended?;
+                answer.await
+            }
+        }
+    }
+
+    async fn connect(&self) -> anyhow::Result<TcpStream> {
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await;
+        let stream = stream.with_context(|| {
+            Advice::new(
+                format!("no server answers at {self}"),
+                "start it with `reveille serve`, or name another with --server",
+            )
+        })?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    fn authority(&self) -> String {
+        match self.host.parse::<Ipv6Addr>() {
+            Ok(ip) => format!("[{ip}]:{}", self.port),
+            Err(_) => format!("{}:{}", self.host, self.port),
+        }
+    }
+}
+
+impl fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}", self.authority())
+    }
+}
+
+/// A WebSocket to a server.
+pub(super) struct Socket(WebSocketStream<TcpStream>);
+
+/// What comes out of a WebSocket.
+#[derive(Debug)]
+pub(super) enum Incoming {
+    /// A frame that this version knows.
+    Frame(Box<ServerFrame>),
+    /// A sign of life without meaning: a ping, or a frame of a later version.
+    Life,
+    /// The end.
+    Closed {
+        /// What the server said about it.
+        reason: String,
+        /// Whether connecting again can help.
+        reconnect: bool,
+    },
+}
+
+impl Socket {
+    /// Connects and sends the first frame.
+    pub(super) async fn open(server: &ServerAddress, first: ClientFrame) -> anyhow::Result<Self> {
+        let url = format!("ws://{}{}", server.authority(), wire::CONNECT_PATH);
+        let mut request = url.into_client_request()?;
+        let protocol = HeaderValue::from_static(wire::SUBPROTOCOL);
+        request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
+        let limits = WebSocketConfig::default().max_message_size(Some(LARGEST_ANSWER));
+        let stream = server.connect().await?;
+        let upgrade = tokio_tungstenite::client_async_with_config(request, stream, Some(limits));
+        let (socket, _) = timeout(ANSWER_TIMEOUT, upgrade)
+            .await
+            .with_context(|| format!("{server} did not answer in {ANSWER_TIMEOUT:?}"))?
+            .with_context(|| format!("{server} does not take the WebSocket"))?;
+        let mut socket = Self(socket);
+        socket.send(first).await?;
+        Ok(socket)
+    }
+
+    /// Sends a frame.
+    pub(super) async fn send(&mut self, frame: ClientFrame) -> anyhow::Result<()> {
+        self.0.send(Message::text(frame.to_text())).await.context("the connection is lost")
+    }
+
+    /// The next thing the server says; a connection silent for longer than `patience` is lost.
+    pub(super) async fn next(&mut self, patience: Duration) -> anyhow::Result<Incoming> {
+        let lost = |reason: String| Incoming::Closed { reason, reconnect: true };
+        let message = match timeout(patience, self.0.next()).await {
+            Err(_) => return Ok(lost("the server is silent".to_owned())),
+            Ok(None) => return Ok(lost("the connection ended".to_owned())),
+            Ok(Some(Err(error))) => return Ok(lost(error.to_string())),
+            Ok(Some(Ok(message))) => message,
+        };
+        match message {
+            Message::Text(text) => match ServerFrame::parse(&text) {
+                Ok(frame) => Ok(Incoming::Frame(Box::new(frame))),
+                Err(FrameError::UnknownType(_)) => Ok(Incoming::Life),
+                Err(error @ (FrameError::NoType(_) | FrameError::Malformed { .. })) => {
+                    Err(error).context("the server sent a frame that cannot be read")
+                }
+            },
+            Message::Close(None) => Ok(lost("the server closed the connection".to_owned())),
+            Message::Close(Some(close)) => Ok(closed(close.code.into(), &close.reason)),
+            Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {
+                Ok(Incoming::Life)
+            }
+        }
+    }
+
+    /// Says goodbye; one that does not arrive is missed by nobody.
+    pub(super) async fn close(mut self) {
+        let _ = timeout(Duration::from_secs(1), self.0.close(None)).await;
+    }
+}
+
+fn closed(number: u16, reason: &str) -> Incoming {
+    let known = CloseCode::ALL.into_iter().find(|code| code.number() == number);
+    let reason = match (known, reason) {
+        (Some(CloseCode::Replaced), _) => {
+            "the same device is connected from elsewhere: another `listen` for this user".to_owned()
+        }
+        (_, "") => format!("the server closed the connection with code {number}"),
+        (_, reason) => format!("{reason} ({number})"),
+    };
+    // Codes of a later version, and the protocol's own, are worth another try.
+    Incoming::Closed { reason, reconnect: known.is_none_or(CloseCode::reconnect) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_servers() {
+        for (url, expected) in [
+            ("http://127.0.0.1:7300", Ok("http://127.0.0.1:7300")),
+            ("http://localhost/", Ok("http://localhost:80")),
+            ("http://[::1]:1", Ok("http://[::1]:1")),
+            ("https://push.example", Err("this command does not speak https")),
+            ("127.0.0.1:7300", Err("does not begin with http://")),
+            ("http://a/v1", Err("has a path")),
+            ("not a url", Err("is not a URL")),
+        ] {
+            match (ServerAddress::parse(url), expected) {
+                (Ok(server), Ok(expected)) => assert_eq!(server.to_string(), expected),
+                (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{error}"),
+                (seen, expected) => panic!("{url}: {seen:?}, not {expected:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_listener_on_all_addresses_is_reached_on_the_loopback() {
+        for (listen, expected) in [
+            ("0.0.0.0:7300", "http://127.0.0.1:7300"),
+            ("[::]:7300", "http://[::1]:7300"),
+            ("192.0.2.1:1", "http://192.0.2.1:1"),
+        ] {
+            let server = ServerAddress::of_listener(listen.parse().unwrap());
+            assert_eq!(server.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_close_says_whether_to_come_back() {
+        for (number, reason, again) in
+            [(1001, "restarting", true), (4401, "", false), (4409, "", false), (1006, "", true)]
+        {
+            let Incoming::Closed { reconnect, .. } = closed(number, reason) else {
+                panic!("a close is a close")
+            };
+            assert_eq!(reconnect, again, "{number}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The command line `reveille`: one command per file.
+
+mod client;
+mod config;
+mod demo;
+mod flags;
+mod init;
+mod listen;
+mod peer;
+mod say;
+mod send;
+mod serve;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Environment;
+
+pub use say::report;
+
+/// Gets messages and calls to people whose app the phone has put to sleep.
+#[derive(Parser)]
+#[command(name = "reveille", version, propagate_version = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check the configuration, or learn about its options
+    Config(config::Args),
+    /// Show the whole way on this machine: a server, simulated push services, phones that sleep
+    Demo(demo::Args),
+    /// Start in a new folder: a configuration, the admin key, an app and its key
+    Init(init::Args),
+    /// Be a user in this terminal: show what arrives, and acknowledge it
+    Listen(listen::Args),
+    /// Send a message as the app's back end
+    Send(send::Args),
+    /// Run the server
+    Serve(serve::Args),
+    /// Make a user token, for a user's app to connect with
+    Token(token::Args),
+}
+
+impl Cli {
+    /// The command line of this process; a wrong one is explained and ends the process.
+    pub fn of_process() -> Self {
+        Self::parse()
+    }
+
+    /// Does what the command says.
+    ///
+    /// # Errors
+    /// What went wrong, to be shown by [`report`].
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let environment = Environment::of_process();
+        match self.command {
+            Command::Config(args) => config::run(args, &environment),
+            Command::Demo(args) => wait(demo::run(args)),
+            Command::Init(args) => wait(init::run(args, &environment)),
+            Command::Listen(args) => wait(listen::run(args, &environment)),
+            Command::Send(args) => wait(send::run(args, &environment)),
+            Command::Serve(args) => wait(serve::run(args, &environment)),
+            Command::Token(args) => wait(token::run(args, &environment)),
+        }
+    }
+}
+
+fn wait(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::config::options;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_has_its_flag_and_help_but_for_secrets() {
+        let mut command = Cli::command();
+        let serve = command.find_subcommand_mut("serve").unwrap();
+        let help = serve.render_long_help().to_string();
+        for row in options::ALL {
+            match row.flag() {
+                Some(flag) => assert!(help.contains(&format!("--{flag} ")), "{}", row.name),
+                None => assert!(!help.contains(&row.name.replace('_', "-")), "{}", row.name),
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The server that `send`, `listen` and `token` talk to, and the key they show it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use wire::http::{UserToken, UserTokenCreate};
+
+use super::client::ServerAddress;
+use super::flags::{OptionFlags, config_file, folder_of};
+use super::say::Advice;
+use crate::config::{CommandVariable, Environment};
+use crate::secret::{APP_KEY_FILE, KeyKind, KeyText, load_key};
+
+#[derive(clap::Args)]
+pub(super) struct PeerArgs {
+    /// The server; without it REVEILLE_SERVER, then where the configuration lets it listen
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    /// The key of the app; without it REVEILLE_KEY, then app.key beside the configuration file
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// The configuration file; without it REVEILLE_CONFIG, then reveille.toml in this folder
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// A server and an app's key for it.
+pub(super) struct Peer {
+    /// The server.
+    pub(super) server: ServerAddress,
+    /// The app's key.
+    pub(super) key: KeyText,
+    /// The folder of the configuration file, where commands keep what they must remember.
+    pub(super) folder: PathBuf,
+}
+
+impl PeerArgs {
+    /// Finds server and key.
+    pub(super) fn resolve(self, environment: &Environment) -> anyhow::Result<Peer> {
+        let file = config_file(self.config, environment)?;
+        let folder = folder_of(file.as_deref());
+        let variable = |variable| {
+            let value =
+                environment.command(variable).map_err(|fault| anyhow::anyhow!("{fault}"))?;
+            anyhow::Ok(value.map(str::to_owned))
+        };
+        let server = match self
+            .server
+            .map_or_else(|| variable(CommandVariable::Server), |url| Ok(Some(url)))?
+        {
+            Some(url) => ServerAddress::parse(&url)?,
+            None => {
+                let config = OptionFlags::default().read(file, environment)?.resolve()?;
+                ServerAddress::of_listener(config.listen)
+            }
+        };
+        let key =
+            match self.key.map_or_else(|| variable(CommandVariable::Key), |key| Ok(Some(key)))? {
+                Some(key) => KeyText::parse_kind(key.trim(), KeyKind::App)?,
+                None => key_of_file(&folder.join(APP_KEY_FILE))?,
+            };
+        Ok(Peer { server, key, folder })
+    }
+}
+
+fn key_of_file(path: &Path) -> anyhow::Result<KeyText> {
+    load_key(path, KeyKind::App).with_context(|| {
+        Advice::new(
+            "there is no key to show the server",
+            "give one with --key or REVEILLE_KEY, or make an app with `reveille init`",
+        )
+    })
+}
+
+impl Peer {
+    /// Asks the server with the app's key.
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        self.server.post(path, &self.key, body).await
+    }
+
+    /// A new token of a user.
+    pub(super) async fn user_token(&self, user: &str, ttl: u32) -> anyhow::Result<UserToken> {
+        let path = format!("/v1/users/{}/tokens", path_segment(user));
+        self.post(&path, &UserTokenCreate { ttl: Some(ttl) }).await
+    }
+}
+
+/// A text as one segment of a path: all but the unreserved letters of RFC 3986 in their `%` form.
+fn path_segment(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut segment, byte| {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                segment.push(char::from(byte));
+            }
+            other => segment.push_str(&format!("%{other:02X}")),
+        }
+        segment
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+
+    fn resolved(args: PeerArgs, variables: &[(&str, &str)]) -> anyhow::Result<Peer> {
+        let environment = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), OsString::from(value)))
+            .collect();
+        args.resolve(&environment)
+    }
+
+    #[test]
+    fn users_stay_inside_their_segment() {
+        for (user, expected) in [
+            ("alice", "alice"),
+            ("+4930/1", "%2B4930%2F1"),
+            ("a?#%", "a%3F%23%25"),
+            ("ü", "%C3%BC"),
+        ] {
+            assert_eq!(path_segment(user), expected);
+        }
+    }
+
+    #[test]
+    fn flags_win_over_variables_and_those_over_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("reveille.toml");
+        std::fs::write(&file, "listen = \"0.0.0.0:9000\"\n").unwrap();
+        let keys = [(); 3].map(|()| KeyText::generate(KeyKind::App));
+        crate::secret::write_private(&folder.path().join(APP_KEY_FILE), keys[0].expose()).unwrap();
+        let args = |server: Option<&str>, key: Option<&KeyText>| PeerArgs {
+            server: server.map(str::to_owned),
+            key: key.map(|key| key.expose().to_owned()),
+            config: Some(file.clone()),
+        };
+        let peer = resolved(args(None, None), &[]).unwrap();
+        assert_eq!(peer.server.to_string(), "http://127.0.0.1:9000");
+        assert_eq!((peer.key.hash(), peer.folder.as_path()), (keys[0].hash(), folder.path()));
+        let variables = [("REVEILLE_SERVER", "http://one:1"), ("REVEILLE_KEY", keys[1].expose())];
+        let peer = resolved(args(None, None), &variables).unwrap();
+        assert_eq!(
+            (peer.server.to_string(), peer.key.hash()),
+            ("http://one:1".into(), keys[1].hash())
+        );
+        let peer = resolved(args(Some("http://two:2"), Some(&keys[2])), &variables).unwrap();
+        assert_eq!(
+            (peer.server.to_string(), peer.key.hash()),
+            ("http://two:2".into(), keys[2].hash())
+        );
+    }
+
+    #[test]
+    fn a_missing_key_says_where_one_comes_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("reveille.toml");
+        std::fs::write(&file, "").unwrap();
+        let args = PeerArgs { server: None, key: None, config: Some(file) };
+        let Err(error) = resolved(args, &[]) else { panic!("a key came from nowhere") };
+        assert!(error.downcast_ref::<Advice>().is_some(), "{error:?}");
+    }
+}

@@ -16,6 +16,7 @@ mod response;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use domain::{Diagnosis, Environment, Outcome, Refusal, RetryRule, Time, TokenVerdict};
 use http::header::{AUTHORIZATION, HeaderMap};
 use http::uri::{Authority, PathAndQuery};
@@ -106,11 +107,13 @@ impl Apns {
         wanted: impl Fn() -> bool + Send + Sync,
     ) -> Exchange {
         let inner = &*self.0;
-        let encoded = inner.check(push, now).map(|()| encode(push));
-        let (headers, encoded) = match encoded {
-            Ok(Ok(encoded)) => (encoded.headers.clone(), Ok(encoded)),
-            Ok(Err(fault)) => (Vec::new(), Err(fault.into_outcome())),
-            Err(refused) => (Vec::new(), Err(refused)),
+        let encoded = match inner.check(push, now) {
+            Ok(()) => encode(push).map_err(FieldFault::into_outcome),
+            Err(refused) => Err(refused),
+        };
+        let (path, headers) = match encoded {
+            Ok(Encoded { path, headers, body: _ }) => (Ok(path), headers),
+            Err(outcome) => (Err(outcome), Vec::new()),
         };
         let record = RequestRecord {
             host: Arc::clone(&inner.host),
@@ -119,8 +122,8 @@ impl Apns {
             headers,
             body: push.payload.clone(),
         };
-        match encoded {
-            Ok(encoded) => inner.exchange(record, encoded, now, wanted).await,
+        match path {
+            Ok(path) => inner.exchange(record, path, now, wanted).await,
             Err(outcome) => Exchange::without_answer(record, outcome, Timing::default()),
         }
     }
@@ -166,11 +169,10 @@ impl Inner {
     async fn exchange(
         &self,
         record: RequestRecord,
-        encoded: Encoded,
+        path: Bytes,
         now: Time,
         wanted: impl Fn() -> bool + Send + Sync,
     ) -> Exchange {
-        let Encoded { path, headers, body } = encoded;
         let path = match PathAndQuery::from_maybe_shared(path) {
             Ok(path) => path,
             Err(error) => {
@@ -181,8 +183,8 @@ impl Inner {
         };
         let mut cured = false;
         loop {
-            let head = |turn| self.head(&path, &headers, turn, now);
-            let (reply, timing) = self.pool.send(head, &body, &wanted).await;
+            let head = |turn| self.head(&path, &record.headers, turn, now);
+            let (reply, timing) = self.pool.send(head, &record.body, &wanted).await;
             let outcome = match &reply {
                 Reply::Answered(answer) => {
                     let cure = response::cure(answer.status, &answer.body);

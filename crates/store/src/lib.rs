@@ -35,7 +35,7 @@ pub use slots::{Slot, Slots};
 use model::{
     Accept, Accepted, Acked, ApiKey, App, CallMove, CallMoved, CallRecord, CallStart, CallStarted,
     Claimed, Connect, Connected, Credential, Device, DeviceIdentity, Digest, Effects, InboxLimits,
-    InboxRead, SetTarget, Settings, Settle, SettleDone, Signal, TargetSet, UserToken,
+    InboxRead, Lane, SetTarget, Settings, Settle, SettleDone, Signal, TargetSet, UserToken,
 };
 use sqlite::Sqlite;
 
@@ -259,6 +259,11 @@ impl Store {
     /// Every lane with a wake that is not parked, and when its next one is due.
     pub async fn lanes_due(&self) -> Result<Vec<(LaneId, Time)>, Error> {
         self.sqlite().lanes_due().await
+    }
+
+    /// What a lane carries.
+    pub async fn lane(&self, lane: LaneId) -> Result<Option<Lane>, Error> {
+        self.sqlite().lane(lane).await
     }
 
     // --- calls --------------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ use domain::{AppId, CredentialId, DeviceNumber, Epoch, InboxId, KeyId, Time};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
+use super::lanes::target_row;
 use super::rows::{At, WAKE_COLUMNS, offset, stored_wake, word};
-use super::wakes::target_row;
 use super::writer::Tx;
 use crate::Error;
 use crate::model::{
@@ -86,7 +86,7 @@ impl Tx<'_> {
     }
 
     pub(super) fn add_credential(
-        &mut self,
+        &self,
         app: AppId,
         kind: &str,
         facts: &str,
@@ -124,7 +124,7 @@ impl Tx<'_> {
 
     /// The parked wakes of an app look again. One transaction; an app with very many parked
     /// wakes wants a job with a cursor.
-    fn retarget_app(&mut self, app: AppId, now: Time, fx: &mut Effects) -> Result<(), Error> {
+    fn retarget_app(&self, app: AppId, now: Time, fx: &mut Effects) -> Result<(), Error> {
         let devices = self.all(
             "SELECT DISTINCT w.device FROM wakes w JOIN devices d ON d.id = w.device
              WHERE d.app = ?1 AND (w.due IS NULL OR w.reason = 'refused')",

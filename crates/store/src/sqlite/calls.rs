@@ -176,8 +176,8 @@ impl Tx<'_> {
                 [record.number, device.number()],
             )?;
             let key = crate::model::WakeKey { device, call: record.number };
-            if let Some(stored) = self.wake(key)? {
-                self.close_wake(&stored, Reason::Live, fx)?;
+            if let (Some(stored), Some(row)) = (self.wake(key)?, self.device(device)?) {
+                self.close_wake(&stored, &row, Reason::Live, fx)?;
             }
         }
         Ok(Some(record))
@@ -232,7 +232,9 @@ impl Tx<'_> {
             if stored.wake.provider.is_some() {
                 pushed.push(stored.key.device);
             }
-            self.close_wake(&stored, Reason::CallOver, fx)?;
+            if let Some(device) = self.device(stored.key.device)? {
+                self.close_wake(&stored, &device, Reason::CallOver, fx)?;
+            }
         }
         Ok(pushed)
     }

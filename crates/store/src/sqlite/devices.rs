@@ -6,7 +6,7 @@ use domain::wake::{Rung, Wake};
 use domain::{DeviceNumber, Epoch, InboxId, Offset, Reason, SessionId, TargetKind, Time};
 use rusqlite::params;
 
-use super::inboxes::{InboxRow, open_wake_of};
+use super::inboxes::InboxRow;
 use super::rows::{At, Bits};
 use super::wakes::{DEVICE_COLUMNS, DEVICE_WIDTH, DeviceRow, device_row};
 use super::writer::Tx;
@@ -165,7 +165,7 @@ impl Tx<'_> {
     ) -> Result<DeviceRow, Error> {
         let key = WakeKey { device: device.number, call: 0 };
         if let Some(stored) = self.wake(key)? {
-            self.close_wake(&stored, Reason::Changed, fx)?;
+            self.close_wake(&stored, device, Reason::Changed, fx)?;
         }
         self.run("DELETE FROM wakes WHERE device = ?1", [device.number.number()])?;
         let cursor = self.starting_cursor(inbox, Some(device.number))?;
@@ -189,7 +189,8 @@ impl Tx<'_> {
         secret_issued: bool,
         mut fx: Effects,
     ) -> Result<ConnectedDevice, Error> {
-        let wake = open_wake_of(self, device.number)?;
+        let key = WakeKey { device: device.number, call: 0 };
+        let wake = self.wake(key)?.map(|stored| stored.id);
         let mut closed = Vec::new();
         if connect.replaces {
             // Deleted before the new one is written: their late close will find nothing.

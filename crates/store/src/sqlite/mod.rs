@@ -3,10 +3,14 @@
 //!
 //! The inbox lock of the design is the one writer: every change is alone while it runs.
 
+mod acks;
 mod apps;
+mod bodies;
 mod calls;
 mod devices;
+mod entries;
 mod inboxes;
+mod lanes;
 mod readers;
 mod rows;
 mod wakes;
@@ -28,7 +32,7 @@ use rusqlite::Connection;
 use crate::model::{
     Accept, Accepted, Acked, ApiKey, App, CallMove, CallMoved, CallRecord, CallStart, CallStarted,
     Claimed, Connect, Connected, Credential, Device, DeviceIdentity, Digest, Effects, InboxRead,
-    SetTarget, Settings, Settle, SettleDone, Signal, TargetSet, UserToken,
+    Lane, SetTarget, Settings, Settle, SettleDone, Signal, TargetSet, UserToken,
 };
 use crate::{Error, Options, Started};
 use readers::Readers;
@@ -115,7 +119,7 @@ impl Sqlite {
         limit: usize,
         now: Time,
     ) -> Result<Option<InboxRead>, Error> {
-        self.readers.read(move |conn| inboxes::read(conn, inbox, after, limit, now)).await
+        self.readers.read(move |conn| entries::read(conn, inbox, after, limit, now)).await
     }
 
     pub(crate) async fn ack(
@@ -137,7 +141,7 @@ impl Sqlite {
         app: AppId,
         message: MessageId,
     ) -> Result<Option<Vec<(InboxId, Offset)>>, Error> {
-        self.readers.read(move |conn| inboxes::find_message(conn, app, message)).await
+        self.readers.read(move |conn| entries::find_message(conn, app, message)).await
     }
 
     pub(crate) async fn connect(&self, connect: Connect) -> Result<Connected, Error> {
@@ -202,6 +206,10 @@ impl Sqlite {
                 Ok(due)
             })
             .await
+    }
+
+    pub(crate) async fn lane(&self, lane: LaneId) -> Result<Option<Lane>, Error> {
+        self.writer.change(move |tx| tx.lane(lane)).await
     }
 
     pub(crate) async fn start_call(

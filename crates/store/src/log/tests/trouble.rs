@@ -70,7 +70,7 @@ async fn a_directory_that_is_gone_is_made_again() {
     inner.append(record(2));
     assert_eq!(numbers(&everything(&inner).await), [2]);
     assert_eq!(inner.dropped(), 0);
-    assert_eq!(numbers(&everything(&log).await), []);
+    assert!(everything(&log).await.is_empty());
 }
 
 #[tokio::test]

@@ -1,0 +1,39 @@
+//! What else a committed change calls for.
+
+use domain::{AppId, DeviceNumber, InboxId, LaneId, Offset, Reason, Time, WakeId};
+
+use super::Claimed;
+
+/// What else a committed change calls for. The truth is in the store; these are nudges.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Inboxes that grew, with their heads: their sessions should look.
+    pub nudges: Vec<(InboxId, Offset)>,
+    /// Wakes that became due: the runner should look at that lane at that time.
+    pub due: Vec<(LaneId, Time)>,
+    /// Wakes that were born claimed: to be pushed now.
+    pub born: Vec<Claimed>,
+    /// What was decided about wakes, for the log.
+    pub decisions: Vec<Decision>,
+}
+
+/// One decision about a wake, for the log.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// The app.
+    pub app: AppId,
+    /// The device's user.
+    pub inbox: InboxId,
+    /// The device.
+    pub device: DeviceNumber,
+    /// The client's own id of the device.
+    pub device_name: String,
+    /// The wake.
+    pub wake: WakeId,
+    /// Why.
+    pub reason: Reason,
+    /// Whether the wake is closed by it.
+    pub closed: bool,
+    /// When it acts next.
+    pub due: Option<Time>,
+}

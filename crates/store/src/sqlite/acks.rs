@@ -1,0 +1,204 @@
+//! Acks: the cursor moves, senders get their receipts, what everybody holds goes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use domain::inbox::{Held, Holder, Known, Verdict, judge, trim_to};
+use domain::wake::Rung;
+use domain::{DeviceNumber, EntryId, InboxId, Offset, Reason, SessionId, Time, Urgency};
+use rusqlite::params;
+
+use super::bodies::{ReceiptBody, json};
+use super::inboxes::{InboxRow, NewEntry, RECEIPT};
+use super::rows::{At, Bits, offset};
+use super::wakes::DeviceRow;
+use super::writer::Tx;
+use crate::Error;
+use crate::model::{Acked, Effects, WakeKey};
+
+/// How long receipts are kept for a sender who is offline.
+const RECEIPT_TTL: Duration = Duration::from_secs(7 * 86_400);
+
+/// A device silent for this long holds no entry back.
+const SILENT_AFTER: Duration = Duration::from_secs(14 * 86_400);
+
+impl Tx<'_> {
+    /// A device says it holds everything up to a position.
+    pub(super) fn ack(
+        &mut self,
+        device: DeviceNumber,
+        held: Held,
+        session: Option<SessionId>,
+        now: Time,
+        fx: &mut Effects,
+    ) -> Result<Acked, Error> {
+        let Some(row) = self.device(device)? else { return Ok(Acked::NoDevice) };
+        let Some(inbox) = self.inbox(row.inbox)? else { return Ok(Acked::NoDevice) };
+        let entry_there = match held.entry {
+            None => None,
+            Some(_) => self.entry_at(inbox.id, held.offset)?,
+        };
+        let known = Known { epoch: inbox.epoch, head: inbox.head, cursor: row.cursor, entry_there };
+        match judge(held, known) {
+            Verdict::Nothing => Ok(Acked::Nothing),
+            Verdict::OtherEpoch => Ok(Acked::OtherEpoch),
+            Verdict::Contradiction => Ok(Acked::Contradiction),
+            Verdict::Progress(offset) => {
+                self.progress(&row, &inbox, offset, session, now, fx)?;
+                Ok(Acked::Progress(offset))
+            }
+        }
+    }
+
+    pub(super) fn entry_at(&self, inbox: InboxId, at: Offset) -> Result<Option<EntryId>, Error> {
+        self.one(
+            "SELECT id FROM entries WHERE inbox = ?1 AND offset = ?2",
+            params![inbox.number(), at.number()],
+            |row| Ok(EntryId::from_bits(row.get::<_, Bits>(0)?.0)),
+        )
+    }
+
+    /// The cursor moves: receipts, trimming, and the device's wake.
+    pub(super) fn progress(
+        &mut self,
+        device: &DeviceRow,
+        inbox: &InboxRow,
+        cursor: Offset,
+        session: Option<SessionId>,
+        now: Time,
+        fx: &mut Effects,
+    ) -> Result<(), Error> {
+        self.run(
+            "UPDATE devices SET cursor = ?2, last_seen_at = ?3 WHERE id = ?1",
+            params![device.number.number(), cursor.number(), At(now)],
+        )?;
+        if let Some(session) = session {
+            self.run(
+                "UPDATE sessions SET suspect = 0 WHERE id = ?1 AND suspect = 1",
+                [Bits(session.bits())],
+            )?;
+        }
+        let delivered = inbox.delivered.max(cursor);
+        if delivered > inbox.delivered {
+            self.receipts(inbox, delivered, now, fx)?;
+        }
+        self.trim(inbox, delivered, now)?;
+        let key = WakeKey { device: device.number, call: 0 };
+        if let Some(mut stored) = self.wake(key)? {
+            match self.owed(inbox.id, cursor, stored.wake.pushed, now)? {
+                None => self.close_wake(&stored, device, Reason::Acked, fx)?,
+                Some(_) => {
+                    let settings = self.settings(device.app)?;
+                    let first = Rung::first(&settings.policy, device.platform);
+                    stored.wake = stored.wake.progressed(first, &settings.policy, now);
+                    self.save_wake(stored, device, None, fx)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Delivered means the first device's ack: tells the senders of what was newly delivered.
+    fn receipts(
+        &self,
+        inbox: &InboxRow,
+        delivered: Offset,
+        now: Time,
+        fx: &mut Effects,
+    ) -> Result<(), Error> {
+        let newly = self.all(
+            "SELECT id, sender FROM entries
+             WHERE inbox = ?1 AND offset > ?2 AND offset <= ?3 AND sender IS NOT NULL
+             ORDER BY offset",
+            params![inbox.id.number(), inbox.delivered.number(), delivered.number()],
+            |row| Ok((row.get::<_, Bits>(0)?.0, row.get::<_, i64>(1)?)),
+        )?;
+        if newly.is_empty() {
+            return Ok(());
+        }
+        let user = self.user_of(inbox.id)?;
+        let mut by_sender: BTreeMap<i64, Vec<ReceiptBody>> = BTreeMap::new();
+        for (message, sender) in newly {
+            let row = ReceiptBody { message, user: user.clone(), at: now.as_micros() };
+            by_sender.entry(sender).or_default().push(row);
+        }
+        for (sender, rows) in by_sender {
+            let new = NewEntry {
+                id: rand::random(),
+                kind: RECEIPT,
+                wakes: false,
+                urgency: Urgency::Normal,
+                expires_at: now.plus(RECEIPT_TTL),
+                sender: None,
+                sender_name: None,
+                thread: None,
+                push: None,
+                body: &json(&rows)?,
+            };
+            self.append(InboxId::from_number(sender), &new, now, fx)?;
+        }
+        Ok(())
+    }
+
+    /// Deletes what every device that counts has acknowledged.
+    fn trim(&self, inbox: &InboxRow, delivered: Offset, now: Time) -> Result<(), Error> {
+        let holders = self.all(
+            "SELECT cursor, last_seen_at,
+                    EXISTS (SELECT 1 FROM sessions s WHERE s.device = devices.id)
+             FROM devices WHERE inbox = ?1",
+            [inbox.id.number()],
+            |row| {
+                let last_seen = if row.get(2)? { now } else { row.get::<_, At>(1)?.0 };
+                Ok(Holder { cursor: offset(row, 0)?, last_seen })
+            },
+        )?;
+        let floor = trim_to(&holders, delivered, now.minus(SILENT_AFTER)).max(inbox.floor);
+        let (mut entries, mut bytes) = (0_i64, 0_i64);
+        if floor > inbox.floor {
+            let gone = self.all(
+                "DELETE FROM entries WHERE inbox = ?1 AND offset <= ?2
+                 RETURNING length(CAST(body AS BLOB))",
+                params![inbox.id.number(), floor.number()],
+                |row| row.get::<_, i64>(0),
+            )?;
+            entries = i64::try_from(gone.len()).unwrap_or(i64::MAX);
+            bytes = gone.into_iter().sum();
+        }
+        if floor > inbox.floor || delivered > inbox.delivered {
+            self.run(
+                "UPDATE inboxes SET delivered = ?2, floor = ?3, entries = entries - ?4,
+                        bytes = bytes - ?5 WHERE id = ?1",
+                params![inbox.id.number(), delivered.number(), floor.number(), entries, bytes],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Deletes what has expired, of some inboxes at a time; returns whether all were looked at.
+    pub(super) fn sweep_entries(&mut self, now: Time, inboxes: i64) -> Result<bool, Error> {
+        let from = self.cache.swept;
+        let ids = self.all(
+            "SELECT id FROM inboxes WHERE id > ?1 ORDER BY id LIMIT ?2",
+            [from, inboxes],
+            |row| row.get::<_, i64>(0),
+        )?;
+        for inbox in &ids {
+            let gone = self.all(
+                "DELETE FROM entries WHERE inbox = ?1 AND expires_at <= ?2
+                 RETURNING length(CAST(body AS BLOB))",
+                params![inbox, At(now)],
+                |row| row.get::<_, i64>(0),
+            )?;
+            if !gone.is_empty() {
+                let entries = i64::try_from(gone.len()).unwrap_or(i64::MAX);
+                self.run(
+                    "UPDATE inboxes SET entries = entries - ?2, bytes = bytes - ?3 WHERE id = ?1",
+                    params![inbox, entries, gone.into_iter().sum::<i64>()],
+                )?;
+            }
+        }
+        let done = i64::try_from(ids.len()).unwrap_or(i64::MAX) < inboxes;
+        self.cache.swept = if done { 0 } else { ids.last().copied().unwrap_or(0) };
+        Ok(done)
+    }
+}

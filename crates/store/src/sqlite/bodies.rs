@@ -1,0 +1,51 @@
+//! What the text columns hold, where it is more than text: our own JSON, seen by nobody else.
+
+use domain::{InboxId, Offset};
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// What a send was answered, as it is stored.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Answer {
+    pub(super) at: i64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) failed: Vec<(String, String)>,
+    pub(super) entries: Vec<(i64, i64)>,
+}
+
+/// The body column of an own copy.
+#[derive(Serialize, Deserialize)]
+pub(super) struct CopyBody {
+    pub(super) to: Vec<String>,
+    pub(super) body: String,
+}
+
+/// A row of the body column of a receipt.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ReceiptBody {
+    pub(super) message: u128,
+    pub(super) user: String,
+    pub(super) at: i64,
+}
+
+/// The body column of a missed call.
+#[derive(Serialize, Deserialize)]
+pub(super) struct MissedBody {
+    pub(super) call: u128,
+    pub(super) caller_name: String,
+    pub(super) video: bool,
+}
+
+pub(super) fn json(value: &impl Serialize) -> Result<String, Error> {
+    serde_json::to_string(value).map_err(|error| Error::Database(error.to_string()))
+}
+
+pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Error> {
+    serde_json::from_str(text).map_err(|error| Error::Database(error.to_string()))
+}
+
+/// A place of a stored answer.
+pub(super) fn entry_place((inbox, at): (i64, i64)) -> (InboxId, Offset) {
+    (InboxId::from_number(inbox), Offset::from_number(at))
+}

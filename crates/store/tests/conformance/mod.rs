@@ -1,0 +1,19 @@
+//! What every back end must do, line by line of the design's 6.1 and 7.1.
+//!
+//! Each scenario plays on a [`world::World`], which looks at the committed state from outside
+//! after every step and fails at the first state that breaks a rule of [`snapshot::Snapshot`].
+
+mod accept;
+mod acks;
+mod calls;
+mod devices;
+mod history;
+mod opening;
+mod races;
+mod sessions;
+pub(crate) mod snapshot;
+mod trim;
+mod wakes;
+mod world;
+
+use super::backend::Backend;

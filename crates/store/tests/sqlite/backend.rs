@@ -1,0 +1,176 @@
+//! How the suite opens a SQLite store, and looks into its file from outside.
+
+use std::path::PathBuf;
+
+use domain::{DeviceNumber, InboxId, LaneId, Offset, SessionId, TargetKind, Time};
+use rusqlite::{Connection, OpenFlags, Row};
+use store::{Options, Store};
+use tempfile::TempDir;
+
+use super::conformance::snapshot::{
+    CallFact, DeviceFact, EntryFact, InboxFact, LaneFact, SessionFact, Snapshot, TargetFact,
+    WakeFact,
+};
+
+/// A data directory that goes with the test.
+pub(crate) struct Backend {
+    dir: TempDir,
+}
+
+impl Backend {
+    /// An empty one.
+    pub(crate) fn fresh() -> Self {
+        Self { dir: tempfile::tempdir().expect("a temporary directory") }
+    }
+
+    /// The usual options, in this directory.
+    pub(crate) fn options(&self) -> Options {
+        Options::new(self.dir.path())
+    }
+
+    /// Opens the store.
+    pub(crate) fn open(&self, options: &Options) -> Result<Store, store::Error> {
+        Store::open(options)
+    }
+
+    /// Options under which there is no room for more than a few pages.
+    pub(crate) fn small_disk(&self) -> Options {
+        Options { max_pages: Some(80), ..self.options() }
+    }
+
+    /// Another directory, with what a process that is killed at this moment leaves behind.
+    pub(crate) fn killed(&self) -> Self {
+        let left = Self::fresh();
+        for entry in std::fs::read_dir(self.dir.path()).expect("the directory is read") {
+            let entry = entry.expect("an entry of it");
+            // What SQLite shares between processes goes with the last of them.
+            if entry.file_name().to_string_lossy().ends_with("-shm") {
+                continue;
+            }
+            std::fs::copy(entry.path(), left.dir.path().join(entry.file_name())).expect("copied");
+        }
+        left
+    }
+
+    /// Makes the closed database look as if a later program had written it.
+    pub(crate) fn make_newer(&self) {
+        let connection = Connection::open(self.file()).expect("the database opens");
+        connection.pragma_update(None, "user_version", 1_000).expect("the version is set");
+    }
+
+    /// What is committed at this moment, read by a connection of its own.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(self.file(), flags).expect("it opens");
+        connection.execute_batch("BEGIN").expect("one view of everything");
+        let all = Tables { connection };
+        Snapshot {
+            inboxes: all.rows(
+                "SELECT id, epoch, head, floor, delivered, entries, bytes FROM inboxes",
+                |row| {
+                    Ok(InboxFact {
+                        id: InboxId::from_number(row.get(0)?),
+                        epoch: row.get(1)?,
+                        head: offset(row, 2)?,
+                        floor: offset(row, 3)?,
+                        delivered: offset(row, 4)?,
+                        entries: row.get(5)?,
+                        bytes: row.get(6)?,
+                    })
+                },
+            ),
+            entries: all.rows(
+                "SELECT inbox, offset, id, kind = 0, wakes, expires_at, length(CAST(body AS BLOB))
+                 FROM entries ORDER BY inbox, offset",
+                |row| {
+                    Ok(EntryFact {
+                        inbox: InboxId::from_number(row.get(0)?),
+                        offset: offset(row, 1)?,
+                        id: bits(row, 2)?,
+                        message: row.get(3)?,
+                        wakes: row.get(4)?,
+                        expires_at: Time::from_micros(row.get(5)?),
+                        bytes: row.get(6)?,
+                    })
+                },
+            ),
+            devices: all.rows("SELECT id, inbox, cursor FROM devices", |row| {
+                Ok(DeviceFact {
+                    number: DeviceNumber::from_number(row.get(0)?),
+                    inbox: InboxId::from_number(row.get(1)?),
+                    cursor: offset(row, 2)?,
+                })
+            }),
+            sessions: all.rows("SELECT id, device, inbox, suspect FROM sessions", |row| {
+                Ok(SessionFact {
+                    id: SessionId::from_bits(bits(row, 0)?),
+                    device: DeviceNumber::from_number(row.get(1)?),
+                    inbox: InboxId::from_number(row.get(2)?),
+                    suspect: row.get(3)?,
+                })
+            }),
+            wakes: all.rows(
+                "SELECT device, call, inbox, lane, due, attempt IS NOT NULL, reason, pushed
+                 FROM wakes",
+                |row| {
+                    Ok(WakeFact {
+                        device: DeviceNumber::from_number(row.get(0)?),
+                        call: row.get(1)?,
+                        inbox: InboxId::from_number(row.get(2)?),
+                        lane: row.get::<_, Option<i64>>(3)?.map(LaneId::from_number),
+                        due: row.get::<_, Option<i64>>(4)?.map(Time::from_micros),
+                        claimed: row.get(5)?,
+                        reason: row.get(6)?,
+                        pushed: offset(row, 7)?,
+                    })
+                },
+            ),
+            targets: all.rows("SELECT device, kind, token FROM targets", |row| {
+                Ok(TargetFact {
+                    device: DeviceNumber::from_number(row.get(0)?),
+                    kind: kind(row, 1)?,
+                    token: row.get(2)?,
+                })
+            }),
+            lanes: all.rows("SELECT id, kind, call FROM lanes", |row| {
+                Ok(LaneFact {
+                    id: LaneId::from_number(row.get(0)?),
+                    kind: kind(row, 1)?,
+                    call: row.get(2)?,
+                })
+            }),
+            calls: all.rows("SELECT number, phase = 'ringing' FROM calls", |row| {
+                Ok(CallFact { number: row.get(0)?, rings: row.get(1)? })
+            }),
+        }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.dir.path().join("reveille.db")
+    }
+}
+
+struct Tables {
+    connection: Connection,
+}
+
+impl Tables {
+    fn rows<T>(&self, sql: &str, map: impl Fn(&Row<'_>) -> rusqlite::Result<T>) -> Vec<T> {
+        let mut statement = self.connection.prepare(sql).expect("the columns the suite knows");
+        let rows = statement.query_map([], |row| map(row)).expect("a query without values");
+        rows.collect::<Result<_, _>>().expect("rows of the kinds the suite knows")
+    }
+}
+
+fn offset(row: &Row<'_>, column: usize) -> rusqlite::Result<Offset> {
+    row.get(column).map(Offset::from_number)
+}
+
+fn bits(row: &Row<'_>, column: usize) -> rusqlite::Result<u128> {
+    row.get::<_, [u8; 16]>(column).map(u128::from_be_bytes)
+}
+
+fn kind(row: &Row<'_>, column: usize) -> rusqlite::Result<TargetKind> {
+    let word: String = row.get(column)?;
+    Ok(TargetKind::parse(&word).expect("a kind of target"))
+}

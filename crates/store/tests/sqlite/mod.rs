@@ -1,0 +1,5 @@
+//! SQLite, on disk in a temporary directory.
+
+mod backend;
+#[path = "../conformance/mod.rs"]
+mod conformance;

@@ -107,5 +107,5 @@ fn values(raw: &RawConfig, rows: &[&OptionRow]) -> String {
         let value = raw.shown(row).unwrap_or_else(|| "not set".to_owned());
         table.add_row([row.name.to_owned(), say::plain(&value), raw.origin(row).to_string()]);
     }
-    table.trim_fmt()
+    table.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>().join("\n")
 }

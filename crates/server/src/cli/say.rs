@@ -64,10 +64,17 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
 
 fn described(error: &anyhow::Error) -> String {
     let mut text = String::new();
+    let mut last = String::new();
     for (index, cause) in error.chain().enumerate() {
         let label = if index == 0 { "error" } else { "because" };
+        let cause = cause.to_string();
+        // Some errors tell their cause themselves.
+        if index > 0 && last.contains(&cause) {
+            continue;
+        }
+        last.clone_from(&cause);
         // Several faults at once come as several lines; each is one of its own.
-        for line in cause.to_string().lines() {
+        for line in cause.lines() {
             text.push_str(&format!("{BAD}{label}:{BAD:#} {}\n", plain(line)));
         }
     }
@@ -110,6 +117,12 @@ mod tests {
             without_colours(&error),
             "error: no server answers\nbecause: connection refused\nhint: start it with `reveille serve`\n"
         );
+    }
+
+    #[test]
+    fn a_cause_that_was_told_is_not_told_again() {
+        let error = anyhow::anyhow!("refused").context("cannot connect: refused").context("no app");
+        assert_eq!(without_colours(&error), "error: no app\nbecause: cannot connect: refused\n");
     }
 
     #[test]

@@ -243,6 +243,21 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_without_an_id_of_its_own_is_taken_once_by_its_place() {
+        let mut storage = Storage::new("device".into());
+        let receipt = ServerFrame::parse(
+            r#"{"type":"receipt","position":{"epoch":"1","offset":3},"entry":"e3","receipts":[
+                {"id":"a","user":"bob","state":"delivered","at":"2026-01-01T00:00:00Z"}]}"#,
+        )
+        .unwrap();
+        assert_eq!(storage.take(&receipt, Via::Socket).len(), 1);
+        assert_eq!(storage.take(&receipt, Via::Extension).len(), 0);
+        // And the cursor does not go back.
+        storage.take(&message("1", 2, "b"), Via::Socket);
+        assert_eq!(storage.ack_owed().map(|owed| owed.offset), Some(3));
+    }
+
+    #[test]
     fn a_gap_moves_the_cursor() {
         let mut storage = Storage::new("device".into());
         let gap = ServerFrame::parse(r#"{"type":"gap","up_to":{"epoch":"1","offset":9}}"#).unwrap();

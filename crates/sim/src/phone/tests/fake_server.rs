@@ -29,7 +29,7 @@ pub(super) struct FakeServer {
 #[derive(Default)]
 struct State {
     inner: Mutex<Inner>,
-    /// Every frame of every session and every HTTP request, in order.
+    /// Every frame and the end of every session, and every HTTP request, in order.
     noted: watch::Sender<Vec<Value>>,
 }
 
@@ -148,7 +148,10 @@ async fn serve_session(stream: TcpStream, state: &State) {
     loop {
         tokio::select! {
             message = socket.next() => {
-                let Some(Ok(Message::Text(frame))) = message else { return };
+                let Some(Ok(Message::Text(frame))) = message else {
+                    state.note(json!({"closed": true}));
+                    return;
+                };
                 let frame: Value = serde_json::from_str(&frame).unwrap();
                 state.note(frame.clone());
                 let answers = match frame["type"].as_str().unwrap() {

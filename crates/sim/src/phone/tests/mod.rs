@@ -176,8 +176,13 @@ async fn a_frozen_phone_keeps_tcp_open_and_reads_nothing_until_a_push_runs_it() 
     scene.server.tell(entry);
     scene.push(TargetKindName::Fcm, PushType::Data, json!({}), false);
     scene.phone.wait_messages(1, LIMIT).await.unwrap();
-    // The message came with the second session; the frame of the first was never read.
-    scene.server.noted(2, of_type("connect")).await;
+    // The message came with the second session; the frame of the first was never read, and the
+    // first was open until the second stood.
+    scene.server.noted(1, |note| note["closed"] == true).await;
+    let notes = scene.server.noted(2, |_| true).await;
+    let closed = notes.iter().position(|note| note["closed"] == true);
+    let second = notes.iter().rposition(of_type("connect"));
+    assert!(second < closed, "{notes:#?}");
     let events = scene.phone.events();
     let connected = events.iter().filter(|it| matches!(it.event, PhoneEvent::Connected { .. }));
     assert_eq!(connected.count(), 2);
@@ -189,7 +194,8 @@ async fn a_frozen_phone_keeps_tcp_open_and_reads_nothing_until_a_push_runs_it() 
 async fn a_send_goes_again_with_the_same_id_when_the_connection_is_lost() {
     let scene = Scene::launched(Platform::Android).await;
     scene.server.swallow_sends(1);
-    let accepted = scene.phone.send("bob", "hello").await.unwrap();
+    let sending = tokio::time::timeout(LIMIT, scene.phone.send("bob", "hello"));
+    let accepted = sending.await.unwrap().unwrap();
     let sends = scene.server.noted(2, of_type("send")).await;
     assert_eq!(sends[0], sends[1]);
     assert_eq!(sends[0]["id"].as_str(), Some(accepted.client_id.as_str()));

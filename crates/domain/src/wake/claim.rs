@@ -133,6 +133,7 @@ impl Wake {
         self.reason = if over_budget { Reason::Budget } else { Reason::Claimed };
         self.provider = Some(plan.provider);
         self.deferred = false;
+        self.changed = false;
         Claim::Push(self, plan)
     }
 }

@@ -120,6 +120,9 @@ pub struct Wake {
     pub alerted_at: Option<Time>,
     /// An HTTP read has moved it away since the last push.
     pub deferred: bool,
+    /// A target, credential or setting changed while the attempt was on its way: a refusal that
+    /// only a change can cure may be cured already.
+    pub changed: bool,
 }
 
 /// Where a wake is in its life.
@@ -161,6 +164,7 @@ impl Wake {
             alerts: 0,
             alerted_at: None,
             deferred: false,
+            changed: false,
         }
     }
 
@@ -250,6 +254,7 @@ impl Wake {
     /// A target, credential or setting changed. `None`: nothing to write.
     pub fn changed(&self, now: Time) -> Option<Self> {
         match (self.phase, self.reason) {
+            (Phase::Claimed(_), _) if !self.changed => Some(Self { changed: true, ..self.clone() }),
             (Phase::Parked, Reason::Exhausted) => {
                 Some(self.clone().alert_anew(now, Reason::Changed))
             }

@@ -84,6 +84,7 @@ impl Wake {
             urgency: plan.urgency,
         });
         self.reason = Reason::Claimed;
+        self.changed = false;
         self.provider = Some(plan.provider);
         Claim::Push(self, plan)
     }
@@ -117,6 +118,7 @@ impl Wake {
                         Duration::ZERO
                     }
                     RetryRule::Bare => return Settled::Next(self.park(Reason::Unsendable)),
+                    RetryRule::WhenChanged if self.changed => Duration::ZERO,
                     RetryRule::WhenChanged => {
                         return Settled::Next(self.park(park_reason(refusal.diagnosis)));
                     }

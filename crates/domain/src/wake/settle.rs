@@ -111,6 +111,7 @@ impl Wake {
                 self.due_at(now, Reason::Refused)
             }
             RetryRule::Bare => self.park(Reason::Unsendable),
+            RetryRule::WhenChanged if self.changed => self.due_at(now, Reason::Changed),
             RetryRule::WhenChanged => {
                 let reason = park_reason(refusal.diagnosis);
                 self.park(reason)

@@ -41,6 +41,7 @@ async fn attempt(node: &Arc<Node>, mut claimed: Claimed) {
         attempt: claimed.plan.attempt,
         target: (claimed.target.kind, claimed.target.token.clone()),
         outcome,
+        claimed_at: claimed.at,
         now,
     };
     let done = loop {

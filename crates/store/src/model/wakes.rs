@@ -75,7 +75,9 @@ pub struct Settle {
     pub target: (TargetKind, String),
     /// What it came to.
     pub outcome: Outcome,
-    /// When.
+    /// When it was claimed: what the provider says of the token without a time may be as old.
+    pub claimed_at: Time,
+    /// When it is settled.
     pub now: Time,
 }
 

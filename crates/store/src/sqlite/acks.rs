@@ -152,7 +152,18 @@ impl Tx<'_> {
                 Ok(Holder { cursor: offset(row, 0)?, last_seen })
             },
         )?;
-        let floor = trim_to(&holders, delivered, now.minus(SILENT_AFTER)).max(inbox.floor);
+        let floor = trim_to(&holders, delivered, now.minus(SILENT_AFTER));
+        self.cut(inbox, floor, delivered)
+    }
+
+    /// Deletes everything up to `floor`, and notes what was delivered.
+    pub(super) fn cut(
+        &self,
+        inbox: &InboxRow,
+        floor: Offset,
+        delivered: Offset,
+    ) -> Result<(), Error> {
+        let floor = floor.max(inbox.floor);
         let (mut entries, mut bytes) = (0_i64, 0_i64);
         if floor > inbox.floor {
             let gone = self.all(

@@ -127,7 +127,8 @@ impl Tx<'_> {
     fn retarget_app(&self, app: AppId, now: Time, fx: &mut Effects) -> Result<(), Error> {
         let devices = self.all(
             "SELECT DISTINCT w.device FROM wakes w JOIN devices d ON d.id = w.device
-             WHERE d.app = ?1 AND (w.due IS NULL OR w.reason = 'refused')",
+             WHERE d.app = ?1
+               AND (w.due IS NULL OR w.attempt IS NOT NULL OR w.reason = 'refused')",
             [app.number()],
             |row| row.get(0).map(DeviceNumber::from_number),
         )?;

@@ -249,12 +249,12 @@ impl Tx<'_> {
         body: &str,
     ) -> Result<Option<(CallRecord, Signal)>, Error> {
         let Some(record) = self.call_by_id(app, call)? else { return Ok(None) };
-        let part = device == record.call.caller
-            || match record.call.phase {
-                CallPhase::Answered { by } => by == device,
-                CallPhase::Ringing { .. } => record.callee_inbox == inbox,
-                CallPhase::Ended { .. } => false,
-            };
+        let caller = device == record.call.caller;
+        let part = match record.call.phase {
+            CallPhase::Ringing { .. } => caller || record.callee_inbox == inbox,
+            CallPhase::Answered { by } => caller || by == device,
+            CallPhase::Ended { .. } => false,
+        };
         if !part {
             return Ok(None);
         }
@@ -313,7 +313,10 @@ fn may_move(record: &CallRecord, step: &CallMove) -> bool {
             inbox == record.callee_inbox && device != record.call.caller
         }
         CallInput::Cancel => device == record.call.caller,
-        CallInput::End(_) | CallInput::Lost | CallInput::Tick => true,
+        // The domain looks whether it is one of the call's two.
+        CallInput::End(_) => true,
+        // Only the server itself says these.
+        CallInput::Lost | CallInput::Tick => false,
     }
 }
 

@@ -38,6 +38,7 @@ impl Tx<'_> {
     pub(super) fn connect(&mut self, connect: &Connect) -> Result<Connected, Error> {
         let mut fx = Effects::default();
         let found = self.proof(connect)?;
+        let mut ended = Vec::new();
         let (device, secret_issued) = match (&connect.identity, found) {
             (Identity::Secret, None) => return Ok(Connected::BadSecret),
             (Identity::Secret, Some(proof)) => {
@@ -65,12 +66,14 @@ impl Tx<'_> {
                     }
                     (proof.row, !proves)
                 } else {
-                    let row = self.move_device(&proof.row, *inbox, connect, &mut fx)?;
-                    (row, true)
+                    let moved = self.move_device(&proof.row, *inbox, connect, &mut fx)?;
+                    ended = moved.1;
+                    (moved.0, true)
                 }
             }
         };
-        let connected = self.open_session(device, connect, secret_issued, fx)?;
+        let mut connected = self.open_session(device, connect, secret_issued, fx)?;
+        connected.replaced.extend(ended);
         Ok(Connected::Yes(Box::new(connected)))
     }
 
@@ -162,7 +165,7 @@ impl Tx<'_> {
         inbox: InboxId,
         connect: &Connect,
         fx: &mut Effects,
-    ) -> Result<DeviceRow, Error> {
+    ) -> Result<(DeviceRow, Vec<SessionId>), Error> {
         let key = WakeKey { device: device.number, call: 0 };
         if let Some(stored) = self.wake(key)? {
             self.close_wake(&stored, device, Reason::Changed, fx)?;
@@ -178,8 +181,13 @@ impl Tx<'_> {
                 &connect.new_secret[..],
             ],
         )?;
-        let row = self.device(device.number)?;
-        row.ok_or_else(|| gone("a device just moved"))
+        let sessions = self.all(
+            "DELETE FROM sessions WHERE device = ?1 RETURNING id",
+            [device.number.number()],
+            session_id,
+        )?;
+        let row = self.device(device.number)?.ok_or_else(|| gone("a device just moved"))?;
+        Ok((row, sessions))
     }
 
     fn open_session(

@@ -1,7 +1,6 @@
 //! Lanes: where a device's wakes go, by its targets; and what becomes of targets.
 
 use domain::policy::{route_call, route_messages};
-use domain::wake::Phase;
 use domain::{AppId, DeviceNumber, Environment, LaneId, TargetKind, Time, TokenVerdict};
 use rusqlite::params;
 
@@ -30,7 +29,7 @@ impl Tx<'_> {
                 Ok(false)
             }
             TokenVerdict::Drop { invalid_since } => {
-                let since = invalid_since.unwrap_or(settle.now);
+                let since = invalid_since.unwrap_or(settle.claimed_at);
                 let dropped = self.run(
                     "DELETE FROM targets
                      WHERE device = ?1 AND kind = ?2 AND token = ?3 AND registered_at <= ?4",
@@ -95,9 +94,6 @@ impl Tx<'_> {
         let sql = format!("SELECT {WAKE_COLUMNS} FROM wakes w WHERE w.device = ?1");
         let wakes = self.all(&sql, [device.number()], |row| stored_wake(row, 0))?;
         for mut stored in wakes.into_iter().flatten() {
-            if let Phase::Claimed(_) = stored.wake.phase {
-                continue;
-            }
             stored.wake = stored.wake.changed(now).unwrap_or(stored.wake);
             self.save_wake(stored, &row, None, fx)?;
         }

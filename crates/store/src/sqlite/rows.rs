@@ -107,7 +107,8 @@ pub(super) struct StoredWake {
 /// The columns of a wake, for [`stored_wake`], from the table or alias `w`.
 pub(super) const WAKE_COLUMNS: &str = "w.device, w.call, w.id, w.inbox, w.lane, w.rung, w.repeats, \
      w.due, w.reason, w.attempt, w.covers, w.covers_urgency, w.provider, w.pushed, \
-     w.pushed_urgency, w.refused, w.bare, w.alerts, w.alerted_at, w.deferred, w.opened_at";
+     w.pushed_urgency, w.refused, w.bare, w.alerts, w.alerted_at, w.deferred, w.opened_at, \
+     w.changed";
 
 /// Reads [`WAKE_COLUMNS`] from column `at` on; `None` where an outer join found no wake.
 pub(super) fn stored_wake(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<StoredWake>> {
@@ -152,6 +153,7 @@ pub(super) fn stored_wake(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<S
             alerts: row.get(at + 17)?,
             alerted_at: row.get::<_, Option<At>>(at + 18)?.map(|at| at.0),
             deferred: row.get(at + 19)?,
+            changed: row.get(at + 21)?,
         },
     }))
 }

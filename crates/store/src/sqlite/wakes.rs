@@ -93,8 +93,9 @@ impl Tx<'_> {
     ) -> Result<Option<Owed>, Error> {
         let entries = self.all(
             "SELECT offset, urgency, expires_at FROM entries
-             WHERE inbox = ?1 AND offset > ?2 AND wakes = 1 ORDER BY offset DESC LIMIT ?3",
-            params![inbox.number(), cursor.number(), NEWEST],
+             WHERE inbox = ?1 AND offset > ?2 AND wakes = 1 AND expires_at > ?4
+             ORDER BY offset DESC LIMIT ?3",
+            params![inbox.number(), cursor.number(), NEWEST, At(now)],
             |row| {
                 Ok(Unacked {
                     offset: offset(row, 0)?,
@@ -133,9 +134,9 @@ impl Tx<'_> {
         self.run(
             "REPLACE INTO wakes (device, call, id, inbox, lane, rung, repeats, due, reason,
                 attempt, covers, covers_urgency, incarnation, provider, pushed, pushed_urgency,
-                refused, bare, alerts, alerted_at, deferred, opened_at)
+                refused, bare, alerts, alerted_at, deferred, opened_at, changed)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-                ?18, ?19, ?20, ?21, ?22)",
+                ?18, ?19, ?20, ?21, ?22, ?23)",
             params![
                 stored.key.device.number(),
                 stored.key.call,
@@ -159,6 +160,7 @@ impl Tx<'_> {
                 wake.alerted_at.map(At),
                 wake.deferred,
                 At(stored.opened_at),
+                wake.changed,
             ],
         )?;
         if let (Some(lane), Some(due)) = (stored.lane, wake.due()) {
@@ -253,6 +255,8 @@ impl Tx<'_> {
         now: Time,
         fx: &mut Effects,
     ) -> Result<Option<Claimed>, Error> {
+        // A lapsed attempt was claimed in the lane of its time; its successor goes by today's.
+        stored.lane = device.lane(stored.key.call);
         let settings = self.settings(device.app)?;
         let targets = self.targets(device.number)?;
         let kinds: Vec<TargetKind> = targets.iter().map(|target| target.kind).collect();

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{DeviceNumber, InboxId, LaneId, Offset, SessionId, TargetKind, Time};
+use store::model::WakeKey;
 
 /// Everything the rules look at, as of one moment.
 #[derive(Debug, PartialEq)]
@@ -63,7 +64,8 @@ pub(crate) struct WakeFact {
     pub(crate) inbox: InboxId,
     pub(crate) lane: Option<LaneId>,
     pub(crate) due: Option<Time>,
-    pub(crate) claimed: bool,
+    /// Set while a push is on its way.
+    pub(crate) attempt: Option<u128>,
     pub(crate) reason: String,
     pub(crate) pushed: Offset,
 }
@@ -101,7 +103,12 @@ impl Snapshot {
 
     /// The device's message wake.
     pub(crate) fn wake(&self, device: DeviceNumber) -> Option<&WakeFact> {
-        self.wakes.iter().find(|wake| wake.device == device && wake.call == 0)
+        self.wake_at(WakeKey { device, call: 0 })
+    }
+
+    /// The wake of a device and a call.
+    pub(crate) fn wake_at(&self, key: WakeKey) -> Option<&WakeFact> {
+        self.wakes.iter().find(|wake| wake.device == key.device && wake.call == key.call)
     }
 
     /// Whether the device has a session to rely on.
@@ -199,7 +206,7 @@ impl Snapshot {
             // A claimed one settles in the lane it was claimed in, whatever became of the target.
             let lane = self.lanes.iter().find(|lane| Some(lane.id) == wake.lane);
             if let Some(lane) = lane
-                && !wake.claimed
+                && wake.attempt.is_none()
                 && !self.targets.iter().any(|target| {
                     target.device == wake.device && target.kind == lane.kind
                 })

@@ -412,6 +412,7 @@ impl World {
             attempt: claimed.plan.attempt,
             target: (claimed.target.kind, claimed.target.token.clone()),
             outcome,
+            claimed_at: claimed.at,
             now: self.now,
         }
     }

@@ -110,7 +110,7 @@ impl Backend {
                 })
             }),
             wakes: all.rows(
-                "SELECT device, call, inbox, lane, due, attempt IS NOT NULL, reason, pushed
+                "SELECT device, call, inbox, lane, due, attempt, reason, pushed
                  FROM wakes",
                 |row| {
                     Ok(WakeFact {
@@ -119,7 +119,7 @@ impl Backend {
                         inbox: InboxId::from_number(row.get(2)?),
                         lane: row.get::<_, Option<i64>>(3)?.map(LaneId::from_number),
                         due: row.get::<_, Option<i64>>(4)?.map(Time::from_micros),
-                        claimed: row.get(5)?,
+                        attempt: row.get::<_, Option<[u8; 16]>>(5)?.map(u128::from_be_bytes),
                         reason: row.get(6)?,
                         pushed: offset(row, 7)?,
                     })

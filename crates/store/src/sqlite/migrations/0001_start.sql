@@ -169,6 +169,7 @@ CREATE TABLE wakes (
     alerts          INTEGER NOT NULL DEFAULT 0,
     alerted_at      INTEGER,
     deferred        INTEGER NOT NULL DEFAULT 0,
+    changed         INTEGER NOT NULL DEFAULT 0,
     opened_at       INTEGER NOT NULL,
     PRIMARY KEY (device, call)
 ) STRICT, WITHOUT ROWID;

@@ -1,0 +1,422 @@
+//! Plays a history, and remembers what was promised in it.
+
+use std::collections::BTreeMap;
+
+use domain::call::CallInput;
+use domain::{
+    CallId, Diagnosis, InboxId, Offset, Outcome, Platform, RetryRule, SessionId, TargetKind, Time,
+    TokenVerdict, Urgency,
+};
+use store::model::{
+    Accept, Accepted, Acked, CallMove, CallRecord, CallStart, CallStarted, Claimed, Connect,
+    EntryKind, Identity, InboxRead,
+};
+
+use super::super::world::{DAY, Phone, SECOND, World, accepted, held, refused};
+use super::{PHONES, Step};
+
+const USERS: [&str; 3] = ["alice", "bob", "carol"];
+
+/// The world, and what everybody in it was told.
+pub(super) struct Player {
+    world: World,
+    inboxes: [InboxId; 3],
+    phones: [Option<Held>; PHONES],
+    /// Every session there ever was.
+    sessions: Vec<SessionId>,
+    /// Every send that was answered, with the answer.
+    sends: Vec<(Accept, Vec<(InboxId, Offset)>)>,
+    /// Accepted messages of each inbox, by offset.
+    messages: BTreeMap<InboxId, BTreeMap<i64, Message>>,
+    /// What some device of each inbox acknowledged.
+    delivered: BTreeMap<InboxId, i64>,
+    /// Pushes on their way.
+    pushes: Vec<Claimed>,
+    calls: Vec<CallRecord>,
+}
+
+/// A phone and what it has acknowledged.
+struct Held {
+    phone: Phone,
+    cursor: i64,
+}
+
+/// A message that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Message {
+    id: u128,
+    expires_at: Time,
+}
+
+impl Player {
+    pub(super) async fn new() -> Self {
+        let mut world = World::new().await;
+        let mut inboxes = Vec::new();
+        for user in USERS {
+            inboxes.push(world.user(user).await);
+        }
+        Self {
+            world,
+            inboxes: inboxes.try_into().expect("one inbox for each user"),
+            phones: [const { None }; PHONES],
+            sessions: Vec::new(),
+            sends: Vec::new(),
+            messages: BTreeMap::new(),
+            delivered: BTreeMap::new(),
+            pushes: Vec::new(),
+            calls: Vec::new(),
+        }
+    }
+
+    pub(super) async fn play(&mut self, step: Step) {
+        match step {
+            Step::Send { from, to, short, quiet, urgent, born } => {
+                let users: Vec<_> = USERS
+                    .into_iter()
+                    .enumerate()
+                    .filter(|(bit, _)| to & (1 << bit) != 0)
+                    .map(|(_, user)| user)
+                    .collect();
+                let sender = from.and_then(|from| self.phones[from].as_ref());
+                let sender = sender.map(|held| held.phone.clone());
+                let accept = match &sender {
+                    None => self.world.message(&users),
+                    Some(phone) => self.world.message_from(phone, &users),
+                };
+                let birth = born.then(|| self.world.birth(1));
+                let mut content = (*accept.content).clone();
+                content.expires_at = self.world.now.plus(if short { SECOND * 20 } else { DAY * 20 });
+                content.wakes = !quiet;
+                content.urgency = if urgent { Urgency::High } else { Urgency::Normal };
+                self.send(Accept { content: content.into(), birth, ..accept }).await;
+            }
+            Step::Resend(nth) => {
+                let Some((accept, entries)) = pick(&self.sends, nth).cloned() else { return };
+                if self.world.now.since(accept.now) < DAY * 2 {
+                    let again = Accept { now: self.world.now, ..accept };
+                    let (answer, _) = self.world.accept(again).await;
+                    let Accepted::Stored { entries: now, replayed: true, .. } = answer else {
+                        panic!("{answer:?}");
+                    };
+                    assert_eq!(now, entries);
+                }
+            }
+            Step::Connect { phone, fetch, holds } => self.connect(phone, fetch, holds).await,
+            Step::SignIn { phone, fetch } => self.sign_in(phone, fetch).await,
+            Step::End(nth) => {
+                let Some(session) = pick(&self.sessions, nth).copied() else { return };
+                self.world.store().end_session(session, self.world.now).await.expect("ended");
+            }
+            Step::Suspect(nth) => {
+                let Some(session) = pick(&self.sessions, nth).copied() else { return };
+                self.world.store().suspect(session, self.world.now).await.expect("marked");
+            }
+            Step::Clear(nth) => {
+                let Some(session) = pick(&self.sessions, nth).copied() else { return };
+                self.world.store().clear_suspect(session).await.expect("cleared");
+            }
+            Step::Ack { phone, entries, over_session } => {
+                self.ack(phone, entries, over_session).await;
+            }
+            Step::Fetched(phone) => {
+                let Some(held) = &self.phones[phone] else { return };
+                let number = held.phone.number;
+                self.world.store().fetched(number, self.world.now).await.expect("fetched");
+            }
+            Step::Target { phone, kind, token } => {
+                let Some(held) = &self.phones[phone] else { return };
+                let kinds = match held.phone.platform {
+                    Platform::Ios => [TargetKind::Apns, TargetKind::ApnsVoip, TargetKind::Fcm],
+                    _ => [TargetKind::Fcm; 3],
+                };
+                let phone = held.phone.clone();
+                self.world.set_target(&phone, kinds[kind], &format!("token {token}")).await;
+            }
+            Step::Untarget(phone) => {
+                let Some(held) = &self.phones[phone] else { return };
+                let number = held.phone.number;
+                let removed =
+                    self.world.store().remove_targets(number, None, self.world.now).await;
+                removed.expect("removed");
+            }
+            Step::Credential => self.replace_credential().await,
+            Step::Claim => {
+                let claimed = self.world.claim_due().await;
+                self.pushes.extend(claimed);
+            }
+            Step::Settle { push, outcome } => self.settle(push, outcome).await,
+            Step::Call { phone, to } => self.call(phone, to).await,
+            Step::Move { call, phone, input } => self.move_call(call, phone, input).await,
+            Step::Ringing { call, phone } => {
+                let Some(call) = pick(&self.calls, call).map(|call| call.id) else { return };
+                let Some(held) = &self.phones[phone] else { return };
+                let (number, inbox) = (held.phone.number, held.phone.inbox);
+                let rings = self.world.store().ringing(self.world.app, call, number, inbox).await;
+                rings.expect("answered");
+            }
+            Step::Pass(time) => self.world.pass(time),
+            Step::Sweep => {
+                for slice in 0..=255 {
+                    self.world.store().sweep(slice, self.world.now).await.expect("swept");
+                }
+            }
+            Step::Restart => drop(self.world.restart().await),
+            Step::Kill => drop(self.world.kill().await),
+        }
+        self.world.look();
+    }
+
+    async fn send(&mut self, accept: Accept) {
+        let (accepted, effects) = self.world.accept(accept.clone()).await;
+        let Accepted::Stored { entries, failed, replayed: false, .. } = accepted else {
+            panic!("{accepted:?}");
+        };
+        assert_eq!((entries.len(), failed.len()), (accept.recipients.len(), 0));
+        for (inbox, offset) in &entries {
+            let message =
+                Message { id: accept.message.bits(), expires_at: accept.content.expires_at };
+            self.messages.entry(*inbox).or_default().insert(offset.number(), message);
+        }
+        let snapshot = self.world.look();
+        for born in &effects.born {
+            self.world.no_push_to_the_awake(&snapshot, born);
+        }
+        self.pushes.extend(effects.born);
+        self.sends.push((Accept { birth: None, ..accept }, entries));
+    }
+
+    async fn connect(&mut self, nth: usize, fetch: bool, holds: bool) {
+        if self.phones[nth].is_none() {
+            let platform = if nth % 2 == 0 { Platform::Android } else { Platform::Ios };
+            let phone = self.world.phone_of(USERS[nth / 2 % 2], platform, None).await;
+            self.sessions.push(phone.session);
+            let cursor = self.world.look().device(phone.number).cursor.number();
+            self.phones[nth] = Some(Held { phone, cursor });
+            return;
+        }
+        let Some(phone) = &mut self.phones[nth] else { return };
+        let hello = self.world.hello(&phone.phone);
+        let position = held(phone.phone.epoch, phone.cursor, None);
+        let connect = Connect { replaces: !fetch, held: holds.then_some(position), ..hello };
+        let connected = self.world.greet(&mut phone.phone, connect).await;
+        assert_eq!(connected.cursor.number(), phone.cursor, "a cursor is what was acknowledged");
+        assert!(!connected.rolled_back);
+        self.sessions.push(phone.phone.session);
+    }
+
+    async fn sign_in(&mut self, nth: usize, fetch: bool) {
+        let Some(phone) = &mut self.phones[nth] else { return };
+        let other = usize::from(phone.phone.user == USERS[0]);
+        let identity = Identity::User { app: self.world.app, inbox: self.inboxes[other] };
+        let hello = self.world.hello(&phone.phone);
+        let connect = Connect { identity, replaces: !fetch, ..hello };
+        let connected = self.world.greet(&mut phone.phone, connect).await;
+        phone.phone.user = USERS[other].to_owned();
+        phone.cursor = connected.cursor.number();
+        self.sessions.push(phone.phone.session);
+    }
+
+    async fn ack(&mut self, nth: usize, entries: usize, over_session: bool) {
+        let Some(phone) = &mut self.phones[nth] else { return };
+        let read = self.world.read(&phone.phone, phone.cursor, entries.max(1)).await;
+        // Acknowledging nothing new, and less than was acknowledged before, is allowed.
+        let offset = if entries == 0 { phone.cursor.saturating_sub(1) } else { read.read_to.number() };
+        let session = over_session.then_some(phone.phone.session);
+        let position = held(phone.phone.epoch, offset, None);
+        let (acked, _) = self.world.ack_held(&phone.phone, position, session).await;
+        if offset > phone.cursor {
+            assert_eq!(acked, Acked::Progress(Offset::from_number(offset)));
+            phone.cursor = offset;
+            let delivered = self.delivered.entry(phone.phone.inbox).or_default();
+            *delivered = offset.max(*delivered);
+        } else {
+            assert_eq!(acked, Acked::Nothing);
+        }
+    }
+
+    async fn replace_credential(&mut self) {
+        let added = self.world.store().add_credential(
+            self.world.app,
+            "fcm_service_account".to_owned(),
+            "{}".to_owned(),
+            vec![1],
+            self.world.now,
+        );
+        added.await.expect("added");
+        self.world.look();
+    }
+
+    async fn settle(&mut self, nth: usize, outcome: usize) {
+        if self.pushes.is_empty() {
+            return;
+        }
+        let push = self.pushes.remove(nth % self.pushes.len());
+        let before = self.world.look();
+        let open = before.wake_at(push.key).and_then(|wake| wake.attempt);
+        let settled = self.world.settle(&push, an_outcome(outcome, self.world.now)).await;
+        assert_eq!(settled.stale, open != Some(push.plan.attempt.bits()), "the open attempt only");
+        let others = |snapshot: &super::super::snapshot::Snapshot| {
+            let targets = snapshot.targets.iter();
+            let others = targets.filter(|target| target.device != push.key.device);
+            others.map(|target| target.token.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(others(&self.world.look()), others(&before), "a word about one device's token");
+    }
+
+    async fn call(&mut self, nth: usize, to: usize) {
+        let Some(held) = &self.phones[nth] else { return };
+        let (caller, caller_inbox) = (held.phone.number, held.phone.inbox);
+        let start = CallStart {
+            app: self.world.app,
+            call: CallId::from_bits(self.world.draw()),
+            caller,
+            caller_inbox,
+            callee: USERS[to].to_owned(),
+            video: false,
+            caller_name: "somebody".to_owned(),
+            caller_handle: None,
+            offer: None,
+            now: self.world.now,
+            birth: None,
+        };
+        let (started, _) = self.world.store().start_call(start).await.expect("answered");
+        let CallStarted::Rings(record) = started else { panic!("{started:?}") };
+        self.calls.push(record);
+    }
+
+    async fn move_call(&mut self, call: usize, nth: usize, input: usize) {
+        let Some(record) = pick(&self.calls, call) else { return };
+        let Some(held) = &self.phones[nth] else { return };
+        let number = held.phone.number;
+        let (by, input) = match input {
+            0 => (true, CallInput::Answer(number)),
+            1 => (true, CallInput::Decline),
+            2 => (true, CallInput::Cancel),
+            3 => (true, CallInput::End(number)),
+            4 => (false, CallInput::Tick),
+            _ => (false, CallInput::Lost),
+        };
+        let step = CallMove {
+            call: record.id,
+            app: self.world.app,
+            by: by.then_some((number, held.phone.inbox)),
+            input,
+            answer: None,
+            now: self.world.now,
+        };
+        self.world.store().move_call(step).await.expect("answered");
+    }
+
+    /// Every accepted message that has not expired is readable by every device that has not
+    /// acknowledged it, once, in order; and by the first device to come, if none did.
+    pub(super) async fn everything_is_readable(&self) {
+        for held in self.phones.iter().flatten() {
+            let read = self.world.read(&held.phone, held.cursor, 1_000).await;
+            self.is_everything(held.phone.inbox, held.cursor, &read);
+        }
+        for inbox in self.inboxes {
+            let from = self.delivered.get(&inbox).copied().unwrap_or(0);
+            let at = Offset::from_number(from);
+            let read = self.world.store().read(inbox, at, 1_000, self.world.now).await;
+            self.is_everything(inbox, from, &read.expect("read").expect("there"));
+        }
+    }
+
+    fn is_everything(&self, inbox: InboxId, cursor: i64, read: &InboxRead) {
+        assert!(read.entries.is_sorted_by(|a, b| a.offset < b.offset), "in order, each once");
+        let found: Vec<_> = read
+            .entries
+            .iter()
+            .filter(|entry| matches!(entry.kind, EntryKind::Message { .. }))
+            .map(|entry| {
+                let message = Message { id: entry.id.bits(), expires_at: entry.expires_at };
+                (entry.offset.number(), message)
+            })
+            .collect();
+        let nothing = BTreeMap::new();
+        let promised: Vec<_> = self
+            .messages
+            .get(&inbox)
+            .unwrap_or(&nothing)
+            .range(cursor + 1..)
+            .filter(|(_, message)| message.expires_at > self.world.now)
+            .map(|(offset, message)| (*offset, *message))
+            .collect();
+        assert_eq!(found, promised, "{inbox} behind {cursor}");
+    }
+
+    /// All sessions end, every phone has a token nobody speaks against, and time goes on: whoever
+    /// is owed something is pushed for all of it.
+    pub(super) async fn everybody_is_woken(&mut self) {
+        for session in std::mem::take(&mut self.sessions) {
+            self.world.store().end_session(session, self.world.now).await.expect("ended");
+            self.world.look();
+        }
+        for nth in 0..PHONES {
+            let Some(held) = &self.phones[nth] else { continue };
+            let kind = match held.phone.platform {
+                Platform::Ios => TargetKind::Apns,
+                _ => TargetKind::Fcm,
+            };
+            let phone = held.phone.clone();
+            self.world.set_target(&phone, kind, &format!("good token {nth}")).await;
+        }
+        self.replace_credential().await;
+        // Longer than any pause of the ladder, shorter than the messages live.
+        let end = self.world.now.plus(DAY * 3);
+        loop {
+            for claimed in self.world.claim_due().await {
+                self.world.settle(&claimed, accepted()).await;
+            }
+            let due = self.world.store().lanes_due().await.expect("read");
+            let Some(next) = due.into_iter().map(|(_, due)| due).min() else { break };
+            if next > end {
+                break;
+            }
+            self.world.now = next.max(self.world.now.plus(SECOND));
+        }
+        let snapshot = self.world.look();
+        for device in &snapshot.devices {
+            if let Some(owed) = snapshot.owed(device, self.world.now) {
+                let pushed = snapshot.wake(device.number).map(|wake| wake.pushed);
+                assert!(pushed >= Some(owed), "{}: {pushed:?} of {owed:?}", device.number);
+            }
+        }
+    }
+
+    /// Every phone connects, reads to the head and acknowledges: nothing is left open.
+    pub(super) async fn everybody_gets_everything(&mut self) {
+        for nth in 0..PHONES {
+            if self.phones[nth].is_none() {
+                continue;
+            }
+            self.connect(nth, false, true).await;
+            self.everything_is_readable().await;
+            self.ack(nth, 1_000, true).await;
+        }
+        let snapshot = self.world.look();
+        let open: Vec<_> = snapshot.wakes.iter().filter(|wake| wake.call == 0).collect();
+        assert!(open.is_empty(), "{open:?}");
+    }
+}
+
+fn pick<T>(from: &[T], nth: usize) -> Option<&T> {
+    nth.checked_rem(from.len()).and_then(|nth| from.get(nth))
+}
+
+fn an_outcome(nth: usize, now: Time) -> Outcome {
+    use RetryRule::{After, BackOff, Bare, WhenChanged};
+    use TokenVerdict::{Drop, Keep, Suspect};
+    let some_time_ago = Some(now.minus(SECOND * 10));
+    match nth % 12 {
+        0..=3 => accepted(),
+        4 => refused(Diagnosis::TemporarilyDisabled, After(SECOND * 3), Keep),
+        5 => refused(Diagnosis::TemporarilyDisabled, BackOff { first: SECOND }, Keep),
+        6 => refused(Diagnosis::CertificateError, WhenChanged, Keep),
+        7 => refused(Diagnosis::BadPushToken, WhenChanged, Suspect),
+        8 => refused(Diagnosis::BadPushToken, WhenChanged, Drop { invalid_since: some_time_ago }),
+        9 => refused(Diagnosis::BadPayload, Bare, Keep),
+        10 => Outcome::Unknown { detail: "the connection was lost".to_owned() },
+        _ => Outcome::Withdrawn,
+    }
+}

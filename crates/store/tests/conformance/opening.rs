@@ -29,6 +29,7 @@ async fn a_database_of_a_later_version_is_refused_and_left_alone() {
     world.send("alice").await;
     world.close();
     let before = world.backend.snapshot();
+    world.backend.look_away();
     world.backend.make_newer();
     for _ in 0..2 {
         let Err(error) = world.backend.open(&world.options) else { panic!("it is newer") };

@@ -102,7 +102,7 @@ impl World {
 
     /// Closes the store in good order and opens it again; a new life begins.
     pub(crate) async fn restart(&mut self) -> Effects {
-        self.store.take().expect("it was open").close();
+        self.close();
         self.reopen().await
     }
 
@@ -125,6 +125,7 @@ impl World {
     }
 
     pub(crate) fn close(&mut self) {
+        self.backend.look_away();
         self.store.take().expect("it was open").close();
     }
 

@@ -1,6 +1,7 @@
 //! How the suite opens a SQLite store, and looks into its file from outside.
 
-use std::path::PathBuf;
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 
 use domain::{DeviceNumber, InboxId, LaneId, Offset, SessionId, TargetKind, Time};
 use rusqlite::{Connection, OpenFlags, Row};
@@ -15,12 +16,15 @@ use super::conformance::snapshot::{
 /// A data directory that goes with the test.
 pub(crate) struct Backend {
     dir: TempDir,
+    /// The look from outside; kept between looks, because a test takes very many.
+    outside: RefCell<Option<Tables>>,
 }
 
 impl Backend {
     /// An empty one.
     pub(crate) fn fresh() -> Self {
-        Self { dir: tempfile::tempdir().expect("a temporary directory") }
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        Self { dir, outside: RefCell::new(None) }
     }
 
     /// The usual options, in this directory.
@@ -60,11 +64,10 @@ impl Backend {
 
     /// What is committed at this moment, read by a connection of its own.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(self.file(), flags).expect("it opens");
-        connection.execute_batch("BEGIN").expect("one view of everything");
-        let all = Tables { connection };
-        Snapshot {
+        let mut outside = self.outside.borrow_mut();
+        let all = outside.get_or_insert_with(|| Tables::open(&self.file()));
+        all.connection.execute_batch("BEGIN").expect("one view of everything");
+        let snapshot = Snapshot {
             inboxes: all.rows(
                 "SELECT id, epoch, head, floor, delivered, entries, bytes FROM inboxes",
                 |row| {
@@ -142,7 +145,14 @@ impl Backend {
             calls: all.rows("SELECT number, phase = 'ringing' FROM calls", |row| {
                 Ok(CallFact { number: row.get(0)?, rings: row.get(1)? })
             }),
-        }
+        };
+        all.connection.execute_batch("COMMIT").expect("the view is given up");
+        snapshot
+    }
+
+    /// Stops looking, so that the store is the last to close the file.
+    pub(crate) fn look_away(&self) {
+        *self.outside.borrow_mut() = None;
     }
 
     fn file(&self) -> PathBuf {
@@ -155,8 +165,14 @@ struct Tables {
 }
 
 impl Tables {
+    fn open(file: &Path) -> Self {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Self { connection: Connection::open_with_flags(file, flags).expect("it opens") }
+    }
+
     fn rows<T>(&self, sql: &str, map: impl Fn(&Row<'_>) -> rusqlite::Result<T>) -> Vec<T> {
-        let mut statement = self.connection.prepare(sql).expect("the columns the suite knows");
+        let statement = self.connection.prepare_cached(sql);
+        let mut statement = statement.expect("the columns the suite knows");
         let rows = statement.query_map([], |row| map(row)).expect("a query without values");
         rows.collect::<Result<_, _>>().expect("rows of the kinds the suite knows")
     }

@@ -36,7 +36,7 @@ pub struct Handle {
 #[derive(Debug)]
 pub enum Event {
     /// A live frame to be written.
-    Frame(ServerFrame),
+    Frame(Box<ServerFrame>),
     /// End, and say why.
     Close(CloseCode, &'static str),
 }
@@ -108,7 +108,7 @@ impl Hub {
         let mut told = 0;
         if let Some(handles) = self.lock().get(&inbox) {
             for handle in handles.iter().filter(|handle| wanted(handle)) {
-                handle.send(Event::Frame(frame.clone()));
+                handle.send(Event::Frame(Box::new(frame.clone())));
                 told += 1;
             }
         }

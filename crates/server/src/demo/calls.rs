@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use http::StatusCode;
 use sim::phone::{Phone, PhoneEvent, Platform, Via};
 use wire::CallEndReason;
 
@@ -93,7 +92,7 @@ fn voip_pushes(stage: &Stage, phone: &Phone) -> usize {
     let pushes = stage.pushes(phone);
     pushes
         .iter()
-        .filter(|push| push.header("apns-push-type") == Some("voip") && push.status == StatusCode::OK)
+        .filter(|push| push.header("apns-push-type") == Some("voip") && push.status.is_success())
         .count()
 }
 

@@ -83,7 +83,7 @@ pub(super) async fn pair(
     platform: Platform,
     name: &str,
 ) -> Result<(Phone, Phone)> {
-    let sender = stage.phone(&format!("{user}'s friend"), Platform::Android, "the friend").await?;
+    let sender = stage.phone(&format!("{user}-friend"), Platform::Android, "the friend").await?;
     let phone = stage.sleeping(user, platform, name).await?;
     Ok((sender, phone))
 }

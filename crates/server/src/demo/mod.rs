@@ -14,10 +14,10 @@ mod trouble;
 mod wakes;
 
 use std::process::ExitCode;
-use std::time::Instant;
 
 use anstyle::{AnsiColor, Style};
 
+use crate::clock::Clock;
 use scene::Scene;
 use stage::Stage;
 
@@ -39,7 +39,7 @@ struct Played {
 ///
 /// When the world cannot be started.
 pub async fn run(headless: bool) -> anyhow::Result<ExitCode> {
-    let started = Instant::now();
+    let started = Clock::system().stopwatch();
     anstream::println!("{BOLD}reveille demo{BOLD:#}: a server, the push services, and phones that sleep\n");
     let stage = Stage::set().await?;
     stage.introduce();
@@ -69,7 +69,7 @@ pub async fn run(headless: bool) -> anyhow::Result<ExitCode> {
 async fn play(stage: &Stage, number: usize, scene: Scene) -> Played {
     anstream::println!("{BOLD}{number:>2}  {}{BOLD:#}", scene.name());
     let trace = stage.begin();
-    let started = Instant::now();
+    let started = Clock::system().stopwatch();
     let seen = scene.play(stage).await;
     let millis = started.elapsed().as_millis();
     trace.end().await;

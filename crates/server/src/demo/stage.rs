@@ -1,7 +1,7 @@
 //! The stage: the world, what happens on it printed as it happens, and what scenes ask of it.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use sim::phone::{Held, Logged, Phone, PhoneEvent, Platform, Via};
@@ -13,6 +13,7 @@ use wire::http::Settings;
 use wire::{ReceiptState, TargetKindName};
 
 use super::{BOLD, DIM};
+use crate::clock::Clock;
 
 /// How long a scene waits for anything; generous, the machine may be busy.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,6 +29,9 @@ pub(super) const RING_TIME: Duration = Duration::from_secs(8);
 
 /// How long phones have to come back after a restart on this stage; 15 s by default.
 const RESTART_GRACE: Duration = Duration::from_millis(500);
+
+/// How long a scene's last receipts and closes may echo, so that they stand with their scene.
+const ECHOES: Duration = Duration::from_millis(120);
 
 /// The world and its voice.
 pub(super) struct Stage {
@@ -50,8 +54,9 @@ pub(super) struct Trace {
 }
 
 impl Trace {
-    /// Prints what has happened, and no more.
+    /// Prints what has happened, the last echoes of the scene too, and no more.
     pub(super) async fn end(mut self) {
+        tokio::time::sleep(ECHOES).await;
         // The printer ends only by this line, so it is there to take it.
         let _ended = self.end.send(Line::End);
         while self.printer.join_next().await.is_some() {}
@@ -105,13 +110,13 @@ impl Stage {
     /// Begins to print what happens, with times from now on.
     pub(super) fn begin(&self) -> Trace {
         let lines = Arc::clone(&self.lines);
-        let started = Instant::now();
+        let started = Clock::system().now();
         let mut printer = JoinSet::new();
         printer.spawn(async move {
             let mut lines = lines.lock().await;
             while let Some(Line::Event(name, logged)) = lines.recv().await {
                 if let Some(text) = say(&logged.event) {
-                    let at = logged.instant.saturating_duration_since(started).as_millis();
+                    let at = logged.at.as_microsecond().saturating_sub(started.as_micros()) / 1_000;
                     anstream::println!("    {DIM}{at:>6} ms{DIM:#}  {BOLD}{name:<16}{BOLD:#} {text}");
                 }
             }
@@ -125,15 +130,14 @@ impl Stage {
         let (sender, mut events) = mpsc::unbounded_channel();
         phone.set_trace(sender);
         let trace = self.trace.clone();
-        let mut forwarders = self.forwarders.lock().unwrap_or_else(PoisonError::into_inner);
-        forwarders.spawn(async move {
+        let forward = async move {
             while let Some((name, logged)) = events.recv().await {
                 if trace.send(Line::Event(name, Box::new(logged))).is_err() {
                     return;
                 }
             }
-        });
-        drop(forwarders);
+        };
+        self.forwarders.lock().unwrap_or_else(PoisonError::into_inner).spawn(forward);
         phone.launch().await?;
         Ok(phone)
     }

@@ -1,16 +1,20 @@
 //! The table at the end.
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table};
 
 use super::Played;
+
+/// Columns of the terminal that the table is made for.
+const WIDTH: u16 = 120;
 
 /// Scene, expected, seen, milliseconds.
 pub(super) fn of(played: &[Played]) -> Table {
     let mut table = Table::new();
     table
-        .load_style(UTF8_HORIZONTAL_ONLY)
+        .load_style(UTF8_FULL_CONDENSED)
         .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH)
         .set_header(["", "scene", "expected", "seen", "ms"]);
     for row in played {
         let (mark, color, seen) = match &row.seen {

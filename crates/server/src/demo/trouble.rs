@@ -18,7 +18,7 @@ pub(super) async fn token_gone(stage: &Stage) -> Result<String> {
     in_order(&pixel.wait_messages(1, PATIENCE).await?, &["To both of you".to_owned()])?;
     receipt(&sender, &accepted.id).await?;
     let refused = stage.world.apns().wait_for(
-        |push| push.token == token && push.status == http::StatusCode::GONE,
+        |push| push.token == token && push.status.as_u16() == GONE,
         PATIENCE,
     );
     refused.await.context("Apple was not asked")?;
@@ -61,6 +61,9 @@ pub(super) async fn server_killed(stage: &Stage) -> Result<String> {
     in_order(&phone.wait_messages(1, PATIENCE).await?, &["Survives a SIGKILL".to_owned()])?;
     Ok("accepted, SIGKILL, restarted, pushed, woken, received".to_owned())
 }
+
+/// Apple's status for a token that is no more.
+const GONE: u16 = 410;
 
 /// Asks again and again until there is an answer.
 async fn until<T, F>(patience: std::time::Duration, ask: impl Fn() -> F) -> Result<T>

@@ -43,7 +43,7 @@ pub(super) async fn background_ignored(stage: &Stage) -> Result<String> {
 }
 
 pub(super) async fn dead_socket(stage: &Stage) -> Result<String> {
-    let sender = stage.phone("gina's friend", Platform::Android, "the friend").await?;
+    let sender = stage.phone("gina-friend", Platform::Android, "the friend").await?;
     let phone = stage.phone("gina", Platform::Android, "gina's Pixel").await?;
     phone.freeze().await;
     let mark = phone.mark();

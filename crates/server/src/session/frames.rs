@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use domain::AppId;
 use domain::call::CallInput;
 use domain::session::Input;
 use store::model::{Acked, Sender};
@@ -11,6 +12,7 @@ use super::{Connection, Ending, store_failed};
 use crate::accept::{Incoming, accept};
 use crate::calls::{self, Caller};
 use crate::http::problem::{Problem, ProblemCode};
+use crate::node::Node;
 use crate::{from_wire, targets, to_wire};
 
 impl Connection {
@@ -36,7 +38,12 @@ impl Connection {
                 self.send(answer).await
             }
             ClientFrame::Refresh(refresh) => self.refresh(&refresh.token).await,
-            ClientFrame::Typing(typing) => self.typing(typing).await,
+            ClientFrame::Typing(typing) => {
+                if !self.limited {
+                    tell_typing(&self.node, self.app, &self.user, typing).await;
+                }
+                Ok(())
+            }
             ClientFrame::Read(_) => {
                 self.complain(&Problem::new(
                     ProblemCode::InvalidField,
@@ -189,17 +196,6 @@ impl Connection {
         }
     }
 
-    async fn typing(&mut self, typing: wire::Typing) -> Result<(), Ending> {
-        let Some(to) = typing.to.filter(|_| !self.limited) else { return Ok(()) };
-        // Live only: whatever keeps it from arriving is no news to its sender.
-        if let Ok(Some(inbox)) = self.node.store.user(self.app, to).await {
-            let from = Some(self.user.to_string());
-            let frame = wire::Typing { to: None, from, thread: typing.thread }.into();
-            self.node.hub.tell(inbox, &frame, |_| true);
-        }
-        Ok(())
-    }
-
     /// A session proven by its device secret alone may not do everything.
     fn full_rights(&self, what: &'static str) -> Result<(), Problem> {
         if !self.limited {
@@ -238,5 +234,15 @@ impl Connection {
             reconnect: false,
         })
         .await
+    }
+}
+
+/// Live only: whatever keeps it from arriving is no news to its sender.
+async fn tell_typing(node: &Node, app: AppId, from: &str, typing: wire::Typing) {
+    let Some(to) = typing.to else { return };
+    if let Ok(Some(inbox)) = node.store.user(app, to).await {
+        let from = Some(from.to_owned());
+        let frame = wire::Typing { to: None, from, thread: typing.thread }.into();
+        node.hub.tell(inbox, &frame, |_| true);
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn apns(
     voip_topic: apns::Topic,
     now: Time,
 ) -> Result<apns::Push, Refusal> {
-    let payload = payload(claimed, now);
+    let payload = payload(claimed);
     let voip = claimed.target.kind == TargetKind::ApnsVoip;
     let (push_type, priority, aps) = match claimed.plan.rung {
         Rung::Ring if voip => (apns::PushType::Voip, apns::Priority::Immediate, json!({})),
@@ -68,7 +68,7 @@ pub(super) fn apns(
 
 /// The push for Google.
 pub(super) fn fcm(node: &Node, claimed: &Claimed, settings: &Settings, now: Time) -> fcm::Message {
-    let mut data = payload(claimed, now).to_fcm_data();
+    let mut data = payload(claimed).to_fcm_data();
     let mut notification = None;
     if matches!(claimed.plan.rung, Rung::Alert | Rung::Repeat(_)) {
         let tag = collapse_id(node, claimed, settings);
@@ -98,7 +98,7 @@ pub(super) fn fcm(node: &Node, claimed: &Claimed, settings: &Settings, now: Time
 }
 
 /// The `reveille` object.
-fn payload(claimed: &Claimed, now: Time) -> Payload {
+fn payload(claimed: &Claimed) -> Payload {
     let missed = claimed.newest.as_ref().is_some_and(|newest| newest.missed_call);
     let call = claimed.call.as_ref().map(|call| CallPayload {
         id: to_wire::call_id(call.id),
@@ -115,7 +115,8 @@ fn payload(claimed: &Claimed, now: Time) -> Payload {
         },
         wake: claimed.wake.to_string(),
         count: call.is_none().then_some(claimed.plan.count),
-        sent_at: to_wire::time(now),
+        // The claim is the decision to push; what follows is waiting and transport.
+        sent_at: to_wire::time(claimed.at),
         expires_at: to_wire::time(claimed.plan.expires_at),
         call,
     }

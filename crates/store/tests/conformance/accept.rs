@@ -20,7 +20,10 @@ async fn offsets_count_up_in_each_inbox_by_itself() {
         panic!("{accepted:?}");
     };
     entries.sort();
-    assert_eq!(entries, [(alice.inbox, Offset::from_number(3)), (bob.inbox, Offset::from_number(1))]);
+    assert_eq!(
+        entries,
+        [(alice.inbox, Offset::from_number(3)), (bob.inbox, Offset::from_number(1))]
+    );
     assert_eq!((at, failed, replayed), (NOON, vec![], false));
     let mut nudges = effects.nudges;
     nudges.sort();

@@ -57,7 +57,7 @@ async fn a_first_device_after_a_trim_starts_at_the_floor() {
 
 #[tokio::test]
 async fn an_ack_moves_the_cursor_forward_and_never_back() {
-    let (mut world, alice) = four().await;
+    let (world, alice) = four().await;
     let epoch = alice.epoch;
     let other = domain::Epoch::from_number(epoch.number() ^ 1);
     let ids: Vec<_> =

@@ -48,7 +48,7 @@ impl World {
     }
 
     async fn play(
-        &mut self,
+        &self,
         call: &CallRecord,
         by: Option<&Phone>,
         input: CallInput,
@@ -162,9 +162,9 @@ async fn an_answer_by_two_devices_at_once_has_one_winner() {
         let (phase, answer) = winner.expect("a winner");
         let CallPhase::Answered { by } = phase else { panic!("{phase:?}") };
         assert_eq!(answer, Some(format!("by {by}")));
-        let told = moved.iter().any(|moved| {
-            matches!(moved, CallMoved::Stands(record) if record.call.phase == phase)
-        });
+        let told = moved
+            .iter()
+            .any(|moved| matches!(moved, CallMoved::Stands(record) if record.call.phase == phase));
         assert!(told, "the other one is told how it stands: {moved:?}");
         assert!(world.look().wakes.is_empty(), "nobody is rung any more");
         // Saying it twice changes nothing.

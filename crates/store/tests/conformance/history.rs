@@ -5,6 +5,7 @@
 //! the awake. At the end everybody sleeps, has a token again, and is woken: no wake was lost.
 
 mod player;
+mod promises;
 
 use std::time::Duration;
 

@@ -5,6 +5,7 @@
 
 mod accept;
 mod acks;
+mod apps;
 mod calls;
 mod devices;
 mod history;

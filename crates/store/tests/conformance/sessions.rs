@@ -219,11 +219,8 @@ async fn a_device_is_proven_by_its_secret_from_the_first_time_on() {
     let alone = Connect { identity: Identity::Secret, ..world.hello(&alice) };
     let connected = world.greet(&mut alice, alone).await;
     assert_eq!((connected.user.as_str(), connected.inbox), ("alice", alice.inbox));
-    let strangers = Connect {
-        identity: Identity::Secret,
-        secret: Some([9; 32]),
-        ..world.hello(&alice)
-    };
+    let strangers =
+        Connect { identity: Identity::Secret, secret: Some([9; 32]), ..world.hello(&alice) };
     assert!(matches!(world.connect_as(strangers).await, Connected::BadSecret));
 }
 
@@ -243,10 +240,8 @@ async fn a_device_that_signs_in_as_another_user_leaves_nothing_of_the_first() {
     let bob = world.user("bob").await;
     world.send("bob").await;
     // Without the secret it is somebody who knows the device's id.
-    let as_bob = Connect {
-        identity: Identity::User { app: world.app, inbox: bob },
-        ..world.hello(&phone)
-    };
+    let as_bob =
+        Connect { identity: Identity::User { app: world.app, inbox: bob }, ..world.hello(&phone) };
     let without = Connect { secret: None, ..as_bob.clone() };
     assert!(matches!(world.connect_as(without).await, Connected::SecretRequired));
     // A fetch connection signs in as well as an app's.

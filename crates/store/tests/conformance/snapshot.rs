@@ -207,9 +207,10 @@ impl Snapshot {
             let lane = self.lanes.iter().find(|lane| Some(lane.id) == wake.lane);
             if let Some(lane) = lane
                 && wake.attempt.is_none()
-                && !self.targets.iter().any(|target| {
-                    target.device == wake.device && target.kind == lane.kind
-                })
+                && !self
+                    .targets
+                    .iter()
+                    .any(|target| target.device == wake.device && target.kind == lane.kind)
             {
                 faults.push(format!("{wake:?} waits in the lane of a target that is gone"));
             }

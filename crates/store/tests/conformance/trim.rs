@@ -161,3 +161,23 @@ async fn a_lagging_device_does_not_fill_the_inbox_of_a_current_one() {
     assert!(read.floor > at(0), "it learns of the gap");
     assert!(!read.entries.is_empty() && read.entries.len() <= 3, "and has what there was room for");
 }
+
+/// Nothing is taken from a lagging device for a send that is refused all the same.
+#[tokio::test]
+async fn a_send_for_which_no_room_can_be_made_takes_nothing_away() {
+    let mut world =
+        World::with(|options| options.inbox = InboxLimits { entries: 9, bytes: 1_000 }).await;
+    let phone = world.phone("alice").await;
+    let tablet = world.sleeper("alice").await;
+    for bytes in [300, 600] {
+        let send = world.message_with(&["alice"], |content| content.body = "x".repeat(bytes));
+        world.send_this(send).await;
+    }
+    world.ack(&phone, 1).await;
+    let before = world.look();
+    let send = world.message_with(&["alice"], |content| content.body = "x".repeat(500));
+    let (accepted, _) = world.accept(send).await;
+    assert!(matches!(accepted, Accepted::NoRecipient(_)), "{accepted:?}");
+    assert_eq!(world.look(), before);
+    assert_eq!(offsets(&world.read(&tablet, 0, 10).await), [1, 2]);
+}

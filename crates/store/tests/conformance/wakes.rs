@@ -1,8 +1,10 @@
 //! The wake of a device: opened, born claimed, claimed, settled, parked, closed.
 
 use domain::wake::{Phase, Rung};
-use domain::{Diagnosis, Offset, Outcome, Platform, Reason, RetryRule, TargetKind, TokenVerdict, Urgency};
-use store::model::Accept;
+use domain::{
+    Diagnosis, Offset, Outcome, Platform, Reason, RetryRule, TargetKind, TokenVerdict, Urgency,
+};
+use store::model::{Accept, Connect};
 
 use super::world::{DAY, SECOND, World, accepted, refused};
 
@@ -105,7 +107,10 @@ async fn a_burst_is_one_push() {
     assert!(world.claim_due().await.is_empty(), "they wait out the climbing time");
     world.pass(SECOND * 30);
     let claimed = world.claim_one().await;
-    assert_eq!((claimed.plan.rung, claimed.plan.covers, claimed.plan.count), (Rung::Alert, at(6), 6));
+    assert_eq!(
+        (claimed.plan.rung, claimed.plan.covers, claimed.plan.count),
+        (Rung::Alert, at(6), 6)
+    );
     assert_eq!(claimed.wake, world.wake(&alice).await.expect("the same wake").id);
 }
 
@@ -161,19 +166,15 @@ async fn a_refusal_keeps_the_rung_and_a_change_opens_what_it_parked() {
     let alice = world.sleeper("alice").await;
     world.send("alice").await;
     let claimed = world.claim_one().await;
-    let later = refused(
-        Diagnosis::TemporarilyDisabled,
-        RetryRule::After(SECOND * 7),
-        TokenVerdict::Keep,
-    );
+    let later =
+        refused(Diagnosis::TemporarilyDisabled, RetryRule::After(SECOND * 7), TokenVerdict::Keep);
     world.settle(&claimed, later).await;
     world.pass(SECOND * 6);
     assert!(world.claim_due().await.is_empty());
     world.pass(SECOND);
     let claimed = world.claim_one().await;
     assert_eq!(claimed.plan.rung, Rung::Background);
-    let broken =
-        refused(Diagnosis::CertificateError, RetryRule::WhenChanged, TokenVerdict::Keep);
+    let broken = refused(Diagnosis::CertificateError, RetryRule::WhenChanged, TokenVerdict::Keep);
     world.settle(&claimed, broken.clone()).await;
     assert_eq!(world.wake(&alice).await.expect("parked is open").wake.phase, Phase::Parked);
     world.pass(DAY / 48);
@@ -300,6 +301,73 @@ async fn apples_background_budget_is_spent_at_claim() {
         world.ack(&alice, n).await;
         world.pass(SECOND * 60);
     }
+}
+
+#[tokio::test]
+async fn a_switch_that_is_off_parks_what_is_due_and_on_again_opens_it() {
+    let mut world = World::new().await;
+    let alice = world.sleeper("alice").await;
+    let switch = async |world: &mut World, on| {
+        let settings = world.store().settings(world.app).await.expect("read");
+        let mut settings = settings.expect("the app's");
+        settings.policy.push_enabled = on;
+        let set = world.store().set_settings(world.app, settings, world.now).await;
+        assert!(set.expect("set").0);
+        world.look();
+    };
+    switch(&mut world, false).await;
+    world.send("alice").await;
+    assert!(world.claim_due().await.is_empty());
+    let wake = world.wake(&alice).await.expect("open").wake;
+    assert_eq!((wake.phase, wake.reason), (Phase::Parked, Reason::Disabled));
+    switch(&mut world, true).await;
+    assert_eq!(world.claim_due().await.len(), 1);
+}
+
+/// A change may run twice, when another one of its group fails: what the first run took goes back.
+#[tokio::test]
+async fn a_wake_born_twice_takes_one_place() {
+    let mut world = World::new().await;
+    let alice = world.phone("alice").await;
+    world.sleeper("bob").await;
+    let birth = world.birth(1);
+    let taken = Connect { session: alice.session, replaces: false, ..world.hello(&alice) };
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..40 {
+        let send = Accept { birth: Some(birth.clone()), ..world.message(&["bob"]) };
+        let (store, taken) = (world.store().clone(), taken.clone());
+        tasks.spawn(async move {
+            if n % 4 == 3 {
+                store.connect(taken).await.expect_err("a session id twice");
+                return Vec::new();
+            }
+            store.accept(send).await.expect("stored").1.born
+        });
+    }
+    let mut born = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        born.extend(done.expect("answered"));
+    }
+    let [born] = &born[..] else { panic!("one wake is born, once: {born:?}") };
+    let snapshot = world.look();
+    let attempt = snapshot.wake_at(born.key).and_then(|wake| wake.attempt);
+    assert_eq!(attempt, Some(born.plan.attempt.bits()), "the one that was told of is the stored");
+    assert!(birth.slots.take(born.lane).is_none());
+}
+
+#[tokio::test]
+async fn no_wake_is_born_in_a_closed_lane() {
+    let mut world = World::new().await;
+    world.sleeper("alice").await;
+    world.send("alice").await;
+    let lane = world.claim_one().await.lane;
+    let birth = world.birth(5);
+    birth.slots.close(lane);
+    world.sleeper("bob").await;
+    let send = Accept { birth: Some(birth), ..world.message(&["bob"]) };
+    let (_, effects) = world.accept(send).await;
+    assert!(effects.born.is_empty());
+    assert_eq!(world.claim_due().await.len(), 1, "it is due instead");
 }
 
 /// The decision reads the newest entries; an older one may outlive them all.

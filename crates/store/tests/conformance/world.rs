@@ -1,23 +1,27 @@
 //! A store with users and phones, and a clock that stands still until it is moved.
 
+mod pushes;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::inbox::Held;
 use domain::session::AppState;
 use domain::{
-    AppId, Diagnosis, Epoch, InboxId, Incarnation, LaneId, MessageId, Offset, Outcome, Platform,
-    Refusal, RetryRule, SessionId, TargetKind, Time, TokenVerdict, Urgency,
+    AppId, Epoch, InboxId, Incarnation, MessageId, Offset, Platform, SessionId, TargetKind, Time,
+    Urgency,
 };
 use domain::{DeviceNumber, EntryId};
 use store::model::{
-    Accept, Accepted, Acked, Birth, Claimed, Connect, Connected, ConnectedDevice, Content, Digest,
-    Effects, Identity, InboxRead, OpenWake, Sender, SetTarget, Settle, SettleDone, TargetSet,
+    Accept, Accepted, Acked, Connect, Connected, ConnectedDevice, Content, Digest, Effects,
+    Identity, InboxRead, Sender, SetTarget, TargetSet,
 };
-use store::{Options, Slots, Store};
+use store::{Options, Store};
 
 use super::Backend;
 use super::snapshot::Snapshot;
+
+pub(crate) use pushes::{accepted, refused};
 
 /// 2026-11-23 12:00 UTC: when every story begins.
 pub(crate) const NOON: Time = Time::from_millis(1_795_435_200_000);
@@ -131,7 +135,7 @@ impl World {
 
     // --- users and phones ------------------------------------------------------------------------
 
-    pub(crate) async fn user(&mut self, user: &str) -> InboxId {
+    pub(crate) async fn user(&self, user: &str) -> InboxId {
         let made = self.store().ensure_user(self.app, user.to_owned(), self.now).await;
         made.expect("the user is written").expect("the app is there")
     }
@@ -195,7 +199,7 @@ impl World {
         }
     }
 
-    pub(crate) async fn connect_as(&mut self, connect: Connect) -> Connected {
+    pub(crate) async fn connect_as(&self, connect: Connect) -> Connected {
         let connected = self.store().connect(connect).await.expect("a connect is answered");
         self.look();
         connected
@@ -208,7 +212,7 @@ impl World {
     }
 
     /// The same with a frame of the test's own.
-    pub(crate) async fn greet(&mut self, phone: &mut Phone, hello: Connect) -> ConnectedDevice {
+    pub(crate) async fn greet(&self, phone: &mut Phone, hello: Connect) -> ConnectedDevice {
         let (session, new_secret) = (hello.session, hello.new_secret);
         let Connected::Yes(connected) = self.connect_as(hello).await else {
             panic!("{} is not let in", phone.name);
@@ -224,20 +228,20 @@ impl World {
     }
 
     /// The phone's session ends.
-    pub(crate) async fn end(&mut self, phone: &Phone) -> Effects {
+    pub(crate) async fn end(&self, phone: &Phone) -> Effects {
         let ended = self.store().end_session(phone.session, self.now).await;
         self.look();
         ended.expect("a session ends")
     }
 
-    pub(crate) async fn suspect(&mut self, phone: &Phone) -> Effects {
+    pub(crate) async fn suspect(&self, phone: &Phone) -> Effects {
         let marked = self.store().suspect(phone.session, self.now).await;
         self.look();
         marked.expect("a session is marked")
     }
 
     pub(crate) async fn set_target(
-        &mut self,
+        &self,
         phone: &Phone,
         kind: TargetKind,
         token: &str,
@@ -280,13 +284,17 @@ impl World {
     }
 
     /// The same with its content changed.
-    pub(crate) fn message_with(&mut self, to: &[&str], change: impl FnOnce(&mut Content)) -> Accept {
+    pub(crate) fn message_with(
+        &mut self,
+        to: &[&str],
+        change: impl FnOnce(&mut Content),
+    ) -> Accept {
         let mut accept = self.message(to);
         change(Arc::make_mut(&mut accept.content));
         accept
     }
 
-    pub(crate) async fn accept(&mut self, accept: Accept) -> (Accepted, Effects) {
+    pub(crate) async fn accept(&self, accept: Accept) -> (Accepted, Effects) {
         let accepted = self.store().accept(accept).await.expect("a send is answered");
         self.look();
         accepted
@@ -299,7 +307,7 @@ impl World {
     }
 
     /// Sends to one user; returns where it is.
-    pub(crate) async fn send_this(&mut self, accept: Accept) -> Offset {
+    pub(crate) async fn send_this(&self, accept: Accept) -> Offset {
         let (accepted, _) = self.accept(accept).await;
         let Accepted::Stored { entries, failed, replayed: false, .. } = accepted else {
             panic!("not stored: {accepted:?}");
@@ -310,11 +318,8 @@ impl World {
 
     /// A message from a phone.
     pub(crate) fn message_from(&mut self, phone: &Phone, to: &[&str]) -> Accept {
-        let sender = Sender {
-            inbox: phone.inbox,
-            user: phone.user.clone(),
-            device: Some(phone.number),
-        };
+        let sender =
+            Sender { inbox: phone.inbox, user: phone.user.clone(), device: Some(phone.number) };
         Accept { sender: Some(sender), ..self.message(to) }
     }
 
@@ -325,12 +330,12 @@ impl World {
     }
 
     /// The phone acknowledges over its session everything up to `offset`.
-    pub(crate) async fn ack(&mut self, phone: &Phone, offset: i64) -> (Acked, Effects) {
+    pub(crate) async fn ack(&self, phone: &Phone, offset: i64) -> (Acked, Effects) {
         self.ack_held(phone, held(phone.epoch, offset, None), Some(phone.session)).await
     }
 
     pub(crate) async fn ack_held(
-        &mut self,
+        &self,
         phone: &Phone,
         held: Held,
         session: Option<SessionId>,
@@ -338,89 +343,6 @@ impl World {
         let acked = self.store().ack(phone.number, held, session, self.now).await;
         self.look();
         acked.expect("an ack is answered")
-    }
-
-    // --- wakes -----------------------------------------------------------------------------------------
-
-    /// The phone's open wake for messages.
-    pub(crate) async fn wake(&self, phone: &Phone) -> Option<OpenWake> {
-        let devices = self.store().devices(phone.inbox).await.expect("devices are read");
-        let device = devices.into_iter().find(|device| device.number == phone.number);
-        device.expect("the phone is there").wakes.into_iter().find(|wake| !wake.call)
-    }
-
-    /// Claims everything that is due, in every lane.
-    pub(crate) async fn claim_due(&mut self) -> Vec<Claimed> {
-        let mut claimed = Vec::new();
-        let lanes = self.store().lanes_due().await.expect("lanes are read");
-        for (lane, due) in lanes {
-            if due <= self.now {
-                claimed.extend(self.claim(lane).await);
-            }
-        }
-        claimed
-    }
-
-    pub(crate) async fn claim(&mut self, lane: LaneId) -> Vec<Claimed> {
-        let before = self.look();
-        let claimed = self.store().claim(lane, 100, self.incarnation, self.now).await;
-        let (claimed, _) = claimed.expect("a lane is claimed");
-        self.look();
-        for claimed in &claimed {
-            self.no_push_to_the_awake(&before, claimed);
-        }
-        claimed
-    }
-
-    /// The one wake that is due.
-    pub(crate) async fn claim_one(&mut self) -> Claimed {
-        let mut claimed = self.claim_due().await;
-        assert_eq!(claimed.len(), 1, "one wake is due");
-        claimed.remove(0)
-    }
-
-    /// What every push that was decided on must be: to a device that sleeps and is owed something,
-    /// to a target it has, in that target's lane.
-    pub(crate) fn no_push_to_the_awake(&self, before: &Snapshot, claimed: &Claimed) {
-        let device = before.device(claimed.key.device);
-        let lane = before.lanes.iter().find(|lane| lane.id == claimed.lane);
-        assert_eq!(lane.map(|lane| lane.kind), Some(claimed.target.kind), "the target's lane");
-        let has = before.targets.iter().any(|target| {
-            target.device == device.number
-                && target.kind == claimed.target.kind
-                && target.token == claimed.target.token
-        });
-        assert!(has, "a target it has");
-        if claimed.key.call == 0 {
-            assert!(!before.lives(device.number), "a push to the awake");
-            let owed = before.owed(device, self.now);
-            assert!(owed.is_some_and(|head| claimed.plan.covers <= head), "for what is owed");
-            assert!(claimed.plan.covers > device.cursor, "for what it does not have");
-            assert!(claimed.plan.expires_at > self.now);
-        }
-    }
-
-    pub(crate) async fn settle(&mut self, claimed: &Claimed, outcome: Outcome) -> SettleDone {
-        let settle = self.settlement(claimed, outcome);
-        let settled = self.store().settle(settle).await;
-        self.look();
-        settled.expect("an attempt is settled")
-    }
-
-    pub(crate) fn settlement(&self, claimed: &Claimed, outcome: Outcome) -> Settle {
-        Settle {
-            key: claimed.key,
-            attempt: claimed.plan.attempt,
-            target: (claimed.target.kind, claimed.target.token.clone()),
-            outcome,
-            claimed_at: claimed.at,
-            now: self.now,
-        }
-    }
-
-    /// Room to be born claimed in, `capacity` places a lane.
-    pub(crate) fn birth(&self, capacity: usize) -> Birth {
-        Birth { incarnation: self.incarnation, slots: Slots::new(capacity) }
     }
 }
 
@@ -432,21 +354,6 @@ pub(crate) fn digest(number: u128) -> Digest {
     let mut digest = [7; 32];
     digest[..16].copy_from_slice(&number.to_be_bytes());
     digest
-}
-
-pub(crate) const fn accepted() -> Outcome {
-    Outcome::Accepted { provider_id: None }
-}
-
-pub(crate) fn refused(diagnosis: Diagnosis, retry: RetryRule, token: TokenVerdict) -> Outcome {
-    Outcome::Refused(Refusal {
-        diagnosis,
-        retry,
-        token,
-        status: Some(400),
-        reason: "ByTheTest".to_owned(),
-        remedy: "nothing; it is a test".to_owned(),
-    })
 }
 
 /// Offsets as numbers.

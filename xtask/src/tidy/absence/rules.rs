@@ -160,10 +160,7 @@ pub(crate) const RULES: &[Rule] = &[
             "crates/server/src/demo.rs",
             "crates/server/src/main.rs",
         ],
-        except: &[Exception {
-            path: "crates/server/src/node.rs",
-            why: "what keeps a node from starting is words for its operator; only main reads it",
-        }],
+        except: &[],
         why: "a caller cannot tell the cases of an anyhow error apart",
         fix: "use the crate's Error, with a variant for what the caller does next",
     },

@@ -62,7 +62,7 @@ pub(crate) const EXTERNAL: &[External] = &[
     External {
         name: "aws-lc-rs",
         why: "digests, HMAC, AEAD, key pairs; the one crypto provider of the whole tree",
-        ship: &["providers", "server", "sim", "store"],
+        ship: &["providers", "server", "sim"],
         dev: &[],
     },
     External {
@@ -128,12 +128,6 @@ pub(crate) const EXTERNAL: &[External] = &[
         dev: &[],
     },
     External {
-        name: "jsonwebtoken",
-        why: "provider tokens, OAuth assertions, user tokens",
-        ship: &["sim"],
-        dev: &[],
-    },
-    External {
         name: "p12-keystore",
         why: "reads PKCS#12, old Keychain exports included",
         ship: &["providers"],
@@ -173,7 +167,7 @@ pub(crate) const EXTERNAL: &[External] = &[
     External {
         name: "rustls-pki-types",
         why: "certificates and keys as rustls takes them",
-        ship: &["providers", "sim"],
+        ship: &["providers"],
         dev: &[],
     },
     External {

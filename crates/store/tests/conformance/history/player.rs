@@ -9,7 +9,7 @@ use domain::{
 };
 use store::model::{
     Accept, Accepted, Acked, CallMove, CallRecord, CallStart, CallStarted, Claimed, Connect,
-    EntryKind, Identity, InboxRead,
+    Identity,
 };
 
 use super::super::world::{DAY, Phone, SECOND, World, accepted, held, refused};
@@ -19,38 +19,38 @@ const USERS: [&str; 3] = ["alice", "bob", "carol"];
 
 /// The world, and what everybody in it was told.
 pub(super) struct Player {
-    world: World,
-    inboxes: [InboxId; 3],
-    phones: [Option<Held>; PHONES],
+    pub(super) world: World,
+    pub(super) inboxes: [InboxId; 3],
+    pub(super) phones: [Option<Held>; PHONES],
     /// Every session there ever was.
-    sessions: Vec<SessionId>,
+    pub(super) sessions: Vec<SessionId>,
     /// Every send that was answered, with the answer.
-    sends: Vec<(Accept, Vec<(InboxId, Offset)>)>,
+    pub(super) sends: Vec<(Accept, Vec<(InboxId, Offset)>)>,
     /// Accepted messages of each inbox, by offset.
-    messages: BTreeMap<InboxId, BTreeMap<i64, Message>>,
+    pub(super) messages: BTreeMap<InboxId, BTreeMap<i64, Message>>,
     /// What some device of each inbox acknowledged.
-    delivered: BTreeMap<InboxId, i64>,
+    pub(super) delivered: BTreeMap<InboxId, i64>,
     /// Pushes on their way.
-    pushes: Vec<Claimed>,
-    calls: Vec<CallRecord>,
+    pub(super) pushes: Vec<Claimed>,
+    pub(super) calls: Vec<CallRecord>,
 }
 
 /// A phone and what it has acknowledged.
-struct Held {
-    phone: Phone,
-    cursor: i64,
+pub(super) struct Held {
+    pub(super) phone: Phone,
+    pub(super) cursor: i64,
 }
 
 /// A message that was accepted.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Message {
-    id: u128,
-    expires_at: Time,
+pub(super) struct Message {
+    pub(super) id: u128,
+    pub(super) expires_at: Time,
 }
 
 impl Player {
     pub(super) async fn new() -> Self {
-        let mut world = World::new().await;
+        let world = World::new().await;
         let mut inboxes = Vec::new();
         for user in USERS {
             inboxes.push(world.user(user).await);
@@ -85,7 +85,8 @@ impl Player {
                 };
                 let birth = born.then(|| self.world.birth(1));
                 let mut content = (*accept.content).clone();
-                content.expires_at = self.world.now.plus(if short { SECOND * 20 } else { DAY * 20 });
+                content.expires_at =
+                    self.world.now.plus(if short { SECOND * 20 } else { DAY * 20 });
                 content.wakes = !quiet;
                 content.urgency = if urgent { Urgency::High } else { Urgency::Normal };
                 self.send(Accept { content: content.into(), birth, ..accept }).await;
@@ -135,8 +136,7 @@ impl Player {
             Step::Untarget(phone) => {
                 let Some(held) = &self.phones[phone] else { return };
                 let number = held.phone.number;
-                let removed =
-                    self.world.store().remove_targets(number, None, self.world.now).await;
+                let removed = self.world.store().remove_targets(number, None, self.world.now).await;
                 removed.expect("removed");
             }
             Step::Credential => self.replace_credential().await,
@@ -184,9 +184,9 @@ impl Player {
         self.sends.push((Accept { birth: None, ..accept }, entries));
     }
 
-    async fn connect(&mut self, nth: usize, fetch: bool, holds: bool) {
+    pub(super) async fn connect(&mut self, nth: usize, fetch: bool, holds: bool) {
         if self.phones[nth].is_none() {
-            let platform = if nth % 2 == 0 { Platform::Android } else { Platform::Ios };
+            let platform = if nth.is_multiple_of(2) { Platform::Android } else { Platform::Ios };
             let phone = self.world.phone_of(USERS[nth / 2 % 2], platform, None).await;
             self.sessions.push(phone.session);
             let cursor = self.world.look().device(phone.number).cursor.number();
@@ -215,11 +215,12 @@ impl Player {
         self.sessions.push(phone.phone.session);
     }
 
-    async fn ack(&mut self, nth: usize, entries: usize, over_session: bool) {
+    pub(super) async fn ack(&mut self, nth: usize, entries: usize, over_session: bool) {
         let Some(phone) = &mut self.phones[nth] else { return };
         let read = self.world.read(&phone.phone, phone.cursor, entries.max(1)).await;
         // Acknowledging nothing new, and less than was acknowledged before, is allowed.
-        let offset = if entries == 0 { phone.cursor.saturating_sub(1) } else { read.read_to.number() };
+        let offset =
+            if entries == 0 { phone.cursor.saturating_sub(1) } else { read.read_to.number() };
         let session = over_session.then_some(phone.phone.session);
         let position = held(phone.phone.epoch, offset, None);
         let (acked, _) = self.world.ack_held(&phone.phone, position, session).await;
@@ -233,7 +234,7 @@ impl Player {
         }
     }
 
-    async fn replace_credential(&mut self) {
+    pub(super) async fn replace_credential(&self) {
         let added = self.world.store().add_credential(
             self.world.app,
             "fcm_service_account".to_owned(),
@@ -283,7 +284,7 @@ impl Player {
         self.calls.push(record);
     }
 
-    async fn move_call(&mut self, call: usize, nth: usize, input: usize) {
+    async fn move_call(&self, call: usize, nth: usize, input: usize) {
         let Some(record) = pick(&self.calls, call) else { return };
         let Some(held) = &self.phones[nth] else { return };
         let number = held.phone.number;
@@ -304,98 +305,6 @@ impl Player {
             now: self.world.now,
         };
         self.world.store().move_call(step).await.expect("answered");
-    }
-
-    /// Every accepted message that has not expired is readable by every device that has not
-    /// acknowledged it, once, in order; and by the first device to come, if none did.
-    pub(super) async fn everything_is_readable(&self) {
-        for held in self.phones.iter().flatten() {
-            let read = self.world.read(&held.phone, held.cursor, 1_000).await;
-            self.is_everything(held.phone.inbox, held.cursor, &read);
-        }
-        for inbox in self.inboxes {
-            let from = self.delivered.get(&inbox).copied().unwrap_or(0);
-            let at = Offset::from_number(from);
-            let read = self.world.store().read(inbox, at, 1_000, self.world.now).await;
-            self.is_everything(inbox, from, &read.expect("read").expect("there"));
-        }
-    }
-
-    fn is_everything(&self, inbox: InboxId, cursor: i64, read: &InboxRead) {
-        assert!(read.entries.is_sorted_by(|a, b| a.offset < b.offset), "in order, each once");
-        let found: Vec<_> = read
-            .entries
-            .iter()
-            .filter(|entry| matches!(entry.kind, EntryKind::Message { .. }))
-            .map(|entry| {
-                let message = Message { id: entry.id.bits(), expires_at: entry.expires_at };
-                (entry.offset.number(), message)
-            })
-            .collect();
-        let nothing = BTreeMap::new();
-        let promised: Vec<_> = self
-            .messages
-            .get(&inbox)
-            .unwrap_or(&nothing)
-            .range(cursor + 1..)
-            .filter(|(_, message)| message.expires_at > self.world.now)
-            .map(|(offset, message)| (*offset, *message))
-            .collect();
-        assert_eq!(found, promised, "{inbox} behind {cursor}");
-    }
-
-    /// All sessions end, every phone has a token nobody speaks against, and time goes on: whoever
-    /// is owed something is pushed for all of it.
-    pub(super) async fn everybody_is_woken(&mut self) {
-        for session in std::mem::take(&mut self.sessions) {
-            self.world.store().end_session(session, self.world.now).await.expect("ended");
-            self.world.look();
-        }
-        for nth in 0..PHONES {
-            let Some(held) = &self.phones[nth] else { continue };
-            let kind = match held.phone.platform {
-                Platform::Ios => TargetKind::Apns,
-                _ => TargetKind::Fcm,
-            };
-            let phone = held.phone.clone();
-            self.world.set_target(&phone, kind, &format!("good token {nth}")).await;
-        }
-        self.replace_credential().await;
-        // Longer than any pause of the ladder, shorter than the messages live.
-        let end = self.world.now.plus(DAY * 3);
-        loop {
-            for claimed in self.world.claim_due().await {
-                self.world.settle(&claimed, accepted()).await;
-            }
-            let due = self.world.store().lanes_due().await.expect("read");
-            let Some(next) = due.into_iter().map(|(_, due)| due).min() else { break };
-            if next > end {
-                break;
-            }
-            self.world.now = next.max(self.world.now.plus(SECOND));
-        }
-        let snapshot = self.world.look();
-        for device in &snapshot.devices {
-            if let Some(owed) = snapshot.owed(device, self.world.now) {
-                let pushed = snapshot.wake(device.number).map(|wake| wake.pushed);
-                assert!(pushed >= Some(owed), "{}: {pushed:?} of {owed:?}", device.number);
-            }
-        }
-    }
-
-    /// Every phone connects, reads to the head and acknowledges: nothing is left open.
-    pub(super) async fn everybody_gets_everything(&mut self) {
-        for nth in 0..PHONES {
-            if self.phones[nth].is_none() {
-                continue;
-            }
-            self.connect(nth, false, true).await;
-            self.everything_is_readable().await;
-            self.ack(nth, 1_000, true).await;
-        }
-        let snapshot = self.world.look();
-        let open: Vec<_> = snapshot.wakes.iter().filter(|wake| wake.call == 0).collect();
-        assert!(open.is_empty(), "{open:?}");
     }
 }
 

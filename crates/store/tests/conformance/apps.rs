@@ -1,0 +1,123 @@
+//! What belongs to an app: keys, credentials, settings, users and their tokens.
+
+use std::time::Duration;
+
+use domain::{AppId, KeyId};
+use store::model::{ApiKey, DeviceIdentity, UserToken};
+
+use super::world::{DAY, NOON, SECOND, World, digest};
+
+const NOBODYS: AppId = AppId::from_number(99);
+
+#[tokio::test]
+async fn what_an_app_is_given_it_keeps_and_no_other_has() {
+    let mut world = World::new().await;
+    let other = world.store().add_app("other".to_owned(), NOON).await.expect("added");
+    let apps = world.store().apps().await.expect("read");
+    assert_eq!(apps.iter().map(|app| app.id).collect::<Vec<_>>(), [world.app, other.id]);
+    assert_eq!(world.store().app(other.id).await.expect("read"), Some(other.clone()));
+    assert_eq!(world.store().app(NOBODYS).await.expect("read"), None);
+    // Keys.
+    let add = async |world: &World, app, n| {
+        let added = world.store().add_key(app, format!("key {n}"), digest(n), NOON);
+        added.await.expect("added")
+    };
+    assert_eq!(add(&world, NOBODYS, 1).await, None);
+    let key: ApiKey = add(&world, world.app, 1).await.expect("the app is there");
+    world.restart().await;
+    assert_eq!(world.store().key_by_hash(digest(1)).await.expect("read"), Some(key.clone()));
+    assert_eq!(world.store().keys(world.app).await.expect("read"), std::slice::from_ref(&key));
+    assert!(world.store().keys(other.id).await.expect("read").is_empty());
+    assert!(!world.store().remove_key(other.id, key.id).await.expect("removed"));
+    assert!(!world.store().remove_key(world.app, KeyId::from_number(77)).await.expect("removed"));
+    assert!(world.store().remove_key(world.app, key.id).await.expect("removed"));
+    assert_eq!(world.store().key_by_hash(digest(1)).await.expect("read"), None);
+    // Credentials.
+    let add = async |world: &World, app, n: u8| {
+        let kind = "apns_key".to_owned();
+        let added = world.store().add_credential(app, kind, "{}".to_owned(), vec![n], NOON);
+        added.await.expect("added").0
+    };
+    assert_eq!(add(&world, NOBODYS, 1).await, None);
+    let first = add(&world, world.app, 1).await.expect("added");
+    let second = add(&world, world.app, 2).await.expect("added");
+    let others = add(&world, other.id, 3).await.expect("added");
+    world.restart().await;
+    let listed = async |app| world.store().credentials(app).await.expect("read");
+    assert_eq!(listed(Some(world.app)).await, [second.clone(), first.clone()]);
+    assert_eq!(listed(None).await, [others.clone(), second, first.clone()]);
+    let removed = world.store().remove_credential(world.app, others.id).await;
+    assert!(!removed.expect("answered"), "another app's");
+    let removed = world.store().remove_credential(world.app, first.id).await;
+    assert!(removed.expect("answered"));
+}
+
+#[tokio::test]
+async fn settings_are_an_apps_own_and_outlive_the_process() {
+    let mut world = World::new().await;
+    let other = world.store().add_app("other".to_owned(), NOON).await.expect("added").id;
+    let before = world.store().settings(other).await.expect("read").expect("the app's");
+    let mut settings = before.clone();
+    settings.sound = "none".to_owned();
+    settings.default_ttl_s = 60;
+    settings.policy.climb_after = Duration::from_secs(7);
+    settings.policy.repeats = vec![Duration::from_secs(9)];
+    settings.policy.first_rung = domain::FirstRung::Alert;
+    let (set, _) =
+        world.store().set_settings(world.app, settings.clone(), world.now).await.expect("set");
+    assert!(set);
+    let (set, _) =
+        world.store().set_settings(NOBODYS, settings.clone(), world.now).await.expect("answered");
+    assert!(!set);
+    world.restart().await;
+    assert_eq!(world.store().settings(world.app).await.expect("read"), Some(settings));
+    assert_eq!(world.store().settings(other).await.expect("read"), Some(before));
+    assert_eq!(world.store().settings(NOBODYS).await.expect("read"), None);
+}
+
+#[tokio::test]
+async fn a_user_is_made_once_and_its_tokens_end() {
+    let mut world = World::new().await;
+    let other = world.store().add_app("other".to_owned(), NOON).await.expect("added").id;
+    let alice = world.user("alice").await;
+    assert_eq!(world.user("alice").await, alice);
+    let elsewhere = world.store().ensure_user(other, "alice".to_owned(), NOON).await;
+    assert_ne!(elsewhere.expect("made"), Some(alice), "users of two apps are two");
+    let made = world.store().ensure_user(NOBODYS, "alice".to_owned(), NOON).await;
+    assert_eq!(made.expect("answered"), None);
+    let find = async |user: &str| world.store().user(world.app, user.to_owned()).await;
+    assert_eq!(find("alice").await.expect("read"), Some(alice));
+    assert_eq!(find("Alice").await.expect("read"), None);
+    let expires_at = NOON.plus(DAY);
+    world.store().add_user_token(digest(1), alice, expires_at).await.expect("kept");
+    let token = async |world: &World| world.store().user_token(digest(1)).await.expect("read");
+    let expected = UserToken { app: world.app, inbox: alice, user: "alice".to_owned(), expires_at };
+    world.pass(DAY + SECOND);
+    assert_eq!(token(&world).await, Some(expected), "an expired one can be told from a wrong one");
+    world.store().sweep(0, world.now).await.expect("swept");
+    assert_eq!(token(&world).await, None);
+}
+
+#[tokio::test]
+async fn a_device_is_found_by_its_name_and_by_its_secret() {
+    let mut world = World::new().await;
+    let alice = world.phone("alice").await;
+    world.send("alice").await;
+    world.ack(&alice, 1).await;
+    let expected = DeviceIdentity {
+        app: world.app,
+        device: alice.number,
+        name: alice.name.clone(),
+        inbox: alice.inbox,
+        user: "alice".to_owned(),
+        cursor: domain::Offset::from_number(1),
+    };
+    let secret = alice.secret.expect("it was given one");
+    let found = world.store().device_by_secret(secret).await.expect("read");
+    assert_eq!(found, Some(expected.clone()));
+    let found = world.store().device_by_name(world.app, alice.name.clone()).await.expect("read");
+    assert_eq!(found, Some(expected));
+    assert_eq!(world.store().device_by_secret([3; 32]).await.expect("read"), None);
+    let found = world.store().device_by_name(NOBODYS, alice.name.clone()).await.expect("read");
+    assert_eq!(found, None);
+}

@@ -110,7 +110,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 150,
+        cases: 100,
         // The smallest failing history is printed; a saved one belongs into a scenario.
         failure_persistence: None,
         ..ProptestConfig::default()

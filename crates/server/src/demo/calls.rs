@@ -62,6 +62,7 @@ pub(super) async fn cancelled(stage: &Stage) -> Result<String> {
     let trouble = stage.world.apns().trouble();
     let before = stage.world.apns().counts().failed_handshakes;
     trouble.alert_next(10_000, INTERNAL_ERROR);
+    stage.note("APNs", "takes no connection");
     let call = caller.start_call("karl", "Somebody impatient");
     stage
         .world
@@ -72,6 +73,7 @@ pub(super) async fn cancelled(stage: &Stage) -> Result<String> {
     call.cancel();
     over(&caller, CallEndReason::Cancelled).await?;
     trouble.clear();
+    stage.note("APNs", "is back");
     // The missed call's own push shows that pushes get through again.
     push_since(&iphone, mark).await?;
     let missed =

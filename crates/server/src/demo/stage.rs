@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use domain::Time;
 use sim::phone::{Held, Logged, Phone, PhoneEvent, Platform, Via};
 use sim::world::{Tuning, World, WorldOptions};
 use sim::{Fate, SeenPush};
@@ -44,6 +45,8 @@ pub(super) struct Stage {
 /// What the printer gets.
 enum Line {
     Event(Arc<str>, Box<Logged>),
+    /// What happens to the server or the push services, by the scene's own hand.
+    Note(&'static str, &'static str, Time),
     End,
 }
 
@@ -114,14 +117,28 @@ impl Stage {
         let mut printer = JoinSet::new();
         printer.spawn(async move {
             let mut lines = lines.lock().await;
-            while let Some(Line::Event(name, logged)) = lines.recv().await {
-                if let Some(text) = say(&logged.event) {
-                    let at = logged.at.as_microsecond().saturating_sub(started.as_micros()) / 1_000;
-                    anstream::println!("    {DIM}{at:>6} ms{DIM:#}  {BOLD}{name:<16}{BOLD:#} {text}");
-                }
+            loop {
+                let (name, text, at) = match lines.recv().await {
+                    Some(Line::Event(name, logged)) => match say(&logged.event) {
+                        Some(text) => (name, text, logged.at.as_microsecond()),
+                        None => continue,
+                    },
+                    Some(Line::Note(name, text, at)) => {
+                        (Arc::from(name), text.to_owned(), at.as_micros())
+                    }
+                    Some(Line::End) | None => return,
+                };
+                let at = at.saturating_sub(started.as_micros()) / 1_000;
+                anstream::println!("    {DIM}{at:>6} ms{DIM:#}  {BOLD}{name:<16}{BOLD:#} {text}");
             }
         });
         Trace { end: self.trace.clone(), printer }
+    }
+
+    /// Says what the scene does to the server or to a push service.
+    pub(super) fn note(&self, who: &'static str, what: &'static str) {
+        // The printer outlives the scene.
+        let _printed = self.trace.send(Line::Note(who, what, Clock::system().now()));
     }
 
     /// A phone that is logged in and on the screen.

@@ -12,6 +12,7 @@ pub(super) async fn token_gone(stage: &Stage) -> Result<String> {
     let pixel = stage.sleeping("lena", Platform::Android, "lena's Pixel").await?;
     let token = iphone.push_token(TargetKindName::Apns).context("the iPhone has no token")?;
     stage.world.devices().unregister(&token);
+    stage.note("APNs", "forgets the iPhone's token");
     let mark = pixel.mark();
     let accepted = sender.send("lena", "To both of you").await?;
     push_since(&pixel, mark).await.context("the other device")?;
@@ -48,13 +49,16 @@ pub(super) async fn server_killed(stage: &Stage) -> Result<String> {
     // Google hangs up on every request, so that nothing can be pushed before the kill.
     let trouble = stage.world.fcm().trouble();
     trouble.close_next(10_000);
+    stage.note("FCM", "hangs up on every request");
     let mark = phone.mark();
     sender.send("mona", "Survives a SIGKILL").await?;
     stage.world.kill().await?;
+    stage.note("the server", "SIGKILL");
     let before = stage.pushes(&phone).len();
     ensure!(before == 0, "{before} pushes before the kill; the scene shows nothing");
     trouble.clear();
     stage.world.start_server().await?;
+    stage.note("the server", "is up again");
     push_since(&phone, mark).await?;
     let woken = |event: &PhoneEvent| matches!(event, PhoneEvent::Connected { woken_by: Some(_), .. });
     phone.wait_since(mark, woken, PATIENCE).await.context("the phone did not connect")?;

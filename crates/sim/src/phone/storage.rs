@@ -119,7 +119,10 @@ impl Storage {
         let held = Held {
             id: message.id.clone(),
             from: message.from.clone(),
-            body: readable(message.body.get()),
+            body: match &message.missed_call {
+                Some(missed) => format!("Missed call from {}", missed.caller_name),
+                None => readable(message.body.get()),
+            },
             epoch: message.position.epoch.clone(),
             offset,
             sent_at: message.sent_at,

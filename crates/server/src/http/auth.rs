@@ -1,0 +1,172 @@
+//! Who asks: keys show their kind, and the wrong kind is named.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Path, RawPathParams};
+use domain::{AppId, KeyId};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use store::model::DeviceIdentity;
+
+use super::problem::{Problem, ProblemCode};
+use crate::accept::storage_problem;
+use crate::node::Node;
+use crate::secret::{KeyKind, KeyText, SecretError};
+
+/// The header that proves a device beside its user's token.
+const DEVICE_SECRET: &str = "reveille-device-secret";
+
+/// The operator of the server.
+pub(super) struct Admin;
+
+/// The back end of an app.
+pub(super) struct AppKey {
+    /// Its app.
+    pub(super) app: AppId,
+    /// The key it used.
+    pub(super) key: KeyId,
+}
+
+/// The app named in the path, asked for by its own back end or by the operator.
+pub(super) struct OwnApp(pub(super) AppId);
+
+/// A device, by its secret alone or beside its user's token.
+pub(super) struct Me {
+    /// The device.
+    pub(super) device: DeviceIdentity,
+}
+
+impl FromRequestParts<Arc<Node>> for Admin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
+        let key = bearer(&parts.headers)?;
+        expect_kind(&key, KeyKind::Admin)?;
+        check_admin(node, &key)
+    }
+}
+
+impl FromRequestParts<Arc<Node>> for AppKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
+        let key = bearer(&parts.headers)?;
+        expect_kind(&key, KeyKind::App)?;
+        app_key(node, &key).await
+    }
+}
+
+impl FromRequestParts<Arc<Node>> for OwnApp {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
+        let key = bearer(&parts.headers)?;
+        let params = RawPathParams::from_request_parts(parts, node).await;
+        let named = params.ok().and_then(|params| {
+            params.iter().find(|(name, _)| *name == "app").and_then(|(_, id)| AppId::parse(id))
+        });
+        // An app of somebody else's and one that does not exist look the same.
+        let unknown = || Problem::new(ProblemCode::NotFound, "no such app for this key");
+        match key.kind() {
+            KeyKind::App => {
+                let own = app_key(node, &key).await?.app;
+                named.filter(|app| *app == own).map(Self).ok_or_else(unknown)
+            }
+            KeyKind::Admin => {
+                check_admin(node, &key)?;
+                let app = named.ok_or_else(unknown)?;
+                let found = node.store.app(app).await.map_err(storage_problem)?;
+                found.map(|app| Self(app.id)).ok_or_else(unknown)
+            }
+            given @ (KeyKind::User | KeyKind::Device) => Err(wrong_kind(given, KeyKind::App)),
+        }
+    }
+}
+
+impl FromRequestParts<Arc<Node>> for Me {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
+        let bearer = parts.headers.get(AUTHORIZATION).map(|_| bearer(&parts.headers)).transpose()?;
+        let beside = match parts.headers.get(DEVICE_SECRET) {
+            None => None,
+            Some(value) => {
+                let text = value.to_str().unwrap_or_default();
+                let key = KeyText::parse_kind(text, KeyKind::Device);
+                Some(key.map_err(|error| Problem::from(&error))?)
+            }
+        };
+        let secret = match (&bearer, beside) {
+            (_, Some(secret)) => secret,
+            (Some(key), None) if key.kind() == KeyKind::Device => key.clone(),
+            _ => {
+                return Err(Problem::new(
+                    ProblemCode::Unauthorized,
+                    "send the device secret in the header `Reveille-Device-Secret`; \
+                     a device gets it when it first connects",
+                ));
+            }
+        };
+        let device = node.store.device_by_secret(*secret.hash().as_bytes()).await;
+        let device = device.map_err(storage_problem)?.ok_or_else(|| {
+            Problem::new(
+                ProblemCode::Unauthorized,
+                "the device secret is unknown; connect with a user token to get a new one",
+            )
+        })?;
+        if let Some(token) = bearer.filter(|key| key.kind() != KeyKind::Device) {
+            expect_kind(&token, KeyKind::User)?;
+            let token = crate::session::authenticate(node, token.expose()).await?;
+            if token.inbox != device.inbox {
+                return Err(Problem::new(
+                    ProblemCode::Forbidden,
+                    "the user token and the device secret belong to different users",
+                ));
+            }
+        }
+        Ok(Self { device })
+    }
+}
+
+/// The one path parameter of a route, decoded.
+pub(super) type Named = Path<String>;
+
+fn bearer(headers: &HeaderMap) -> Result<KeyText, Problem> {
+    let value = headers.get(AUTHORIZATION).ok_or_else(|| {
+        Problem::new(ProblemCode::Unauthorized, "send a key in `Authorization: Bearer …`")
+    })?;
+    let text = value.to_str().ok().and_then(|value| {
+        let (scheme, key) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
+    });
+    let text = text.ok_or_else(|| {
+        Problem::new(ProblemCode::Unauthorized, "the header must read `Authorization: Bearer …`")
+    })?;
+    KeyText::parse(text).map_err(|error| Problem::from(&error))
+}
+
+fn expect_kind(key: &KeyText, wanted: KeyKind) -> Result<(), Problem> {
+    if key.kind() == wanted { Ok(()) } else { Err(wrong_kind(key.kind(), wanted)) }
+}
+
+fn wrong_kind(given: KeyKind, wanted: KeyKind) -> Problem {
+    Problem::from(&SecretError::WrongKind { given, wanted })
+}
+
+fn check_admin(node: &Node, key: &KeyText) -> Result<Admin, Problem> {
+    if key.hash() == node.admin_key {
+        return Ok(Admin);
+    }
+    Err(Problem::new(
+        ProblemCode::Unauthorized,
+        "this is not the admin key of this server; it is in the file admin.key of the data folder",
+    ))
+}
+
+async fn app_key(node: &Node, key: &KeyText) -> Result<AppKey, Problem> {
+    let found = node.store.key_by_hash(*key.hash().as_bytes()).await.map_err(storage_problem)?;
+    found.map(|found| AppKey { app: found.app, key: found.id }).ok_or_else(|| {
+        Problem::new(ProblemCode::Unauthorized, "the key is unknown, or was taken back")
+    })
+}

@@ -1,0 +1,105 @@
+//! The body of a request: JSON, declared as such, within the limit, and understood to the last
+//! field.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::rejection::BytesRejection;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+use wire::limits;
+
+use super::problem::{Problem, ProblemCode};
+use crate::node::Node;
+
+/// A JSON body.
+pub(super) struct Body<T>(pub(super) T);
+
+/// The parameters behind the `?`.
+pub(super) struct Params<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<Node>> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, node: &Arc<Node>) -> Result<Self, Problem> {
+        let declared = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let json = declared.is_some_and(|declared| {
+            let kind = declared.split(';').next().unwrap_or_default().trim();
+            kind.eq_ignore_ascii_case("application/json")
+        });
+        if !json {
+            return Err(Problem::new(
+                ProblemCode::UnsupportedMediaType,
+                "send the body as JSON with `Content-Type: application/json`",
+            ));
+        }
+        let bytes = Bytes::from_request(request, node).await.map_err(unreadable)?;
+        parse(&bytes).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Node>> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
+        let params = Query::<T>::from_request_parts(parts, node).await;
+        params.map(|Query(params)| Self(params)).map_err(|error| {
+            let detail = format!("the parameters behind `?` are not as expected: {}", error.body_text());
+            Problem::new(ProblemCode::InvalidField, detail)
+        })
+    }
+}
+
+/// Parses a JSON body; the error says where.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let malformed = |place: String, error: serde_json::Error| {
+        let at = if place == "." { String::new() } else { format!("at `{place}`: ") };
+        Problem::new(ProblemCode::MalformedJson, format!("{at}{error}"))
+    };
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let place = error.path().to_string();
+        malformed(place, error.into_inner())
+    })?;
+    json.end().map_err(|error| malformed(".".to_owned(), error))?;
+    Ok(value)
+}
+
+fn unreadable(error: BytesRejection) -> Problem {
+    if error.status() == http::StatusCode::PAYLOAD_TOO_LARGE {
+        let most = limits::HTTP_BODY_BYTES;
+        return Problem::new(
+            ProblemCode::BodyTooLarge,
+            format!("the body has more than {most} bytes; send less at once"),
+        );
+    }
+    Problem::new(ProblemCode::MalformedJson, "the body did not arrive whole; send it again")
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::http::{AppCreate, MessageCreate};
+
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_body_is_said_with_its_place() {
+        let table = [
+            ("", "EOF"),
+            ("[]", "invalid type"),
+            (r#"{"name": 7}"#, "at `name`"),
+            (r#"{"name": "a", "nme": 1}"#, "unknown field `nme`"),
+            (r#"{"name": "a"} x"#, "trailing characters"),
+        ];
+        for (text, says) in table {
+            let problem = parse::<AppCreate>(text.as_bytes()).map(|_| ()).unwrap_err();
+            assert_eq!(problem.code(), ProblemCode::MalformedJson, "{text}");
+            assert!(problem.detail().contains(says), "{text}: {}", problem.detail());
+        }
+        let nested = br#"{"to": ["a", 1], "body": 1}"#;
+        let problem = parse::<MessageCreate>(nested).map(|_| ()).unwrap_err();
+        assert!(problem.detail().contains("to[1]"), "{}", problem.detail());
+    }
+}

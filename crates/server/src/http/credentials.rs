@@ -1,0 +1,69 @@
+//! Credentials: files come in, facts go out, never the files.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::IntoResponse;
+use domain::CredentialId;
+use http::StatusCode;
+use wire::http::{CredentialUpload, Page};
+
+use super::auth::OwnApp;
+use super::body::Body;
+use super::problem::{Problem, ProblemCode};
+use crate::accept::storage_problem;
+use crate::node::Node;
+use crate::to_wire;
+
+/// `POST /v1/apps/{app}/credentials`: parsed, checked, sealed; pushes that waited for it go.
+pub(super) async fn upload(
+    State(node): State<Arc<Node>>,
+    OwnApp(app): OwnApp,
+    Body(body): Body<CredentialUpload>,
+) -> Result<impl IntoResponse, Problem> {
+    let taken = crate::credentials::upload(&node, app, body).await?;
+    let shown = wire::http::Credential { warnings: taken.warnings, ..shown(taken.credential)? };
+    Ok((StatusCode::CREATED, Json(shown)))
+}
+
+/// `GET /v1/apps/{app}/credentials`: newest first.
+pub(super) async fn list(
+    State(node): State<Arc<Node>>,
+    OwnApp(app): OwnApp,
+) -> Result<Json<Page<wire::http::Credential>>, Problem> {
+    let credentials = node.store.credentials(Some(app)).await.map_err(storage_problem)?;
+    let items = credentials.into_iter().map(shown).collect::<Result<_, _>>()?;
+    Ok(Json(Page { items, next: None }))
+}
+
+/// `DELETE /v1/apps/{app}/credentials/{credential}`: pushes on their way end with it.
+pub(super) async fn delete(
+    State(node): State<Arc<Node>>,
+    OwnApp(app): OwnApp,
+    Path((_, credential)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let unknown = || Problem::new(ProblemCode::NotFound, "the app has no such credential");
+    let credential = CredentialId::parse(&credential).ok_or_else(unknown)?;
+    let removed = node.store.remove_credential(app, credential).await.map_err(storage_problem)?;
+    if !removed {
+        return Err(unknown());
+    }
+    node.clients.reload(&node, app).await.map_err(storage_problem)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn shown(credential: store::model::Credential) -> Result<wire::http::Credential, Problem> {
+    let damaged = |_| {
+        tracing::error!(credential.id = %credential.id, "a credential's facts are no JSON");
+        Problem::internal()
+    };
+    let word = serde_json::Value::String(credential.kind.clone());
+    Ok(wire::http::Credential {
+        id: credential.id.to_string(),
+        kind: serde_json::from_value(word).map_err(damaged)?,
+        facts: serde_json::from_str(&credential.facts).map_err(damaged)?,
+        warnings: Vec::new(),
+        created_at: to_wire::time(credential.created_at),
+    })
+}

@@ -1,0 +1,155 @@
+//! An app's settings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use domain::FirstRung;
+use store::model::Settings;
+
+use super::auth::OwnApp;
+use super::body::Body;
+use super::problem::{Problem, ProblemCode};
+use crate::accept::{LONGEST_TTL, storage_problem};
+use crate::node::Node;
+
+/// Repeats of an alert at most.
+const REPEATS: usize = 8;
+
+/// `GET /v1/apps/{app}/settings`: all of them.
+pub(super) async fn show(
+    State(node): State<Arc<Node>>,
+    OwnApp(app): OwnApp,
+) -> Result<Json<wire::http::Settings>, Problem> {
+    let settings = node.store.settings(app).await.map_err(storage_problem)?;
+    settings.map(|settings| Json(shown(settings))).ok_or_else(no_app)
+}
+
+/// `PATCH /v1/apps/{app}/settings`: those that are given; open wakes look again.
+pub(super) async fn change(
+    State(node): State<Arc<Node>>,
+    OwnApp(app): OwnApp,
+    Body(body): Body<wire::http::Settings>,
+) -> Result<Json<wire::http::Settings>, Problem> {
+    let settings = node.store.settings(app).await.map_err(storage_problem)?;
+    let changed = merge(settings.ok_or_else(no_app)?, body)?;
+    let kept = node.store.set_settings(app, changed.clone(), node.clock.now()).await;
+    let (kept, effects) = kept.map_err(storage_problem)?;
+    node.settings_cache.forget(app);
+    node.carry_out(effects);
+    if kept { Ok(Json(shown(changed))) } else { Err(no_app()) }
+}
+
+/// Takes over what is given, each field within its range.
+fn merge(mut settings: Settings, body: wire::http::Settings) -> Result<Settings, Problem> {
+    let policy = &mut settings.policy;
+    if let Some(enabled) = body.push_enabled {
+        policy.push_enabled = enabled;
+    }
+    if let Some(background) = body.background_push {
+        policy.first_rung =
+            if background { FirstRung::Background } else { FirstRung::Alert };
+    }
+    if let Some(seconds) = body.climb_after {
+        policy.climb_after = within("climb_after", seconds, 1, 3_600)?;
+    }
+    if let Some(repeats) = body.repeat_after {
+        if repeats.len() > REPEATS {
+            return Err(Problem::invalid_field(
+                "repeat_after",
+                format!("{} repeats are given, {REPEATS} are allowed", repeats.len()),
+            ));
+        }
+        let pauses = repeats.into_iter().map(|seconds| within("repeat_after", seconds, 1, 604_800));
+        policy.repeats = pauses.collect::<Result<_, _>>()?;
+    }
+    if let Some(seconds) = body.ring_time {
+        policy.ring_time = within("ring_time", seconds, 5, 120)?;
+    }
+    if let Some(seconds) = body.default_ttl {
+        let most = u32::try_from(LONGEST_TTL.as_secs()).unwrap_or(u32::MAX);
+        within("default_ttl", seconds, 1, most)?;
+        settings.default_ttl_s = seconds;
+    }
+    if let Some(collapse) = body.collapse_notifications {
+        settings.collapse_notifications = collapse;
+    }
+    if let Some(production) = body.sandbox_to_production {
+        settings.sandbox_to_production = production;
+    }
+    let texts = [
+        ("sound", body.sound, &mut settings.sound, 64),
+        ("alert_title", body.alert_title, &mut settings.alert_title, wire::limits::PUSH_TEXT_BYTES),
+        ("alert_body", body.alert_body, &mut settings.alert_body, wire::limits::PUSH_TEXT_BYTES),
+    ];
+    for (field, given, kept, most) in texts {
+        if let Some(text) = given {
+            if text.is_empty() || text.len() > most {
+                return Err(Problem::invalid_field(field, format!("give 1 to {most} bytes")));
+            }
+            *kept = text;
+        }
+    }
+    Ok(settings)
+}
+
+fn within(field: &'static str, seconds: u32, least: u32, most: u32) -> Result<Duration, Problem> {
+    if (least..=most).contains(&seconds) {
+        return Ok(Duration::from_secs(u64::from(seconds)));
+    }
+    Err(Problem::invalid_field(field, format!("{seconds} s is given; give {least} to {most} seconds")))
+}
+
+fn shown(settings: Settings) -> wire::http::Settings {
+    let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+    let policy = settings.policy;
+    wire::http::Settings {
+        push_enabled: Some(policy.push_enabled),
+        background_push: Some(policy.first_rung == FirstRung::Background),
+        sound: Some(settings.sound),
+        collapse_notifications: Some(settings.collapse_notifications),
+        sandbox_to_production: Some(settings.sandbox_to_production),
+        climb_after: Some(seconds(policy.climb_after)),
+        repeat_after: Some(policy.repeats.into_iter().map(seconds).collect()),
+        ring_time: Some(seconds(policy.ring_time)),
+        default_ttl: Some(settings.default_ttl_s),
+        alert_title: Some(settings.alert_title),
+        alert_body: Some(settings.alert_body),
+    }
+}
+
+fn no_app() -> Problem {
+    Problem::new(ProblemCode::NotFound, "no such app for this key")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_field_has_its_range_and_what_is_not_given_stays() {
+        let given = |body| merge(Settings::default(), body);
+        let empty = wire::http::Settings::default;
+        assert_eq!(given(empty()).unwrap(), Settings::default());
+        let changed = given(wire::http::Settings { climb_after: Some(5), ..empty() }).unwrap();
+        assert_eq!(changed.policy.climb_after, Duration::from_secs(5));
+        assert_eq!(changed.policy.repeats, Settings::default().policy.repeats);
+        let refused = [
+            ("climb_after", wire::http::Settings { climb_after: Some(0), ..empty() }),
+            ("climb_after", wire::http::Settings { climb_after: Some(3_601), ..empty() }),
+            ("repeat_after", wire::http::Settings { repeat_after: Some(vec![60; 9]), ..empty() }),
+            ("repeat_after", wire::http::Settings { repeat_after: Some(vec![0]), ..empty() }),
+            ("ring_time", wire::http::Settings { ring_time: Some(4), ..empty() }),
+            ("default_ttl", wire::http::Settings { default_ttl: Some(0), ..empty() }),
+            ("sound", wire::http::Settings { sound: Some(String::new()), ..empty() }),
+            ("alert_body", wire::http::Settings { alert_body: Some("x".repeat(1_025)), ..empty() }),
+        ];
+        for (field, body) in refused {
+            let problem: wire::Problem = given(body).unwrap_err().into();
+            assert_eq!(problem.field.as_deref(), Some(field));
+        }
+        // What is shown can be given back.
+        assert_eq!(given(shown(Settings::default())).unwrap(), Settings::default());
+    }
+}

@@ -1,0 +1,168 @@
+//! Users, as their app's back end sees them: tokens, devices, push targets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::IntoResponse;
+use domain::TargetKind;
+use http::StatusCode;
+use store::model::{DeviceIdentity, OpenWake};
+use wire::http::{Device, Page, Target, TargetPut, UserToken, UserTokenCreate, WakeState};
+
+use super::auth::{AppKey, Named};
+use super::body::Body;
+use super::problem::{Problem, ProblemCode};
+use crate::accept::{check_name, storage_problem};
+use crate::node::Node;
+use crate::secret::{KeyKind, KeyText, token_hash};
+use crate::{from_wire, targets, to_wire};
+
+/// How long a user token is good for when nothing is said: one day.
+const TOKEN_TTL: u32 = 86_400;
+/// The longest: 90 days.
+const LONGEST_TOKEN_TTL: u32 = 90 * 86_400;
+
+/// `POST /v1/users/{user}/tokens`: a token for the user's app; makes the user if it is new.
+pub(super) async fn create_token(
+    State(node): State<Arc<Node>>,
+    key: AppKey,
+    Path(user): Named,
+    Body(body): Body<UserTokenCreate>,
+) -> Result<impl IntoResponse, Problem> {
+    check_name("user", &user)?;
+    let ttl = body.ttl.unwrap_or(TOKEN_TTL);
+    if !(1..=LONGEST_TOKEN_TTL).contains(&ttl) {
+        return Err(Problem::invalid_field("ttl", format!("give 1 to {LONGEST_TOKEN_TTL} seconds (90 days)")));
+    }
+    let now = node.clock.now();
+    let inbox = node.store.ensure_user(key.app, user.clone(), now).await.map_err(storage_problem)?;
+    let inbox = inbox.ok_or_else(Problem::internal)?;
+    let token = KeyText::generate(KeyKind::User);
+    let expires_at = now.plus(Duration::from_secs(u64::from(ttl)));
+    let kept = node.store.add_user_token(*token.hash().as_bytes(), inbox, expires_at).await;
+    kept.map_err(storage_problem)?;
+    let shown = UserToken {
+        token: token.expose().to_owned(),
+        user,
+        expires_at: to_wire::time(expires_at),
+    };
+    Ok((StatusCode::CREATED, Json(shown)))
+}
+
+/// `GET /v1/users/{user}/devices`: live or asleep, push targets masked, open wakes.
+pub(super) async fn devices(
+    State(node): State<Arc<Node>>,
+    key: AppKey,
+    Path(user): Named,
+) -> Result<Json<Page<Device>>, Problem> {
+    let inbox = node.store.user(key.app, user).await.map_err(storage_problem)?;
+    let inbox = inbox.ok_or_else(unknown_user)?;
+    let devices = node.store.devices(inbox).await.map_err(storage_problem)?;
+    Ok(Json(Page { items: devices.into_iter().map(shown).collect(), next: None }))
+}
+
+/// `PUT /v1/users/{user}/devices/{device}/targets/{kind}`.
+pub(super) async fn put_target(
+    State(node): State<Arc<Node>>,
+    key: AppKey,
+    Path((user, device, kind)): Path<(String, String, String)>,
+    Body(body): Body<TargetPut>,
+) -> Result<Json<wire::PushTarget>, Problem> {
+    let device = find(&node, &key, &user, device).await?;
+    set(&node, &device, &kind, body).await.map(Json)
+}
+
+/// `DELETE /v1/users/{user}/devices/{device}/targets/{kind}`.
+pub(super) async fn delete_target(
+    State(node): State<Arc<Node>>,
+    key: AppKey,
+    Path((user, device, kind)): Path<(String, String, String)>,
+) -> Result<StatusCode, Problem> {
+    let device = find(&node, &key, &user, device).await?;
+    remove(&node, &device, &kind).await
+}
+
+/// Sets a push target of a device.
+pub(super) async fn set(
+    node: &Arc<Node>,
+    device: &DeviceIdentity,
+    kind: &str,
+    body: TargetPut,
+) -> Result<wire::PushTarget, Problem> {
+    let wanted = targets::Wanted {
+        kind: parse_kind(kind)?,
+        token: body.token,
+        environment: body.environment.map(from_wire::environment),
+        app_id: body.app_id,
+    };
+    targets::set(node, device.app, device.device, wanted).await
+}
+
+/// Removes a push target of a device.
+pub(super) async fn remove(
+    node: &Arc<Node>,
+    device: &DeviceIdentity,
+    kind: &str,
+) -> Result<StatusCode, Problem> {
+    let removed = targets::remove(node, device.device, Some(parse_kind(kind)?)).await?;
+    if removed {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Problem::new(ProblemCode::NotFound, "the device has no push target of this kind"))
+}
+
+fn parse_kind(kind: &str) -> Result<TargetKind, Problem> {
+    TargetKind::parse(kind).ok_or_else(|| {
+        Problem::invalid_field("kind", "give `fcm`, `apns`, `apns_voip` or `webpush`")
+    })
+}
+
+async fn find(
+    node: &Node,
+    key: &AppKey,
+    user: &str,
+    device: String,
+) -> Result<DeviceIdentity, Problem> {
+    let found = node.store.device_by_name(key.app, device).await.map_err(storage_problem)?;
+    found.filter(|device| device.user == user).ok_or_else(|| {
+        Problem::new(ProblemCode::NotFound, "the user has no such device; it must have connected once")
+    })
+}
+
+fn shown(device: store::model::Device) -> Device {
+    Device {
+        id: device.name,
+        platform: to_wire::platform(device.platform),
+        live: device.live,
+        cursor: to_wire::position(device.epoch, device.cursor),
+        last_seen_at: Some(to_wire::time(device.last_seen_at)),
+        targets: device.targets.into_iter().map(shown_target).collect(),
+        wakes: device.wakes.into_iter().map(shown_wake).collect(),
+    }
+}
+
+fn shown_target(target: store::model::Target) -> Target {
+    Target {
+        kind: to_wire::target_kind(target.kind),
+        token_hash: token_hash(&target.token),
+        app_id: target.app_id,
+        environment: target.environment.map(to_wire::environment),
+        registered_at: to_wire::time(target.registered_at),
+    }
+}
+
+fn shown_wake(open: OpenWake) -> WakeState {
+    WakeState {
+        id: open.id.to_string(),
+        kind: if open.call { "call" } else { "message" }.to_owned(),
+        rung: open.wake.rung.as_str().to_owned(),
+        reason: open.wake.reason.as_str().to_owned(),
+        due_at: open.wake.due().map(to_wire::time),
+    }
+}
+
+fn unknown_user() -> Problem {
+    Problem::new(ProblemCode::UnknownUser, "the app has no such user; make a user token for them first")
+}

@@ -1,0 +1,21 @@
+//! The whole server as a real process, with phones, push services and rude clients around it.
+
+mod push_log;
+mod rude_clients;
+mod secrets;
+mod starting;
+
+use std::time::Duration;
+
+use sim::world::{World, WorldOptions};
+
+/// How long a journey waits for anything; generous, the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The server this binary was built with.
+const SERVER: &str = env!("CARGO_BIN_EXE_reveille");
+
+/// A world with the server in it.
+async fn world() -> World {
+    World::start(WorldOptions::new(SERVER)).await.expect("the world starts")
+}

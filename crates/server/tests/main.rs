@@ -1,0 +1,3 @@
+//! The server as the outside sees it: one binary, so that it links once.
+
+mod journeys;

@@ -34,6 +34,8 @@ pub fn decisions(node: &Node, decisions: Vec<Decision>) {
         record.device =
             Some(DeviceName { number: decision.device, id: Arc::from(decision.device_name) });
         record.wake = Some(decision.wake);
+        let (after, up_to) = decision.covers;
+        record.offsets = (after < up_to).then_some(Covered { after, up_to });
         let due_in_ms = decision.due.map(|due| now.until(due).as_millis());
         record.detail =
             Some(json!({ "closed": decision.closed, "due_in_ms": due_in_ms }).to_string());

@@ -88,7 +88,7 @@ mod tests {
     fn what_is_wrong_with_a_body_is_said_with_its_place() {
         let table = [
             ("", "EOF"),
-            ("[]", "invalid type"),
+            ("[]", "invalid length"),
             (r#"{"name": 7}"#, "at `name`"),
             (r#"{"name": "a", "nme": 1}"#, "unknown field `nme`"),
             (r#"{"name": "a"} x"#, "trailing characters"),

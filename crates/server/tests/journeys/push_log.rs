@@ -15,9 +15,7 @@ async fn every_push_leaves_a_record() {
     phone.launch().await.expect("it connects");
     phone.suspend().await;
     let accepted = sender.send("alice", "wake up").await.expect("accepted");
-    let delivered = |event: &PhoneEvent| {
-        matches!(event, PhoneEvent::ReceiptReceived { id, state: ReceiptState::Delivered, .. } if *id == accepted.id)
-    };
+    let delivered = |event: &PhoneEvent| matches!(event, PhoneEvent::ReceiptReceived { id, state: ReceiptState::Delivered, .. } if *id == accepted.id);
     sender.wait_for(delivered, PATIENCE).await.expect("the receipt");
     let timeline = world.timeline(&accepted.id).await.expect("a timeline");
     let steps: Vec<(&str, &str)> = timeline
@@ -25,7 +23,9 @@ async fn every_push_leaves_a_record() {
         .iter()
         .map(|record| (record.step.as_str(), record.reason.as_str()))
         .collect();
-    for wanted in [("accept", "accepted"), ("wake", "claimed"), ("push", "accepted"), ("session", "acked")] {
+    for wanted in
+        [("accept", "accepted"), ("wake", "claimed"), ("push", "accepted"), ("session", "acked")]
+    {
         assert!(steps.contains(&wanted), "{wanted:?} is not in {steps:?}");
     }
     let records = world.push_log(&phone).await.expect("the push log");
@@ -45,7 +45,8 @@ async fn a_push_without_a_credential_says_so() {
     let world = world().await;
     let app: Value = {
         let body = serde_json::json!({ "name": "no credentials" });
-        let answer = world.api(http::Method::POST, "/v1/apps", world.admin_key(), Some(&body)).await;
+        let answer =
+            world.api(http::Method::POST, "/v1/apps", world.admin_key(), Some(&body)).await;
         answer.expect("an app").1
     };
     let app_id = app["id"].as_str().expect("an id");

@@ -94,15 +94,40 @@ async fn a_wrong_first_frame_is_named_and_closes() {
         ("no JSON", "hello".to_owned(), 4400, "JSON"),
         ("no type", "{}".to_owned(), 4400, "`type`"),
         ("unknown type", json!({ "type": "dance" }).to_string(), 4400, "dance"),
-        ("another frame first", json!({ "type": "ack", "position": { "epoch": "1", "offset": 1 } }).to_string(), 4400, "`connect` first"),
+        (
+            "another frame first",
+            json!({ "type": "ack", "position": { "epoch": "1", "offset": 1 } }).to_string(),
+            4400,
+            "`connect` first",
+        ),
         ("a field missing", json!({ "type": "connect" }).to_string(), 4400, "device"),
-        ("no token", json!({ "type": "connect", "device": { "id": "d", "platform": "ios" } }).to_string(), 4401, "token"),
+        (
+            "no token",
+            json!({ "type": "connect", "device": { "id": "d", "platform": "ios" } }).to_string(),
+            4401,
+            "token",
+        ),
         ("no key at all", hello("secret", "d").to_string(), 4401, "no key of Reveille"),
         ("a key of another kind", hello(world.app_key(), "d").to_string(), 4401, "user token"),
         ("an unknown token", hello(&unknown, "d").to_string(), 4401, "user token"),
-        ("a device id with a control character", hello(&token, "a\u{7}b").to_string(), 4400, "control characters"),
-        ("a frame over the limit", format!("\"{}\"", "x".repeat(wire::limits::FRAME_BYTES)), 4413, "are allowed"),
-        ("a frame over every limit", format!("\"{}\"", "x".repeat(3 * wire::limits::FRAME_BYTES)), 4413, "are allowed"),
+        (
+            "a device id with a control character",
+            hello(&token, "a\u{7}b").to_string(),
+            4400,
+            "control characters",
+        ),
+        (
+            "a frame over the limit",
+            format!("\"{}\"", "x".repeat(wire::limits::FRAME_BYTES)),
+            4413,
+            "are allowed",
+        ),
+        (
+            "a frame over every limit",
+            format!("\"{}\"", "x".repeat(3 * wire::limits::FRAME_BYTES)),
+            4413,
+            "are allowed",
+        ),
     ];
     for (name, text, code, says) in table {
         let mut rude = Rude::connect(&world).await;
@@ -137,7 +162,12 @@ async fn a_send_that_cannot_be_taken_is_rejected_and_the_session_goes_on() {
         ("no recipient", send(&uuid(), json!([]), json!(1)), "invalid_field", "to"),
         ("too many recipients", send(&uuid(), json!(many), json!(1)), "too_many_recipients", "to"),
         ("no id", send("", json!(["bob"]), json!(1)), "invalid_field", "id"),
-        ("a body over the limit", send(&uuid(), json!(["bob"]), json!("x".repeat(wire::limits::BODY_BYTES))), "body_too_large", "body"),
+        (
+            "a body over the limit",
+            send(&uuid(), json!(["bob"]), json!("x".repeat(wire::limits::BODY_BYTES))),
+            "body_too_large",
+            "body",
+        ),
     ];
     for (name, frame, code, field) in table {
         rude.say(&frame).await;
@@ -156,7 +186,8 @@ async fn a_send_that_cannot_be_taken_is_rejected_and_the_session_goes_on() {
         ids.push(accepted["id"].clone());
     }
     assert_eq!(ids[0], ids[1]);
-    for (to, body) in [(json!(["bob"]), json!("second")), (json!(["bob", "alice"]), json!("first"))] {
+    for (to, body) in [(json!(["bob"]), json!("second")), (json!(["bob", "alice"]), json!("first"))]
+    {
         rude.say(&send(&id, to, body)).await;
         let rejected = rude.hear().await;
         assert_eq!(rejected["problem"]["code"], "id_reused", "{rejected}");

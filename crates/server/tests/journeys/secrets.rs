@@ -36,7 +36,8 @@ async fn no_secret_is_in_the_log_or_the_database() {
         ("private key", "PRIVATE KEY".to_owned()),
     ];
     world.stop().await.expect("it stops in good order");
-    let everywhere = [world.directory().join("data/reveille.db"), world.directory().join("data/log")];
+    let everywhere =
+        [world.directory().join("data/reveille.db"), world.directory().join("data/log")];
     for (name, secret) in &secrets {
         for place in &everywhere {
             assert!(!holds(place, secret.as_bytes()), "the {name} is in {}", place.display());

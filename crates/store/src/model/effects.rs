@@ -30,6 +30,8 @@ pub struct Decision {
     pub device_name: String,
     /// The wake.
     pub wake: WakeId,
+    /// Behind what the device had acknowledged, up to the head: the entries it is about.
+    pub covers: (Offset, Offset),
     /// Why.
     pub reason: Reason,
     /// Whether the wake is closed by it.

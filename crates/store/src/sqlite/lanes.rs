@@ -1,6 +1,7 @@
 //! Lanes: where a device's wakes go, by its targets; and what becomes of targets.
 
 use domain::policy::{route_call, route_messages};
+use domain::wake::Phase;
 use domain::{AppId, DeviceNumber, Environment, LaneId, TargetKind, Time, TokenVerdict};
 use rusqlite::params;
 
@@ -94,7 +95,20 @@ impl Tx<'_> {
         let sql = format!("SELECT {WAKE_COLUMNS} FROM wakes w WHERE w.device = ?1");
         let wakes = self.all(&sql, [device.number()], |row| stored_wake(row, 0))?;
         for mut stored in wakes.into_iter().flatten() {
-            stored.wake = stored.wake.changed(now).unwrap_or(stored.wake);
+            let Some(changed) = stored.wake.changed(now) else {
+                // Its lane may be another one.
+                self.save_wake(stored, &row, None, fx)?;
+                continue;
+            };
+            if let Phase::Claimed(_) = changed.phase {
+                // The attempt and its lease stay as they are.
+                self.run(
+                    "UPDATE wakes SET changed = 1 WHERE device = ?1 AND call = ?2",
+                    params![stored.key.device.number(), stored.key.call],
+                )?;
+                continue;
+            }
+            stored.wake = changed;
             self.save_wake(stored, &row, None, fx)?;
         }
         Ok(())

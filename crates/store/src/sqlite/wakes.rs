@@ -172,11 +172,21 @@ impl Tx<'_> {
             device: stored.key.device,
             device_name: device.name.clone(),
             wake: stored.id,
+            covers: self.covers(device)?,
             reason: wake.reason,
             closed: false,
             due: wake.due(),
         });
         Ok(())
+    }
+
+    /// The entries that a decision about a device's wake is about.
+    fn covers(&self, device: &DeviceRow) -> Result<(Offset, Offset), Error> {
+        let head =
+            self.one("SELECT head FROM inboxes WHERE id = ?1", [device.inbox.number()], |row| {
+                offset(row, 0)
+            })?;
+        Ok((device.cursor, head.unwrap_or(device.cursor)))
     }
 
     /// Closes a wake.
@@ -197,6 +207,7 @@ impl Tx<'_> {
             device: stored.key.device,
             device_name: device.name.clone(),
             wake: stored.id,
+            covers: self.covers(device)?,
             reason,
             closed: true,
             due: None,

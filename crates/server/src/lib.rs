@@ -21,6 +21,7 @@ pub mod clock;
 pub mod config;
 pub mod credentials;
 pub mod demo;
+pub mod dev;
 pub mod from_wire;
 pub mod http;
 pub mod logging;

@@ -37,6 +37,12 @@ pub enum StartError {
     /// The master key cannot be read or made.
     #[error(transparent)]
     Seal(#[from] crate::seal::SealError),
+    /// Another key sealed what is in the database.
+    #[error(
+        "the master key is not the one that sealed this database; put back the file master.key, \
+         or set REVEILLE_MASTER_KEY to the key that was used"
+    )]
+    OtherMasterKey,
     /// The push services cannot be set up.
     #[error(transparent)]
     Clients(#[from] crate::credentials::ClientError),
@@ -83,6 +89,23 @@ impl std::fmt::Debug for Node {
     }
 }
 
+/// The note by which a start sees that the master key is the one that sealed this database: a
+/// missing key file is made anew, and would seal new credentials beside unreadable old ones.
+const MASTER_KEY_NOTE: &str = "master_key_check";
+
+async fn check_master_key(store: &Store, key: &MasterKey) -> Result<(), StartError> {
+    match store.note(MASTER_KEY_NOTE).await? {
+        Some(sealed) => {
+            key.open(MASTER_KEY_NOTE, &sealed).map_err(|_| StartError::OtherMasterKey)?;
+        }
+        None => {
+            let sealed = key.seal(MASTER_KEY_NOTE, b"reveille")?;
+            store.set_note(MASTER_KEY_NOTE, sealed).await?;
+        }
+    }
+    Ok(())
+}
+
 impl Node {
     /// Opens the store, voids what the last life held, and starts the tasks.
     ///
@@ -99,6 +122,7 @@ impl Node {
         let store = Store::open(&options)?;
         let admin_key = load_or_create_admin_key(&config.data_dir)?.hash();
         let master_key = MasterKey::of(&config)?;
+        check_master_key(&store, &master_key).await?;
         let log_dir = config.data_dir.join("log");
         let log = Log::open(Path::new(&log_dir), config.push_log.retention_days, now)?;
         let started = store.start(now, now.plus(config.wake.restart_grace)).await?;

@@ -48,11 +48,17 @@ pub struct ListenError {
 /// # Errors
 ///
 /// Whatever keeps it from starting, in words for its operator.
-pub async fn run(config: Config, mode: ServeMode) -> Result<(), StartError> {
+pub async fn run(mut config: Config, mode: ServeMode) -> Result<(), StartError> {
+    if mode == ServeMode::Dev {
+        config.listen = crate::dev::listen(config.listen);
+    }
     let address = config.listen;
     // The port first: a second server on the same one should say so, not what else it lacks.
     let listener = bind(address).await?;
     let node = Node::start(config, Clock::system(), mode == ServeMode::Dev).await?;
+    if mode == ServeMode::Dev {
+        crate::dev::prepare(&node).await?;
+    }
     let admin_key = node.config.data_dir.join(ADMIN_KEY_FILE);
     tracing::info!(
         listen = %address,

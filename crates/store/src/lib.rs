@@ -316,6 +316,16 @@ impl Store {
         self.sqlite().signals(call).await
     }
 
+    /// A note that goes with the database, kept for the server under a name of its own.
+    pub async fn note(&self, name: &'static str) -> Result<Option<Vec<u8>>, Error> {
+        self.sqlite().note(name).await
+    }
+
+    /// Keeps a note.
+    pub async fn set_note(&self, name: &'static str, value: Vec<u8>) -> Result<(), Error> {
+        self.sqlite().set_note(name, value).await
+    }
+
     // --- apps -----------------------------------------------------------------------------------------------
 
     /// Makes an app, with default settings.

@@ -28,7 +28,8 @@ pub(super) async fn answered(stage: &Stage) -> Result<String> {
         "the push did not carry the caller's name: {}",
         screen.event
     );
-    let rings = |event: &PhoneEvent| matches!(event, PhoneEvent::CallScreen { via: Via::Socket, .. });
+    let rings =
+        |event: &PhoneEvent| matches!(event, PhoneEvent::CallScreen { via: Via::Socket, .. });
     second.wait_for(rings, PATIENCE).await.context("the second device did not ring")?;
     let taken = |event: &PhoneEvent| matches!(event, PhoneEvent::CallAnswered { .. });
     caller.wait_for(taken, PATIENCE).await.context("the caller was not told of the answer")?;
@@ -48,8 +49,9 @@ pub(super) async fn unanswered(stage: &Stage) -> Result<String> {
     iphone.wait_since(mark, screen, PATIENCE).await.context("the iPhone did not ring")?;
     over(&caller, CallEndReason::Unanswered).await.context("caller")?;
     over(&iphone, CallEndReason::Unanswered).await.context("callee")?;
-    let missed =
-        |event: &PhoneEvent| matches!(event, PhoneEvent::MessageReceived { missed_call: Some(_), .. });
+    let missed = |event: &PhoneEvent| {
+        matches!(event, PhoneEvent::MessageReceived { missed_call: Some(_), .. })
+    };
     iphone.wait_since(mark, missed, PATIENCE).await.context("no missed call in the inbox")?;
     Ok("unanswered to both, missed call in the inbox".to_owned())
 }
@@ -76,12 +78,15 @@ pub(super) async fn cancelled(stage: &Stage) -> Result<String> {
     stage.note("APNs", "is back");
     // The missed call's own push shows that pushes get through again.
     push_since(&iphone, mark).await?;
-    let missed =
-        |event: &PhoneEvent| matches!(event, PhoneEvent::MessageReceived { missed_call: Some(_), .. });
+    let missed = |event: &PhoneEvent| {
+        matches!(event, PhoneEvent::MessageReceived { missed_call: Some(_), .. })
+    };
     iphone.wait_since(mark, missed, PATIENCE).await.context("no missed call in the inbox")?;
-    let rang = iphone.events().iter().skip(mark).any(|logged| {
-        matches!(logged.event, PhoneEvent::CallScreen { .. })
-    });
+    let rang = iphone
+        .events()
+        .iter()
+        .skip(mark)
+        .any(|logged| matches!(logged.event, PhoneEvent::CallScreen { .. }));
     let voip = voip_pushes(stage, &iphone);
     ensure!(voip == 0 && !rang, "{voip} VoIP pushes after the call was cancelled");
     Ok("cancelled in time: 0 VoIP pushes, a missed call instead".to_owned())

@@ -21,7 +21,11 @@ pub(super) async fn android(stage: &Stage) -> Result<String> {
     let push = one_message(stage, "carol", Platform::Android, "carol's Pixel").await?;
     let body: serde_json::Value = serde_json::from_slice(&push.payload)?;
     let message = &body["message"];
-    ensure!(message["android"]["priority"] == "HIGH", "priority {}", message["android"]["priority"]);
+    ensure!(
+        message["android"]["priority"] == "HIGH",
+        "priority {}",
+        message["android"]["priority"]
+    );
     ensure!(message["data"]["reveille_kind"] == "message", "data {}", message["data"]);
     ensure!(message.get("notification").is_none(), "a notification came with the data message");
     Ok("FCM data message (HIGH), woken, ack, receipt".to_owned())
@@ -47,7 +51,8 @@ async fn one_message(
     let mark = phone.mark();
     let accepted = sender.send(user, "Are you there?").await?;
     push_since(&phone, mark).await?;
-    let woken = |event: &PhoneEvent| matches!(event, PhoneEvent::Connected { woken_by: Some(_), .. });
+    let woken =
+        |event: &PhoneEvent| matches!(event, PhoneEvent::Connected { woken_by: Some(_), .. });
     phone.wait_since(mark, woken, PATIENCE).await.context("the phone did not connect")?;
     in_order(&phone.wait_messages(1, PATIENCE).await?, &["Are you there?".to_owned()])?;
     receipt(&sender, &accepted.id).await?;

@@ -40,7 +40,9 @@ struct Played {
 /// When the world cannot be started.
 pub async fn run(headless: bool) -> anyhow::Result<ExitCode> {
     let started = Clock::system().stopwatch();
-    anstream::println!("{BOLD}reveille demo{BOLD:#}: a server, the push services, and phones that sleep\n");
+    anstream::println!(
+        "{BOLD}reveille demo{BOLD:#}: a server, the push services, and phones that sleep\n"
+    );
     let stage = Stage::set().await?;
     stage.introduce();
     anstream::println!("  {DIM}up after {} ms{DIM:#}\n", started.elapsed().as_millis());

@@ -92,7 +92,14 @@ impl Stage {
         let address = self.world.address();
         let rows = [
             ("server", format!("http://{address}   WebSocket ws://{address}/v1/connect")),
-            ("APNs simulator", format!("{} (production), {} (sandbox)", self.world.apns().url(), self.world.apns_sandbox().url())),
+            (
+                "APNs simulator",
+                format!(
+                    "{} (production), {} (sandbox)",
+                    self.world.apns().url(),
+                    self.world.apns_sandbox().url()
+                ),
+            ),
             ("FCM simulator", self.world.fcm().url()),
             ("data and keys", self.world.directory().display().to_string()),
             (
@@ -174,7 +181,8 @@ impl Stage {
     /// The pushes that the push services took for a phone, in order.
     pub(super) fn pushes(&self, phone: &Phone) -> Vec<SeenPush> {
         let kinds = [TargetKindName::Fcm, TargetKindName::Apns, TargetKindName::ApnsVoip];
-        let tokens: Vec<String> = kinds.into_iter().filter_map(|kind| phone.push_token(kind)).collect();
+        let tokens: Vec<String> =
+            kinds.into_iter().filter_map(|kind| phone.push_token(kind)).collect();
         let mut pushes = self.world.apns().seen();
         pushes.extend(self.world.fcm().seen());
         pushes.retain(|push| tokens.contains(&push.token) && push.fate != Fate::NotAPush);

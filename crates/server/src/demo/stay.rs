@@ -14,11 +14,17 @@ pub(super) async fn stay(stage: &Stage) -> Result<()> {
     let address = stage.world.address();
     let key_file = stage.world.directory().join("app.key");
     std::fs::write(&key_file, stage.world.app_key())?;
-    anstream::println!("\n{BOLD}everything stays up{BOLD:#}: {} and {} are asleep; write to them from another terminal:\n", android.name(), iphone.name());
+    anstream::println!(
+        "\n{BOLD}everything stays up{BOLD:#}: {} and {} are asleep; write to them from another terminal:\n",
+        android.name(),
+        iphone.name()
+    );
     anstream::println!("  export REVEILLE_KEY=$(cat {})", key_file.display());
     anstream::println!("  reveille send --server http://{address} --to sam 'hello'");
     anstream::println!("  reveille send --server http://{address} --to tess 'hello'");
-    anstream::println!("  curl -s -H \"Authorization: Bearer $REVEILLE_KEY\" 'http://{address}/v1/push-log?limit=5'\n");
+    anstream::println!(
+        "  curl -s -H \"Authorization: Bearer $REVEILLE_KEY\" 'http://{address}/v1/push-log?limit=5'\n"
+    );
     anstream::println!("{DIM}what happens appears here; Ctrl-C ends it{DIM:#}\n");
     tokio::signal::ctrl_c().await?;
     trace.end().await;

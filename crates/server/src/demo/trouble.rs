@@ -18,10 +18,10 @@ pub(super) async fn token_gone(stage: &Stage) -> Result<String> {
     push_since(&pixel, mark).await.context("the other device")?;
     in_order(&pixel.wait_messages(1, PATIENCE).await?, &["To both of you".to_owned()])?;
     receipt(&sender, &accepted.id).await?;
-    let refused = stage.world.apns().wait_for(
-        |push| push.token == token && push.status.as_u16() == GONE,
-        PATIENCE,
-    );
+    let refused = stage
+        .world
+        .apns()
+        .wait_for(|push| push.token == token && push.status.as_u16() == GONE, PATIENCE);
     refused.await.context("Apple was not asked")?;
     // The record follows the answer by a moment.
     let record = until(PATIENCE, || async {
@@ -60,7 +60,8 @@ pub(super) async fn server_killed(stage: &Stage) -> Result<String> {
     stage.world.start_server().await?;
     stage.note("the server", "is up again");
     push_since(&phone, mark).await?;
-    let woken = |event: &PhoneEvent| matches!(event, PhoneEvent::Connected { woken_by: Some(_), .. });
+    let woken =
+        |event: &PhoneEvent| matches!(event, PhoneEvent::Connected { woken_by: Some(_), .. });
     phone.wait_since(mark, woken, PATIENCE).await.context("the phone did not connect")?;
     in_order(&phone.wait_messages(1, PATIENCE).await?, &["Survives a SIGKILL".to_owned()])?;
     Ok("accepted, SIGKILL, restarted, pushed, woken, received".to_owned())

@@ -5,7 +5,9 @@ use sim::device::PushType;
 use sim::phone::{PhoneEvent, Platform, Via};
 
 use super::messages::pair;
-use super::stage::{ACK_DEADLINE, CLIMB_AFTER, PATIENCE, Stage, in_order, millis, push_since, receipt};
+use super::stage::{
+    ACK_DEADLINE, CLIMB_AFTER, PATIENCE, Stage, in_order, millis, push_since, receipt,
+};
 
 pub(super) async fn background_ignored(stage: &Stage) -> Result<String> {
     let (sender, phone) = pair(stage, "fred", Platform::Ios, "fred's iPhone").await?;
@@ -35,9 +37,10 @@ pub(super) async fn background_ignored(stage: &Stage) -> Result<String> {
         waited + 100 >= CLIMB_AFTER.as_millis(),
         "the alert came {waited} ms after the background push, before the climbing time"
     );
-    let socket = phone.events().iter().skip(mark).any(|logged| {
-        matches!(logged.event, PhoneEvent::MessageReceived { via: Via::Socket, .. })
-    });
+    let socket =
+        phone.events().iter().skip(mark).any(|logged| {
+            matches!(logged.event, PhoneEvent::MessageReceived { via: Via::Socket, .. })
+        });
     ensure!(!socket, "a force-quit app was launched");
     Ok(format!("alert {waited} ms after the background push, drained by HTTP, receipt"))
 }
@@ -58,7 +61,10 @@ pub(super) async fn dead_socket(stage: &Stage) -> Result<String> {
     in_order(&phone.wait_messages(1, PATIENCE).await?, &["Still there?".to_owned()])?;
     receipt(&sender, &accepted.id).await?;
     let waited = millis(&sent, &push);
-    ensure!(waited + 100 >= ACK_DEADLINE.as_millis(), "pushed after {waited} ms, before the deadline");
+    ensure!(
+        waited + 100 >= ACK_DEADLINE.as_millis(),
+        "pushed after {waited} ms, before the deadline"
+    );
     Ok(format!("pushed {waited} ms after the accept (deadline {} ms)", ACK_DEADLINE.as_millis()))
 }
 

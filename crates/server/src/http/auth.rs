@@ -88,7 +88,8 @@ impl FromRequestParts<Arc<Node>> for Me {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
-        let bearer = parts.headers.get(AUTHORIZATION).map(|_| bearer(&parts.headers)).transpose()?;
+        let bearer =
+            parts.headers.get(AUTHORIZATION).map(|_| bearer(&parts.headers)).transpose()?;
         let beside = match parts.headers.get(DEVICE_SECRET) {
             None => None,
             Some(value) => {

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -46,7 +46,8 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Node>> for Params<T> {
     async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
         let params = Query::<T>::from_request_parts(parts, node).await;
         params.map(|Query(params)| Self(params)).map_err(|error| {
-            let detail = format!("the parameters behind `?` are not as expected: {}", error.body_text());
+            let detail =
+                format!("the parameters behind `?` are not as expected: {}", error.body_text());
             Problem::new(ProblemCode::InvalidField, detail)
         })
     }

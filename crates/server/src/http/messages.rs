@@ -31,7 +31,8 @@ pub(super) async fn create(
             check_name("from", &user)?;
             let inbox = node.store.user(key.app, user.clone()).await.map_err(storage_problem)?;
             let inbox = inbox.ok_or_else(|| {
-                Problem::new(ProblemCode::UnknownUser, "the app has no such user").with_field("from")
+                Problem::new(ProblemCode::UnknownUser, "the app has no such user")
+                    .with_field("from")
             })?;
             Some(Sender { inbox, user, device: None })
         }

@@ -44,10 +44,7 @@ pub fn router(node: Arc<Node>) -> Router {
         .route("/v1/apps/{app}/keys", post(apps::create_key).get(apps::list_keys))
         .route("/v1/apps/{app}/keys/{key}", delete(apps::delete_key))
         .route("/v1/apps/{app}/settings", get(settings::show).patch(settings::change))
-        .route(
-            "/v1/apps/{app}/credentials",
-            post(credentials::upload).get(credentials::list),
-        )
+        .route("/v1/apps/{app}/credentials", post(credentials::upload).get(credentials::list))
         .route("/v1/apps/{app}/credentials/{credential}", delete(credentials::delete))
         .route("/v1/users/{user}/tokens", post(users::create_token))
         .route("/v1/users/{user}/devices", get(users::devices))

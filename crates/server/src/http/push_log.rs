@@ -58,11 +58,13 @@ async fn query(node: &Node, key: &AppKey, wanted: Wanted) -> Result<Query, Probl
     };
     let (inbox, user) = match wanted.user {
         None => (None, None),
-        Some(user) => match node.store.user(key.app, user.clone()).await.map_err(storage_problem)? {
-            Some(inbox) => (Some(inbox), None),
-            // Gone from the store, perhaps not from the log.
-            None => (None, Some(user)),
-        },
+        Some(user) => {
+            match node.store.user(key.app, user.clone()).await.map_err(storage_problem)? {
+                Some(inbox) => (Some(inbox), None),
+                // Gone from the store, perhaps not from the log.
+                None => (None, Some(user)),
+            }
+        }
     };
     let trace = match wanted.message {
         None => None,

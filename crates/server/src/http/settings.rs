@@ -48,8 +48,7 @@ fn merge(mut settings: Settings, body: wire::http::Settings) -> Result<Settings,
         policy.push_enabled = enabled;
     }
     if let Some(background) = body.background_push {
-        policy.first_rung =
-            if background { FirstRung::Background } else { FirstRung::Alert };
+        policy.first_rung = if background { FirstRung::Background } else { FirstRung::Alert };
     }
     if let Some(seconds) = body.climb_after {
         policy.climb_after = within("climb_after", seconds, 1, 3_600)?;
@@ -98,7 +97,10 @@ fn within(field: &'static str, seconds: u32, least: u32, most: u32) -> Result<Du
     if (least..=most).contains(&seconds) {
         return Ok(Duration::from_secs(u64::from(seconds)));
     }
-    Err(Problem::invalid_field(field, format!("{seconds} s is given; give {least} to {most} seconds")))
+    Err(Problem::invalid_field(
+        field,
+        format!("{seconds} s is given; give {least} to {most} seconds"),
+    ))
 }
 
 fn shown(settings: Settings) -> wire::http::Settings {

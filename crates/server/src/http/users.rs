@@ -34,20 +34,21 @@ pub(super) async fn create_token(
     check_name("user", &user)?;
     let ttl = body.ttl.unwrap_or(TOKEN_TTL);
     if !(1..=LONGEST_TOKEN_TTL).contains(&ttl) {
-        return Err(Problem::invalid_field("ttl", format!("give 1 to {LONGEST_TOKEN_TTL} seconds (90 days)")));
+        return Err(Problem::invalid_field(
+            "ttl",
+            format!("give 1 to {LONGEST_TOKEN_TTL} seconds (90 days)"),
+        ));
     }
     let now = node.clock.now();
-    let inbox = node.store.ensure_user(key.app, user.clone(), now).await.map_err(storage_problem)?;
+    let inbox =
+        node.store.ensure_user(key.app, user.clone(), now).await.map_err(storage_problem)?;
     let inbox = inbox.ok_or_else(Problem::internal)?;
     let token = KeyText::generate(KeyKind::User);
     let expires_at = now.plus(Duration::from_secs(u64::from(ttl)));
     let kept = node.store.add_user_token(*token.hash().as_bytes(), inbox, expires_at).await;
     kept.map_err(storage_problem)?;
-    let shown = UserToken {
-        token: token.expose().to_owned(),
-        user,
-        expires_at: to_wire::time(expires_at),
-    };
+    let shown =
+        UserToken { token: token.expose().to_owned(), user, expires_at: to_wire::time(expires_at) };
     Ok((StatusCode::CREATED, Json(shown)))
 }
 
@@ -127,7 +128,10 @@ async fn find(
 ) -> Result<DeviceIdentity, Problem> {
     let found = node.store.device_by_name(key.app, device).await.map_err(storage_problem)?;
     found.filter(|device| device.user == user).ok_or_else(|| {
-        Problem::new(ProblemCode::NotFound, "the user has no such device; it must have connected once")
+        Problem::new(
+            ProblemCode::NotFound,
+            "the user has no such device; it must have connected once",
+        )
     })
 }
 
@@ -164,5 +168,8 @@ fn shown_wake(open: OpenWake) -> WakeState {
 }
 
 fn unknown_user() -> Problem {
-    Problem::new(ProblemCode::UnknownUser, "the app has no such user; make a user token for them first")
+    Problem::new(
+        ProblemCode::UnknownUser,
+        "the app has no such user; make a user token for them first",
+    )
 }

@@ -226,7 +226,7 @@ impl Connection {
     }
 
     /// Something was wrong with one frame; the session goes on.
-    async fn complain(&mut self, problem: &Problem) -> Result<(), Ending> {
+    pub(super) async fn complain(&mut self, problem: &Problem) -> Result<(), Ending> {
         self.send(wire::Error {
             code: problem.code().as_str().to_owned(),
             message: problem.detail().to_owned(),

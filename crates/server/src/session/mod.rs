@@ -163,7 +163,10 @@ impl Connection {
                     let problem = Problem::new(ProblemCode::MalformedJson, error.to_string());
                     Ending::Close(CloseCode::BadFrame, problem)
                 })?;
-                self.frame(frame).await?;
+                match self.strange(&text, &frame) {
+                    Some(problem) => self.complain(&problem).await?,
+                    None => self.frame(frame).await?,
+                }
             }
             Message::Binary(_) => {
                 return Err(Ending::Close(
@@ -178,6 +181,13 @@ impl Connection {
             Message::Close(_) => return Err(Ending::Gone),
         }
         self.handle_input(Input::Heard).await
+    }
+
+    /// For developers of apps: a field that nobody knows is a misspelt one.
+    fn strange(&self, text: &str, frame: &ClientFrame) -> Option<Problem> {
+        let field = self.node.dev.then(|| crate::dev::unknown_field(text, frame)).flatten()?;
+        let detail = format!("`{}` has no field `{field}`; the frame was not taken", frame.kind());
+        Some(Problem::invalid_field(field, detail))
     }
 
     async fn told(&mut self, event: Option<Event>) -> Result<(), Ending> {

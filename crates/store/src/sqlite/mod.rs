@@ -60,7 +60,7 @@ pub(crate) struct Sqlite {
 
 impl Sqlite {
     pub(crate) fn open(options: &Options) -> Result<Self, Error> {
-        std::fs::create_dir_all(&options.dir)
+        make_private(&options.dir)
             .map_err(|source| Error::File { path: options.dir.clone(), source })?;
         let lock = lock(&options.dir.join("reveille.lock"))?;
         let path = options.dir.join("reveille.db");
@@ -264,6 +264,26 @@ impl Sqlite {
         self.writer.change(move |tx| tx.signals(call)).await
     }
 
+    pub(crate) async fn note(&self, name: &'static str) -> Result<Option<Vec<u8>>, Error> {
+        self.writer
+            .change(move |tx| {
+                tx.one("SELECT value FROM meta WHERE key = ?1", [name], |row| row.get(0))
+            })
+            .await
+    }
+
+    pub(crate) async fn set_note(&self, name: &'static str, value: Vec<u8>) -> Result<(), Error> {
+        self.writer
+            .change(move |tx| {
+                tx.run(
+                    "REPLACE INTO meta (key, value) VALUES (?1, ?2)",
+                    rusqlite::params![name, value],
+                )?;
+                Ok(())
+            })
+            .await
+    }
+
     pub(crate) async fn add_app(&self, name: String, now: Time) -> Result<App, Error> {
         self.writer.change(move |tx| tx.add_app(&name, now)).await
     }
@@ -409,6 +429,16 @@ impl Sqlite {
     ) -> Result<Effects, Error> {
         self.with_effects(change).await.map(|((), effects)| effects)
     }
+}
+
+/// Makes the data directory, for nobody else's eyes: it holds messages and push tokens. One that
+/// is there already keeps the permissions its owner gave it.
+fn make_private(dir: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
 }
 
 /// One process a data directory: the lock goes with the process, however it dies.

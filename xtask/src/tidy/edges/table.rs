@@ -95,7 +95,7 @@ pub(crate) const EXTERNAL: &[External] = &[
         name: "h2",
         why: "HTTP/2 itself: settings, GOAWAY reasons and stream room are the protocol's point here",
         ship: &["providers", "sim"],
-        dev: &[],
+        dev: &["server"],
     },
     External {
         name: "http",
@@ -151,12 +151,12 @@ pub(crate) const EXTERNAL: &[External] = &[
         ship: &["sim"],
         dev: &["providers"],
     },
-    External { name: "rusqlite", why: "SQLite, built in", ship: &["store"], dev: &[] },
+    External { name: "rusqlite", why: "SQLite, built in", ship: &["store"], dev: &["server"] },
     External {
         name: "rustls",
         why: "TLS without a process-wide provider",
-        ship: &["providers", "server", "sim"],
-        dev: &[],
+        ship: &["providers", "sim"],
+        dev: &["server"],
     },
     External {
         name: "rustls-native-certs",
@@ -210,7 +210,7 @@ pub(crate) const EXTERNAL: &[External] = &[
         name: "tokio-rustls",
         why: "TLS on tokio's sockets",
         ship: &["providers", "sim"],
-        dev: &[],
+        dev: &["server"],
     },
     External {
         name: "tokio-tungstenite",
@@ -225,7 +225,6 @@ pub(crate) const EXTERNAL: &[External] = &[
         dev: &[],
     },
     External { name: "toml", why: "the configuration file", ship: &["server"], dev: &[] },
-    External { name: "tower", why: "calls a router without a socket", ship: &["server"], dev: &[] },
     External {
         name: "tracing",
         why: "logs with fields",

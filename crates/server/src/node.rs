@@ -117,6 +117,8 @@ impl Node {
         let options = store::Options {
             readers: config.store.readers,
             batch: config.store.batch,
+            // 256 pages of 4 KiB are one MiB.
+            max_pages: u32::try_from(config.store.max_size_mb.saturating_mul(256)).ok(),
             ..store::Options::new(&config.data_dir)
         };
         let store = Store::open(&options)?;

@@ -139,6 +139,7 @@ pub struct Providers {
 pub struct Store {
     pub readers: usize,
     pub batch: usize,
+    pub max_size_mb: usize,
 }
 
 /// The section `push_log`.

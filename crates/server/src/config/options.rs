@@ -153,6 +153,9 @@ options! {
         "How many connections read the database beside its one writer.";
     STORE_BATCH = "store.batch", Kind::Count { least: 1, most: 10_000 }, Some("256"), Restart,
         "How many changes the writer commits together at most.";
+    STORE_MAX_SIZE_MB = "store.max_size_mb", Kind::Count { least: 1, most: 10_000_000 },
+        Some("1000000"), Restart,
+        "How large the database may grow, in MiB; at the limit sends are refused and nothing is lost.";
     PUSH_LOG_RETENTION_DAYS = "push_log.retention_days", Kind::Days { least: 1, most: 3_650 },
         Some("30"), Reload,
         "How long the push log keeps its records.";

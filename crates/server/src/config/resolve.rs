@@ -50,6 +50,7 @@ impl RawConfig {
             store: Store {
                 readers: reader.count(&row::STORE_READERS),
                 batch: reader.count(&row::STORE_BATCH),
+                max_size_mb: reader.count(&row::STORE_MAX_SIZE_MB),
             },
             push_log: PushLog { retention_days: reader.count(&row::PUSH_LOG_RETENTION_DAYS) },
         };
@@ -249,7 +250,7 @@ mod tests {
         let raw = RawConfig::read(Some(&file), &environment, flags).unwrap();
         let config = raw.resolve().unwrap();
         assert_eq!(config.wake.lane_slots, 1);
-        assert_eq!(config.store, Store { readers: 3, batch: 2 });
+        assert_eq!((config.store.readers, config.store.batch), (3, 2));
         assert_eq!(raw.origin(&row::STORE_READERS).to_string(), "--store-readers");
         assert_eq!(raw.origin(&row::STORE_BATCH).to_string(), "REVEILLE_STORE_BATCH");
         assert!(raw.origin(&row::WAKE_LANE_SLOTS).to_string().ends_with("reveille.toml:5"));

@@ -115,9 +115,13 @@ impl Hub {
         told
     }
 
-    /// Ends one session.
-    pub fn close(&self, session: SessionId, code: CloseCode, why: &'static str) {
-        for handle in self.lock().values().flatten().filter(|handle| handle.session == session) {
+    /// Ends one session, most likely of that inbox; a device that signs in as another user leaves
+    /// sessions in the inbox of the first.
+    pub fn close(&self, inbox: InboxId, session: SessionId, code: CloseCode, why: &'static str) {
+        let inboxes = self.lock();
+        let is_it = |handle: &&Arc<Handle>| handle.session == session;
+        let here = inboxes.get(&inbox).and_then(|handles| handles.iter().find(is_it));
+        if let Some(handle) = here.or_else(|| inboxes.values().flatten().find(is_it)) {
             handle.send(Event::Close(code, why));
         }
     }

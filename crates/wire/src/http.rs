@@ -2,12 +2,16 @@
 //!
 //! Requests refuse unknown fields: a misspelt setting should not be taken for its default.
 
+mod push_choice;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::client::{EnvironmentName, PlatformName, PushChoice, TargetKindName, UrgencyName};
+use crate::client::{
+    EnvironmentName, PlatformName, PushChoice, RejectReason, TargetKindName, UrgencyName,
+};
 use crate::server::{FailedRecipient, ServerFrame};
 use crate::{HeldPosition, Position};
 
@@ -75,7 +79,7 @@ pub struct Settings {
     /// First rung: background (`true`) or alert.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub background_push: Option<bool>,
-    /// Sound of an alert: `default`, a name, or `none`.
+    /// Sound of an alert: `default`, a name, or `none`; at most 64 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sound: Option<String>,
     /// Whether the newest notification of a thread replaces the one before.
@@ -84,13 +88,14 @@ pub struct Settings {
     /// Send tokens of apps run from Xcode to Apple's production server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sandbox_to_production: Option<bool>,
-    /// Seconds an unanswered background push waits before the alert follows; 5 to 3600.
+    /// Seconds an unanswered background push waits before the alert follows; 1 to 3600.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub climb_after: Option<u32>,
-    /// Seconds after which the alert is repeated, one after the other; at most 8 of them.
+    /// Seconds after which the alert is repeated, one after the other; at most 8 of them, each 1
+    /// to 604800.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat_after: Option<Vec<u32>>,
-    /// Seconds a call rings; 10 to 120.
+    /// Seconds a call rings; 5 to 120.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ring_time: Option<u32>,
     /// Seconds a message is kept when its sender does not say; at most 30 days.
@@ -274,7 +279,11 @@ pub struct MessageCreate {
     #[serde(default)]
     pub urgency: UrgencyName,
     /// What a push about it says; `"none"` keeps the recipient asleep.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "push_choice::deserialize"
+    )]
     pub push: Option<PushChoice>,
 }
 
@@ -312,6 +321,32 @@ pub struct AckPost {
     pub position: HeldPosition,
 }
 
+/// The answer to `POST /v1/me/ack`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acked {
+    /// What the server now knows the device to hold; beyond what was posted if another ack, over
+    /// the device's WebSocket, overtook it.
+    pub position: Position,
+}
+
+/// `POST /v1/me/calls/{call}/answer`; without a body there is no `answer`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallAnswerPost {
+    /// Opaque, for the caller's app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Box<RawValue>>,
+}
+
+/// `POST /v1/me/calls/{call}/reject`; without a body the call is declined.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallRejectPost {
+    /// Why.
+    #[serde(default)]
+    pub reason: RejectReason,
+}
+
 /// One line of a timeline or of the push log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -333,6 +368,12 @@ pub struct Record {
     /// The attempt, one push.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<String>,
+    /// The message, where it is about one alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The call, by its caller's UUID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
     /// The diagnosis code of a refused push.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,

@@ -119,7 +119,7 @@ options! {
     SESSION_FIRST_FRAME_TIMEOUT_MS = "session.first_frame_timeout_ms",
         Kind::Milliseconds { least: 50, most: MINUTE }, Some("10000"), Reload,
         "How long a new WebSocket may take to send `connect`.";
-    WAKE_LANE_SLOTS = "wake.lane_slots", Kind::Count { least: 1, most: 10_000 }, Some("64"), Restart,
+    WAKE_LANE_SLOTS = "wake.lane_slots", Kind::Count { least: 1, most: 10_000 }, Some("500"), Restart,
         "How many pushes of one lane (app, target kind, app id, message or call) may be under way at once.";
     WAKE_RESTART_GRACE_MS = "wake.restart_grace_ms",
         Kind::Milliseconds { least: 0, most: 5 * MINUTE }, Some("15000"), Restart,

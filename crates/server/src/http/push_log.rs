@@ -124,6 +124,8 @@ pub(super) fn shown(record: Record) -> wire::http::Record {
         device: record.device.map(|device| device.id.to_string()),
         wake: record.wake.map(|wake| wake.to_string()),
         attempt: record.attempt.map(|attempt| attempt.to_string()),
+        message: record.message.map(|message| message.to_string()),
+        call: record.call.map(to_wire::call_id),
         code: record.code,
         // Written here as JSON; a line that is not is shown without.
         detail: record.detail.and_then(|detail| serde_json::from_str(&detail).ok()),

@@ -175,7 +175,7 @@ fn greet(
         } else {
             (CloseCode::Replaced, "the same device connected again; do not connect again")
         };
-        node.hub.close(*replaced, code, why);
+        node.hub.close(device.inbox, *replaced, code, why);
     }
     let (handle, events) = Handle::new(session, device.device, device.head);
     node.hub.add(device.inbox, Arc::clone(&handle));

@@ -65,7 +65,8 @@ impl Mailbox {
         let due = node.store.lanes_due().await?;
         let runner = Arc::clone(node);
         node.tasks.start("wake runner", async move {
-            let mut lanes = Lanes { node: runner, states: HashMap::new() };
+            let mut lanes =
+                Lanes { node: runner, states: HashMap::new(), calls: HashMap::new() };
             lanes.learn(due).await;
             lanes.run(self.due).await;
         });
@@ -76,6 +77,8 @@ impl Mailbox {
 struct Lanes {
     node: Arc<Node>,
     states: HashMap<LaneId, LaneState>,
+    /// Which lanes carry calls: a lane never changes.
+    calls: HashMap<LaneId, bool>,
 }
 
 impl Lanes {
@@ -106,14 +109,25 @@ impl Lanes {
                 state.due = state.due.min(at);
                 continue;
             }
-            let call = match self.node.store.lane(lane).await {
-                Ok(found) => found.is_some_and(|lane| lane.call),
-                Err(error) => {
-                    tracing::warn!(%error, lane = %lane, "a lane could not be read");
-                    false
-                }
-            };
+            let call = self.carries_calls(lane).await;
             self.states.insert(lane, LaneState { due: at, call });
+        }
+    }
+
+    async fn carries_calls(&mut self, lane: LaneId) -> bool {
+        if let Some(call) = self.calls.get(&lane) {
+            return *call;
+        }
+        match self.node.store.lane(lane).await {
+            Ok(found) => {
+                let call = found.is_some_and(|lane| lane.call);
+                self.calls.insert(lane, call);
+                call
+            }
+            Err(error) => {
+                tracing::warn!(%error, lane = %lane, "a lane could not be read");
+                false
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 //! What goes through here may be lost: a nudge says "look", a live frame is not stored. Whether
 //! somebody is asleep is decided by the store alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -131,6 +131,11 @@ impl Hub {
         for handle in self.lock().values().flatten() {
             handle.send(Event::Close(code, why));
         }
+    }
+
+    /// The ids of all sessions of this node.
+    pub fn ids(&self) -> HashSet<SessionId> {
+        self.lock().values().flatten().map(|handle| handle.session).collect()
     }
 
     /// How many sessions live.

@@ -198,6 +198,11 @@ impl Store {
         self.sqlite().clear_suspect(session).await
     }
 
+    /// The sessions that connected before `before` and have not ended.
+    pub async fn sessions(&self, before: Time) -> Result<Vec<SessionId>, Error> {
+        self.sqlite().sessions(before).await
+    }
+
     /// The app came to the foreground or left it.
     pub async fn set_state(&self, session: SessionId, state: AppState) -> Result<(), Error> {
         self.sqlite().set_state(session, state).await

@@ -65,8 +65,7 @@ impl Mailbox {
         let due = node.store.lanes_due().await?;
         let runner = Arc::clone(node);
         node.tasks.start("wake runner", async move {
-            let mut lanes =
-                Lanes { node: runner, states: HashMap::new(), calls: HashMap::new() };
+            let mut lanes = Lanes { node: runner, states: HashMap::new(), calls: HashMap::new() };
             lanes.learn(due).await;
             lanes.run(self.due).await;
         });

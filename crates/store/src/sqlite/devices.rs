@@ -4,7 +4,7 @@ use domain::inbox::{Held, Known, Verdict, judge, starting_cursor};
 use domain::session::AppState;
 use domain::wake::{Rung, Wake};
 use domain::{DeviceNumber, Epoch, InboxId, Offset, Reason, SessionId, TargetKind, Time};
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::inboxes::InboxRow;
 use super::rows::{At, Bits};
@@ -510,6 +510,13 @@ impl Tx<'_> {
         )?;
         Ok(())
     }
+}
+
+/// The sessions that connected before `before` and have not ended.
+pub(super) fn sessions(conn: &Connection, before: Time) -> Result<Vec<SessionId>, Error> {
+    let mut statement = conn.prepare_cached("SELECT id FROM sessions WHERE connected_at < ?1")?;
+    let rows = statement.query_map([At(before)], session_id)?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn session_id(row: &rusqlite::Row<'_>) -> rusqlite::Result<SessionId> {

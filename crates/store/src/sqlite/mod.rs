@@ -164,6 +164,10 @@ impl Sqlite {
         self.writer.change(move |tx| tx.clear_suspect(session)).await
     }
 
+    pub(crate) async fn sessions(&self, before: Time) -> Result<Vec<SessionId>, Error> {
+        self.readers.read(move |conn| devices::sessions(conn, before)).await
+    }
+
     pub(crate) async fn set_state(&self, session: SessionId, state: AppState) -> Result<(), Error> {
         self.writer.change(move |tx| tx.set_state(session, state)).await
     }

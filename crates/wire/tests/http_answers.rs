@@ -1,0 +1,203 @@
+//! Bodies that go out over HTTP.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use wire::http::{
+    Acked, App, Credential, CredentialKind, Device, InboxPage, Key, MessageAccepted, Page, Record,
+    Target, Timeline, UserToken, WakeState,
+};
+use wire::{
+    EnvironmentName, FailedRecipient, Gap, PlatformName, Position, Problem, ServerFrame,
+    TargetKindName,
+};
+
+use crate::golden::{check_complete, check_golden, pretty};
+use crate::http_requests;
+
+/// The golden files of answers.
+const NAMES: [&str; 12] = [
+    "http/acked",
+    "http/app",
+    "http/credential",
+    "http/device",
+    "http/inbox_page",
+    "http/key",
+    "http/message_accepted",
+    "http/page",
+    "http/problem",
+    "http/record",
+    "http/timeline",
+    "http/user_token",
+];
+
+#[test]
+fn answers_are_as_agreed_and_read_back() {
+    both_ways("http/acked", &Acked { position: position(42) });
+    both_ways("http/app", &app(Some("rvl_app_EXAMPLE")));
+    both_ways("http/credential", &credential());
+    both_ways("http/device", &device());
+    both_ways("http/key", &key());
+    both_ways("http/message_accepted", &message_accepted());
+    both_ways("http/page", &Page { items: vec![app(None)], next: Some("app_1".into()) });
+    both_ways("http/problem", &problem());
+    both_ways("http/record", &record());
+    both_ways("http/timeline", &timeline());
+    both_ways("http/user_token", &user_token());
+}
+
+#[test]
+fn an_inbox_page_holds_the_frames_of_the_websocket() {
+    let page = InboxPage {
+        entries: vec![Gap { up_to: position(40) }.into()],
+        head: position(42),
+        more: true,
+    };
+    let text = check_golden("http/inbox_page", &page);
+    let read: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let frame = ServerFrame::parse(&read["entries"][0].to_string()).expect("a frame");
+    assert_eq!(pretty(&frame), pretty(&page.entries[0]));
+}
+
+#[test]
+fn every_file_of_the_folder_is_compared() {
+    check_complete("http", NAMES.into_iter().chain(http_requests::NAMES));
+}
+
+/// Compares an answer with its golden file, which must read back as the same.
+#[track_caller]
+fn both_ways<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(name: &str, value: &T) {
+    assert!(NAMES.contains(&name), "{name} is in no list");
+    let text = check_golden(name, value);
+    let read: T = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert_eq!(read, *value, "{name}");
+}
+
+fn position(offset: i64) -> Position {
+    Position { epoch: "4611686018427387904".into(), offset }
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().expect("a time")
+}
+
+fn app(key: Option<&str>) -> App {
+    App {
+        id: "app_1".into(),
+        name: "My app".into(),
+        created_at: at("2026-03-01T06:00:00Z"),
+        key: key.map(str::to_owned),
+    }
+}
+
+fn key() -> Key {
+    Key {
+        id: "key_2".into(),
+        name: "staging".into(),
+        created_at: at("2026-03-01T06:00:00Z"),
+        key: Some("rvl_app_EXAMPLE".into()),
+    }
+}
+
+fn credential() -> Credential {
+    Credential {
+        id: "crd_1".into(),
+        kind: CredentialKind::ApnsKey,
+        facts: BTreeMap::from([
+            ("bundle_ids".into(), json!(["com.example.reveille"])),
+            ("key_id".into(), json!("ABC123DEFG")),
+            ("team_id".into(), json!("DEF456GHIJ")),
+        ]),
+        warnings: vec!["a development certificate; it serves apps run from Xcode alone".into()],
+        created_at: at("2026-03-01T06:00:00Z"),
+    }
+}
+
+fn user_token() -> UserToken {
+    UserToken {
+        token: "rvl_user_EXAMPLE".into(),
+        user: "alice".into(),
+        expires_at: at("2026-03-02T06:00:00Z"),
+    }
+}
+
+fn device() -> Device {
+    Device {
+        id: "6f9619ff-8b86-4d01-b42d-00cf4fc964ff".into(),
+        platform: PlatformName::Ios,
+        live: false,
+        cursor: position(40),
+        last_seen_at: Some(at("2026-03-01T06:20:00Z")),
+        targets: vec![Target {
+            kind: TargetKindName::Apns,
+            token_hash: "6b86b273ff34".into(),
+            app_id: Some("com.example.reveille".into()),
+            environment: Some(EnvironmentName::Production),
+            registered_at: at("2026-03-01T06:10:00Z"),
+        }],
+        wakes: vec![WakeState {
+            id: "wak_000000000000000000000000000000a7".into(),
+            kind: "message".into(),
+            rung: "alert".into(),
+            reason: "climbed".into(),
+            due_at: Some(at("2026-03-01T06:30:30Z")),
+        }],
+    }
+}
+
+fn message_accepted() -> MessageAccepted {
+    MessageAccepted {
+        id: "msg_00000000000000000000000000000007".into(),
+        at: at("2026-03-01T06:30:00Z"),
+        failed: vec![FailedRecipient { user: "nobody".into(), code: "unknown_user".into() }],
+        live: None,
+    }
+}
+
+fn record() -> Record {
+    Record {
+        at: at("2026-03-01T06:30:00.5Z"),
+        step: "push".into(),
+        reason: "refused".into(),
+        user: Some("alice".into()),
+        device: Some("6f9619ff-8b86-4d01-b42d-00cf4fc964ff".into()),
+        wake: Some("wak_000000000000000000000000000000a7".into()),
+        attempt: Some("att_00000000000000000000000000000003".into()),
+        message: Some("msg_00000000000000000000000000000007".into()),
+        call: None,
+        code: Some(911),
+        detail: Some(json!({ "status": 410, "reason": "Unregistered", "took_ms": 12 })),
+    }
+}
+
+fn timeline() -> Timeline {
+    let accepted = Record {
+        at: at("2026-03-01T06:30:00Z"),
+        step: "accept".into(),
+        reason: "accepted".into(),
+        device: None,
+        wake: None,
+        attempt: None,
+        code: None,
+        detail: None,
+        ..record()
+    };
+    Timeline {
+        id: "msg_00000000000000000000000000000007".into(),
+        records: vec![accepted, record()],
+    }
+}
+
+fn problem() -> Problem {
+    Problem {
+        r#type: "docs/problems.md#invalid_field".into(),
+        title: "a field breaks its rule".into(),
+        status: 422,
+        code: "invalid_field".into(),
+        detail: "2 s is given; give 5 to 120 seconds".into(),
+        field: Some("ring_time".into()),
+    }
+}

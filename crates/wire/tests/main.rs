@@ -1,0 +1,9 @@
+//! The public shapes, held to their golden files: a change of the wire is a change of a file.
+
+mod client_frames;
+mod frames;
+mod golden;
+mod http_answers;
+mod http_requests;
+mod push;
+mod server_frames;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::IntoResponse;
 use domain::{AppId, KeyId};
 use http::StatusCode;
@@ -11,6 +11,7 @@ use wire::http::{App, AppCreate, Key, KeyCreate, Page};
 
 use super::auth::{Admin, OwnApp};
 use super::body::Body;
+use super::path::Named;
 use super::problem::{Problem, ProblemCode};
 use crate::accept::{check_name, storage_problem};
 use crate::node::Node;
@@ -77,7 +78,7 @@ pub(super) async fn list_keys(
 pub(super) async fn delete_key(
     State(node): State<Arc<Node>>,
     OwnApp(app): OwnApp,
-    Path((_, key)): Path<(String, String)>,
+    Named((_, key)): Named<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     let no_key = || Problem::new(ProblemCode::NotFound, "the app has no such key");
     let key = KeyId::parse(&key).ok_or_else(no_key)?;

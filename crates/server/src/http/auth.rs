@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Path, RawPathParams};
+use axum::extract::{FromRequestParts, RawPathParams};
 use domain::{AppId, KeyId};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -129,9 +129,6 @@ impl FromRequestParts<Arc<Node>> for Me {
         Ok(Self { device })
     }
 }
-
-/// The one path parameter of a route, decoded.
-pub(super) type Named = Path<String>;
 
 fn bearer(headers: &HeaderMap) -> Result<KeyText, Problem> {
     let value = headers.get(AUTHORIZATION).ok_or_else(|| {

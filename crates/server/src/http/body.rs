@@ -1,20 +1,27 @@
 //! The body of a request: JSON, declared as such, within the limit, and understood to the last
 //! field.
 
+use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Query, Request};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
+use hyper::body::Body as _;
 use serde::de::DeserializeOwned;
 use wire::limits;
 
 use super::problem::{Problem, ProblemCode};
 use crate::node::Node;
 
-/// A JSON body.
+/// How long a body may be on its way: enough for the largest over a poor line, and no place to
+/// wait in for ever.
+const ARRIVAL: Duration = Duration::from_secs(30);
+
+/// A JSON body; as an `Option`, one that may be left out.
 pub(super) struct Body<T>(pub(super) T);
 
 /// The parameters behind the `?`.
@@ -35,8 +42,20 @@ impl<T: DeserializeOwned> FromRequest<Arc<Node>> for Body<T> {
                 "send the body as JSON with `Content-Type: application/json`",
             ));
         }
-        let bytes = Bytes::from_request(request, node).await.map_err(unreadable)?;
+        let bytes = tokio::time::timeout(ARRIVAL, Bytes::from_request(request, node)).await;
+        let bytes = bytes.map_err(|_| incomplete())?.map_err(unreadable)?;
         parse(&bytes).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned> OptionalFromRequest<Arc<Node>> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, node: &Arc<Node>) -> Result<Option<Self>, Problem> {
+        if request.body().is_end_stream() && !request.headers().contains_key(CONTENT_TYPE) {
+            return Ok(None);
+        }
+        <Self as FromRequest<Arc<Node>>>::from_request(request, node).await.map(Some)
     }
 }
 
@@ -45,20 +64,36 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Node>> for Params<T> {
 
     async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
         let params = Query::<T>::from_request_parts(parts, node).await;
-        params.map(|Query(params)| Self(params)).map_err(|error| {
-            let detail =
-                format!("the parameters behind `?` are not as expected: {}", error.body_text());
-            Problem::new(ProblemCode::InvalidField, detail)
-        })
+        params.map(|Query(params)| Self(params)).map_err(|error| unexpected(&error))
     }
+}
+
+/// What is wrong with which parameter.
+fn unexpected(error: &QueryRejection) -> Problem {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        // What axum's extractor reports the place with.
+        if let Some(error) =
+            error.downcast_ref::<serde_path_to_error::Error<serde::de::value::Error>>()
+        {
+            let place = error.path().to_string();
+            let detail = format!("the parameters behind `?` are not as expected: {error}");
+            let problem = Problem::new(ProblemCode::InvalidField, detail);
+            return if place == "." { problem } else { problem.with_field(place) };
+        }
+        cause = error.source();
+    }
+    Problem::new(ProblemCode::InvalidField, "the parameters behind `?` cannot be read")
 }
 
 /// Parses a JSON body; the error says where.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let malformed = |place: String, error: serde_json::Error| {
-        let at = if place == "." { String::new() } else { format!("at `{place}`: ") };
-        Problem::new(ProblemCode::MalformedJson, format!("{at}{error}"))
+        if place == "." {
+            return Problem::new(ProblemCode::MalformedJson, error.to_string());
+        }
+        Problem::new(ProblemCode::MalformedJson, format!("at `{place}`: {error}")).with_field(place)
     };
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let place = error.path().to_string();
@@ -76,6 +111,10 @@ fn unreadable(error: BytesRejection) -> Problem {
             format!("the body has more than {most} bytes; send less at once"),
         );
     }
+    incomplete()
+}
+
+fn incomplete() -> Problem {
     Problem::new(ProblemCode::MalformedJson, "the body did not arrive whole; send it again")
 }
 

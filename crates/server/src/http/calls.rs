@@ -3,52 +3,92 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::SessionId;
 use domain::call::CallInput;
 use http::StatusCode;
+use store::model::DeviceIdentity;
+use wire::http::{CallAnswerPost, CallRejectPost};
+use wire::{RejectReason, ServerFrame};
 
 use super::auth::Me;
-use super::problem::{Problem, ProblemCode};
+use super::body::Body;
+use super::path::Named;
+use super::problem::Problem;
 use crate::calls::{self, Caller};
 use crate::node::Node;
 
-/// `POST /v1/me/calls/{call}/{verb}`: answers what the device should know (how the call stands),
-/// or nothing.
-pub(super) async fn step(
+/// `POST /v1/me/calls/{call}/ringing`: this device rings.
+pub(super) async fn ringing(
     State(node): State<Arc<Node>>,
     Me { device }: Me,
-    Path((call, verb)): Path<(String, String)>,
+    Named(call): Named<String>,
 ) -> Result<Response, Problem> {
-    let caller = Caller {
+    Ok(told(calls::ringing(&node, &caller(device), &call).await?))
+}
+
+/// `POST /v1/me/calls/{call}/answer`: this device takes the call.
+pub(super) async fn answer(
+    State(node): State<Arc<Node>>,
+    Me { device }: Me,
+    Named(call): Named<String>,
+    body: Option<Body<CallAnswerPost>>,
+) -> Result<Response, Problem> {
+    let answer = body.and_then(|Body(body)| body.answer);
+    let text = answer.map(|answer| String::from(Box::<str>::from(answer)));
+    let input = CallInput::Answer(device.device);
+    Ok(told(calls::step(&node, &caller(device), &call, input, text).await?))
+}
+
+/// `POST /v1/me/calls/{call}/reject`: the callee does not want the call.
+pub(super) async fn reject(
+    State(node): State<Arc<Node>>,
+    Me { device }: Me,
+    Named(call): Named<String>,
+    body: Option<Body<CallRejectPost>>,
+) -> Result<Response, Problem> {
+    let input = match body.map(|Body(body)| body.reason).unwrap_or_default() {
+        RejectReason::Declined => CallInput::Decline,
+        RejectReason::Busy => CallInput::Busy,
+    };
+    Ok(told(calls::step(&node, &caller(device), &call, input, None).await?))
+}
+
+/// `POST /v1/me/calls/{call}/cancel`: the caller gives up before an answer.
+pub(super) async fn cancel(
+    State(node): State<Arc<Node>>,
+    Me { device }: Me,
+    Named(call): Named<String>,
+) -> Result<Response, Problem> {
+    Ok(told(calls::step(&node, &caller(device), &call, CallInput::Cancel, None).await?))
+}
+
+/// `POST /v1/me/calls/{call}/end`: either side hangs up.
+pub(super) async fn end(
+    State(node): State<Arc<Node>>,
+    Me { device }: Me,
+    Named(call): Named<String>,
+) -> Result<Response, Problem> {
+    let input = CallInput::End(device.device);
+    Ok(told(calls::step(&node, &caller(device), &call, input, None).await?))
+}
+
+fn caller(device: DeviceIdentity) -> Caller {
+    Caller {
         app: device.app,
         device: device.device,
         inbox: device.inbox,
         // It has none; nothing of a call depends on it.
         session: SessionId::from_bits(0),
-        user: Arc::from(device.user.as_str()),
-    };
-    let input = match verb.as_str() {
-        "ringing" => return answer(calls::ringing(&node, &caller, &call).await?),
-        "answer" => CallInput::Answer(caller.device),
-        "reject" => CallInput::Decline,
-        "busy" => CallInput::Busy,
-        "cancel" => CallInput::Cancel,
-        "end" => CallInput::End(caller.device),
-        _ => {
-            return Err(Problem::new(
-                ProblemCode::NotFound,
-                "no such step of a call; there are ringing, answer, reject, busy, cancel and end",
-            ));
-        }
-    };
-    answer(calls::step(&node, &caller, &call, input, None).await?)
+        user: Arc::from(device.user),
+    }
 }
 
-fn answer(told: Option<wire::ServerFrame>) -> Result<Response, Problem> {
-    Ok(match told {
+/// What the device should know, as a frame: how the call stands, where that is not as it wished.
+fn told(frame: Option<ServerFrame>) -> Response {
+    match frame {
         Some(frame) => Json(frame).into_response(),
         None => StatusCode::NO_CONTENT.into_response(),
-    })
+    }
 }

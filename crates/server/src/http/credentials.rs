@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::IntoResponse;
 use domain::CredentialId;
 use http::StatusCode;
@@ -11,6 +11,7 @@ use wire::http::{CredentialUpload, Page};
 
 use super::auth::OwnApp;
 use super::body::Body;
+use super::path::Named;
 use super::problem::{Problem, ProblemCode};
 use crate::accept::storage_problem;
 use crate::node::Node;
@@ -41,7 +42,7 @@ pub(super) async fn list(
 pub(super) async fn delete(
     State(node): State<Arc<Node>>,
     OwnApp(app): OwnApp,
-    Path((_, credential)): Path<(String, String)>,
+    Named((_, credential)): Named<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     let unknown = || Problem::new(ProblemCode::NotFound, "the app has no such credential");
     let credential = CredentialId::parse(&credential).ok_or_else(unknown)?;

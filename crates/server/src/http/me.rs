@@ -4,30 +4,32 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use domain::{Epoch, Offset};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
-use store::model::{Acked, InboxRead};
+use store::model::{Acked, DeviceIdentity, InboxRead};
 use wire::http::{AckPost, InboxPage, TargetPut};
 use wire::limits;
 
-use super::auth::{Me, Named};
+use super::auth::Me;
 use super::body::{Body, Params};
+use super::path::Named;
 use super::problem::{Problem, ProblemCode};
 use super::users;
 use crate::accept::storage_problem;
 use crate::node::Node;
+use crate::report::SessionReport;
 use crate::{from_wire, targets, to_wire};
 
 /// Where to read from.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct From {
-    /// Of the position held.
+    /// Epoch of the position held.
     epoch: Option<i64>,
-    /// Of the position held.
+    /// Offset of the position held.
     after: Option<i64>,
     /// Entries at most.
     limit: Option<usize>,
@@ -44,22 +46,62 @@ pub(super) async fn inbox(
     if !(1..=limits::PAGE).contains(&limit) {
         return Err(Problem::invalid_field("limit", format!("give 1 to {}", limits::PAGE)));
     }
+    let held = held(&from)?;
     let now = node.clock.now();
-    let read = |after| node.store.read(device.inbox, after, limit, now);
-    let gone = || Problem::new(ProblemCode::NotFound, "the user is gone");
-    let mut after = device.cursor;
-    let mut page = read(after).await.map_err(storage_problem)?.ok_or_else(gone)?;
-    if let (Some(epoch), Some(held)) = (from.epoch, from.after) {
-        let same = Epoch::from_number(epoch) == page.epoch;
-        let held = Offset::from_number(held);
-        if same && held > after && held <= page.head {
-            after = held;
-            page = read(after).await.map_err(storage_problem)?.ok_or_else(gone)?;
-        }
-    }
+    let (after, page) = read(&node, &device, held, limit).await?;
     let effects = node.store.fetched(device.device, now).await.map_err(storage_problem)?;
     node.carry_out(effects);
-    Ok(Json(shown(page, after)))
+    let page = shown(page, after);
+    if !page.entries.is_empty() {
+        report(&node, device, "delivered", None);
+    }
+    Ok(Json(page))
+}
+
+/// The position that the device says it holds.
+fn held(from: &From) -> Result<Option<(Epoch, Offset)>, Problem> {
+    match (from.epoch, from.after) {
+        (None, None) => Ok(None),
+        (Some(epoch), Some(after)) if after >= 0 => {
+            Ok(Some((Epoch::from_number(epoch), Offset::from_number(after))))
+        }
+        (Some(_), Some(_)) => Err(Problem::invalid_field("after", "give 0 or more")),
+        (Some(_), None) => Err(Problem::invalid_field("after", "give it together with `epoch`")),
+        (None, Some(_)) => Err(Problem::invalid_field("epoch", "give it together with `after`")),
+    }
+}
+
+/// Reads behind the position held, or behind the cursor where the position is of another history:
+/// of another epoch, or above the head. Returns where the reading began.
+async fn read(
+    node: &Node,
+    device: &DeviceIdentity,
+    held: Option<(Epoch, Offset)>,
+    limit: usize,
+) -> Result<(Offset, InboxRead), Problem> {
+    let now = node.clock.now();
+    let read = async |after| {
+        let read = node.store.read(device.inbox, after, limit, now).await;
+        let gone = || Problem::new(ProblemCode::NotFound, "the user is gone");
+        read.map_err(storage_problem)?.ok_or_else(gone)
+    };
+    let (mut after, mut page) = match held {
+        None => (device.cursor, read(device.cursor).await?),
+        Some((epoch, after)) => {
+            let page = read(after).await?;
+            if epoch == page.epoch && after <= page.head {
+                (after, page)
+            } else {
+                (device.cursor, read(device.cursor).await?)
+            }
+        }
+    };
+    // A page of nothing but expired entries would leave the client where it is, for ever.
+    while page.entries.is_empty() && page.floor <= after && page.read_to < page.head {
+        after = page.read_to;
+        page = read(after).await?;
+    }
+    Ok((after, page))
 }
 
 fn shown(read: InboxRead, after: Offset) -> InboxPage {
@@ -79,35 +121,65 @@ pub(super) async fn ack(
     State(node): State<Arc<Node>>,
     Me { device }: Me,
     Body(body): Body<AckPost>,
-) -> Result<Json<serde_json::Value>, Problem> {
+) -> Result<Json<wire::http::Acked>, Problem> {
     let held = from_wire::held(&body.position)?;
     let acked = node.store.ack(device.device, held, None, node.clock.now()).await;
     let (acked, effects) = acked.map_err(storage_problem)?;
     node.carry_out(effects);
-    match acked {
-        Acked::Progress(_) | Acked::Nothing => {
-            Ok(Json(json!({ "position": to_wire::position(held.epoch, held.offset) })))
+    let cursor = match acked {
+        Acked::Progress(offset) => {
+            let before = device.cursor.min(offset);
+            report(&node, device, "acked", Some((before, offset)));
+            offset
         }
-        Acked::OtherEpoch => Err(Problem::new(
-            ProblemCode::Conflict,
-            "the position is of another epoch; read the inbox again and acknowledge that",
-        )),
-        Acked::Contradiction => Err(Problem::new(
-            ProblemCode::AckAboveHead,
-            "the position was not delivered, or with another entry; acknowledge only what was",
-        )
-        .with_field("position")),
+        // The cursor was there before, or beyond.
+        Acked::Nothing => device.cursor.max(held.offset),
+        Acked::OtherEpoch => {
+            return Err(Problem::new(
+                ProblemCode::Conflict,
+                "the position is of another epoch; read the inbox again and acknowledge that",
+            )
+            .with_field("position"));
+        }
+        Acked::Contradiction => {
+            return Err(Problem::new(
+                ProblemCode::AckAboveHead,
+                "the position was not delivered, or with another entry; acknowledge only what was",
+            )
+            .with_field("position"));
+        }
         Acked::NoDevice => {
-            Err(Problem::new(ProblemCode::NotFound, "this device was removed; connect again"))
+            return Err(Problem::new(
+                ProblemCode::NotFound,
+                "this device was removed; connect again",
+            ));
         }
-    }
+    };
+    Ok(Json(wire::http::Acked { position: to_wire::position(held.epoch, cursor) }))
+}
+
+/// What a device did the short way, for the push log: the same words as over the WebSocket.
+fn report(
+    node: &Node,
+    device: DeviceIdentity,
+    reason: &'static str,
+    covered: Option<(Offset, Offset)>,
+) {
+    let report = SessionReport {
+        app: device.app,
+        inbox: device.inbox,
+        user: Arc::from(device.user),
+        device: device.device,
+        device_name: Arc::from(device.name),
+    };
+    report.write(node, reason, covered, Some(json!({ "by": "http" })));
 }
 
 /// `PUT /v1/me/targets/{kind}`.
 pub(super) async fn put_target(
     State(node): State<Arc<Node>>,
     Me { device }: Me,
-    Path(kind): Named,
+    Named(kind): Named<String>,
     Body(body): Body<TargetPut>,
 ) -> Result<Json<wire::PushTarget>, Problem> {
     users::set(&node, &device, &kind, body).await.map(Json)
@@ -117,7 +189,7 @@ pub(super) async fn put_target(
 pub(super) async fn delete_target(
     State(node): State<Arc<Node>>,
     Me { device }: Me,
-    Path(kind): Named,
+    Named(kind): Named<String>,
 ) -> Result<StatusCode, Problem> {
     users::remove(&node, &device, &kind).await
 }

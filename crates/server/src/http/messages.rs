@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use domain::MessageId;
 use http::HeaderMap;
 use store::model::Sender;
 use wire::http::{MessageAccepted, MessageCreate, Timeline};
 
-use super::auth::{AppKey, Named};
+use super::auth::AppKey;
 use super::body::Body;
+use super::path::Named;
 use super::problem::{Problem, ProblemCode};
 use super::push_log::shown;
 use crate::accept::{Incoming, accept, check_name, storage_problem};
@@ -37,10 +38,15 @@ pub(super) async fn create(
             Some(Sender { inbox, user, device: None })
         }
     };
+    // The same id from another user is another message. A key's id holds no space.
+    let sender_key = match &sender {
+        None => key.key.to_string(),
+        Some(sender) => format!("{} {}", key.key, sender.user),
+    };
     let incoming = Incoming {
         app: key.app,
         sender,
-        sender_key: key.key.to_string(),
+        sender_key,
         client_id,
         to: body.to,
         thread: body.thread,
@@ -62,7 +68,7 @@ pub(super) async fn create(
 pub(super) async fn timeline(
     State(node): State<Arc<Node>>,
     key: AppKey,
-    Path(message): Named,
+    Named(message): Named<String>,
 ) -> Result<Json<Timeline>, Problem> {
     let unknown = || Problem::new(ProblemCode::NotFound, "the app has no such message on record");
     let id = MessageId::parse(&message).ok_or_else(unknown)?;
@@ -77,6 +83,9 @@ pub(super) async fn timeline(
 
 /// The back end's own id: in the body, or in the header `Idempotency-Key`; without one the
 /// message cannot be sent again as the same.
+///
+/// The header's draft (draft-ietf-httpapi-idempotency-key-header, 2.1) has the key in quotation
+/// marks, most clients send it without; both are the same key.
 fn client_id(headers: &HeaderMap, id: Option<String>) -> Result<String, Problem> {
     let header = match headers.get("idempotency-key") {
         None => None,
@@ -84,6 +93,8 @@ fn client_id(headers: &HeaderMap, id: Option<String>) -> Result<String, Problem>
             Problem::invalid_field("Idempotency-Key", "give 1 to 128 printable ASCII characters")
         })?),
     };
+    let header = header
+        .map(|text| text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text));
     match (id, header) {
         (Some(id), Some(header)) if id != header => Err(Problem::invalid_field(
             "id",
@@ -92,5 +103,37 @@ fn client_id(headers: &HeaderMap, id: Option<String>) -> Result<String, Problem>
         (Some(id), _) => Ok(id),
         (None, Some(header)) => Ok(header.to_owned()),
         (None, None) => Ok(uuid::Uuid::now_v7().to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_comes_in_the_body_or_in_the_header() {
+        let given = |id: Option<&str>, header: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            if let Some(header) = header {
+                headers.insert("idempotency-key", header.parse().unwrap());
+            }
+            client_id(&headers, id.map(str::to_owned))
+        };
+        for (id, header) in [
+            (Some("a-1"), None),
+            (None, Some("a-1")),
+            (None, Some("\"a-1\"")),
+            (Some("a-1"), Some("a-1")),
+            (Some("a-1"), Some("\"a-1\"")),
+        ] {
+            assert_eq!(given(id, header).unwrap(), "a-1", "{id:?} {header:?}");
+        }
+        let problem: wire::Problem = given(Some("a-1"), Some("a-2")).unwrap_err().into();
+        assert_eq!(
+            (problem.code.as_str(), problem.field.as_deref()),
+            ("invalid_field", Some("id"))
+        );
+        assert_eq!(given(None, Some("\"")).unwrap(), "\"");
+        assert_ne!(given(None, None).unwrap(), given(None, None).unwrap());
     }
 }

@@ -1,8 +1,9 @@
 //! The HTTP API under `/v1`, and the WebSocket's door.
 //!
 //! ```text
-//!   request ─▶ [auth: who asks] ─▶ [body: JSON, checked] ─▶ one verb ─▶ store, accept, targets, calls
-//!                    └────────────────── Problem ◀──────────────────────┘
+//!   request ─▶ [guard] ─▶ [auth: who asks] ─▶ [path, body: checked] ─▶ one verb ─▶ store, accept, …
+//!                 ▲                └─────────── Problem ◀────────────────┘
+//!                 └────────────────────────────────┘
 //! ```
 //!
 //! Every refusal is a [`problem::Problem`]; no other module knows an HTTP status.
@@ -11,9 +12,12 @@ mod apps;
 mod auth;
 mod body;
 mod calls;
+mod connect;
 mod credentials;
+mod guard;
 mod me;
 mod messages;
+mod path;
 pub mod problem;
 mod push_log;
 mod settings;
@@ -21,24 +25,21 @@ mod users;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::{DefaultBodyLimit, State, WebSocketUpgrade};
-use axum::response::{IntoResponse, Response};
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post, put};
+use axum::{Extension, Router};
 use wire::limits;
 
 use crate::node::Node;
 use problem::{Problem, ProblemCode};
 
-/// What a WebSocket reads ahead: small, because most sessions are idle.
-const READ_BUFFER: usize = 4096;
-
 /// Every route.
 pub fn router(node: Arc<Node>) -> Router {
     Router::new()
-        .route("/healthz", get(health))
-        .route("/readyz", get(health))
-        .route(wire::CONNECT_PATH, get(connect))
+        .route("/healthz", get(connect::health))
+        .route("/readyz", get(connect::ready))
+        .route(wire::CONNECT_PATH, get(connect::connect))
         .route("/v1/apps", post(apps::create).get(apps::list))
         .route("/v1/apps/{app}", get(apps::show))
         .route("/v1/apps/{app}/keys", post(apps::create_key).get(apps::list_keys))
@@ -59,27 +60,17 @@ pub fn router(node: Arc<Node>) -> Router {
         .route("/v1/me/ack", post(me::ack))
         .route("/v1/me/targets/{kind}", put(me::put_target).delete(me::delete_target))
         .route("/v1/me/device", delete(me::sign_out))
-        .route("/v1/me/calls/{call}/{verb}", post(calls::step))
+        .route("/v1/me/calls/{call}/ringing", post(calls::ringing))
+        .route("/v1/me/calls/{call}/answer", post(calls::answer))
+        .route("/v1/me/calls/{call}/reject", post(calls::reject))
+        .route("/v1/me/calls/{call}/cancel", post(calls::cancel))
+        .route("/v1/me/calls/{call}/end", post(calls::end))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(Extension(settings::Turn::default()))
         .layer(DefaultBodyLimit::max(limits::HTTP_BODY_BYTES))
+        .layer(from_fn_with_state(node.tasks.clone(), guard::guard))
         .with_state(node)
-}
-
-async fn health() -> axum::Json<serde_json::Value> {
-    axum::Json(serde_json::json!({ "status": "ok" }))
-}
-
-async fn connect(upgrade: WebSocketUpgrade, State(node): State<Arc<Node>>) -> Response {
-    upgrade
-        .protocols([wire::SUBPROTOCOL])
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(0)
-        // Twice the limit, so that what is a little too large is told so in a frame.
-        .max_message_size(2 * limits::FRAME_BYTES)
-        .max_frame_size(2 * limits::FRAME_BYTES)
-        .on_upgrade(move |socket| crate::session::serve(node, socket))
-        .into_response()
 }
 
 async fn not_found() -> Problem {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use domain::FirstRung;
 use store::model::Settings;
+use tokio::sync::Mutex;
 
 use super::auth::OwnApp;
 use super::body::Body;
@@ -16,6 +17,11 @@ use crate::node::Node;
 
 /// Repeats of an alert at most.
 const REPEATS: usize = 8;
+
+/// Whose turn it is to change settings: a change reads all and writes all, and two at once must
+/// not undo each other. One process holds the store, so a lock of the process does.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Turn(Arc<Mutex<()>>);
 
 /// `GET /v1/apps/{app}/settings`: all of them.
 pub(super) async fn show(
@@ -30,8 +36,10 @@ pub(super) async fn show(
 pub(super) async fn change(
     State(node): State<Arc<Node>>,
     OwnApp(app): OwnApp,
+    Extension(Turn(turn)): Extension<Turn>,
     Body(body): Body<wire::http::Settings>,
 ) -> Result<Json<wire::http::Settings>, Problem> {
+    let _turn = turn.lock().await;
     let settings = node.store.settings(app).await.map_err(storage_problem)?;
     let changed = merge(settings.ok_or_else(no_app)?, body)?;
     let kept = node.store.set_settings(app, changed.clone(), node.clock.now()).await;

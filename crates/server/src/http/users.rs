@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::IntoResponse;
 use domain::TargetKind;
 use http::StatusCode;
 use store::model::{DeviceIdentity, OpenWake};
 use wire::http::{Device, Page, Target, TargetPut, UserToken, UserTokenCreate, WakeState};
 
-use super::auth::{AppKey, Named};
+use super::auth::AppKey;
 use super::body::Body;
+use super::path::Named;
 use super::problem::{Problem, ProblemCode};
 use crate::accept::{check_name, storage_problem};
 use crate::node::Node;
@@ -28,10 +29,11 @@ const LONGEST_TOKEN_TTL: u32 = 90 * 86_400;
 pub(super) async fn create_token(
     State(node): State<Arc<Node>>,
     key: AppKey,
-    Path(user): Named,
-    Body(body): Body<UserTokenCreate>,
+    Named(user): Named<String>,
+    body: Option<Body<UserTokenCreate>>,
 ) -> Result<impl IntoResponse, Problem> {
     check_name("user", &user)?;
+    let body = body.map(|Body(body)| body).unwrap_or_default();
     let ttl = body.ttl.unwrap_or(TOKEN_TTL);
     if !(1..=LONGEST_TOKEN_TTL).contains(&ttl) {
         return Err(Problem::invalid_field(
@@ -56,7 +58,7 @@ pub(super) async fn create_token(
 pub(super) async fn devices(
     State(node): State<Arc<Node>>,
     key: AppKey,
-    Path(user): Named,
+    Named(user): Named<String>,
 ) -> Result<Json<Page<Device>>, Problem> {
     let inbox = node.store.user(key.app, user).await.map_err(storage_problem)?;
     let inbox = inbox.ok_or_else(unknown_user)?;
@@ -68,7 +70,7 @@ pub(super) async fn devices(
 pub(super) async fn put_target(
     State(node): State<Arc<Node>>,
     key: AppKey,
-    Path((user, device, kind)): Path<(String, String, String)>,
+    Named((user, device, kind)): Named<(String, String, String)>,
     Body(body): Body<TargetPut>,
 ) -> Result<Json<wire::PushTarget>, Problem> {
     let device = find(&node, &key, &user, device).await?;
@@ -79,7 +81,7 @@ pub(super) async fn put_target(
 pub(super) async fn delete_target(
     State(node): State<Arc<Node>>,
     key: AppKey,
-    Path((user, device, kind)): Path<(String, String, String)>,
+    Named((user, device, kind)): Named<(String, String, String)>,
 ) -> Result<StatusCode, Problem> {
     let device = find(&node, &key, &user, device).await?;
     remove(&node, &device, &kind).await
@@ -101,17 +103,15 @@ pub(super) async fn set(
     targets::set(node, device.app, device.device, wanted).await
 }
 
-/// Removes a push target of a device.
+/// Removes a push target of a device; one that is gone already (a push service said so, perhaps)
+/// is removed as well.
 pub(super) async fn remove(
     node: &Arc<Node>,
     device: &DeviceIdentity,
     kind: &str,
 ) -> Result<StatusCode, Problem> {
-    let removed = targets::remove(node, device.device, Some(parse_kind(kind)?)).await?;
-    if removed {
-        return Ok(StatusCode::NO_CONTENT);
-    }
-    Err(Problem::new(ProblemCode::NotFound, "the device has no push target of this kind"))
+    targets::remove(node, device.device, Some(parse_kind(kind)?)).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn parse_kind(kind: &str) -> Result<TargetKind, Problem> {

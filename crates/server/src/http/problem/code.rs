@@ -25,12 +25,13 @@ pub enum ProblemCode {
     Unavailable,
     UnknownUser,
     UnsupportedMediaType,
+    UpgradeRequired,
     WrongKeyKind,
 }
 
 impl ProblemCode {
     /// Every code, by name.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::AckAboveHead,
         Self::BodyTooLarge,
         Self::Conflict,
@@ -50,6 +51,7 @@ impl ProblemCode {
         Self::Unavailable,
         Self::UnknownUser,
         Self::UnsupportedMediaType,
+        Self::UpgradeRequired,
         Self::WrongKeyKind,
     ];
 
@@ -196,6 +198,12 @@ impl ProblemCode {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "not declared as JSON",
                 "Send the body with `Content-Type: application/json`.",
+            ),
+            Self::UpgradeRequired => (
+                "upgrade_required",
+                StatusCode::UPGRADE_REQUIRED,
+                "not asked as a WebSocket",
+                "The path is the WebSocket's door, and the request is none of a WebSocket client.\nConnect with one, and ask for the sub-protocol `reveille.v1`.",
             ),
             Self::WrongKeyKind => (
                 "wrong_key_kind",

@@ -1,0 +1,66 @@
+//! The WebSocket's door, and the two questions of whoever watches over the process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{State, WebSocketUpgrade};
+use axum::response::{IntoResponse, Response};
+use http::HeaderValue;
+use http::header::{CONNECTION, UPGRADE};
+use serde_json::{Value, json};
+use wire::limits;
+
+use super::problem::{Problem, ProblemCode};
+use crate::node::Node;
+
+/// What a WebSocket reads ahead: small, because most sessions are idle.
+const READ_BUFFER: usize = 4096;
+
+/// `GET /v1/connect`: becomes a session. Tokens come in its first frame, never in a URL.
+pub(super) async fn connect(
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    State(node): State<Arc<Node>>,
+) -> Response {
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(error) => return no_upgrade(&error),
+    };
+    upgrade
+        .protocols([wire::SUBPROTOCOL])
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        // Twice the limit, so that what is a little too large is told so in a frame.
+        .max_message_size(2 * limits::FRAME_BYTES)
+        .max_frame_size(2 * limits::FRAME_BYTES)
+        .on_upgrade(async move |socket| {
+            let session = crate::session::serve(Arc::clone(&node), socket);
+            // The node's own task: counted, and waited for at the end.
+            node.tasks.start("session", session);
+        })
+}
+
+/// `GET /healthz`: the process runs.
+pub(super) async fn health() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+/// `GET /readyz`: it takes requests. A server that stops still answers what is under way, and
+/// should get nothing new.
+pub(super) async fn ready(State(node): State<Arc<Node>>) -> Result<Json<Value>, Problem> {
+    if node.tasks.is_stopping() {
+        return Err(Problem::unavailable("the server is stopping", Duration::from_secs(1)));
+    }
+    Ok(health().await)
+}
+
+/// RFC 9110, 15.5.22: a 426 says to which protocol.
+fn no_upgrade(error: &WebSocketUpgradeRejection) -> Response {
+    let detail = format!("connect with a WebSocket client: {}", error.body_text());
+    let mut response = Problem::new(ProblemCode::UpgradeRequired, detail).into_response();
+    let headers = response.headers_mut();
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    response
+}

@@ -42,7 +42,7 @@ const USERS: usize = 4_096;
 const ROUNDS: usize = 9;
 
 /// No further round of a scene after this long, so that the whole run stays below a minute.
-const SCENE: Duration = Duration::from_secs(8);
+const SCENE: Duration = Duration::from_secs(6);
 
 /// Rows in one commit of the yardstick: the store's own `store.batch`.
 const BATCH: usize = 256;

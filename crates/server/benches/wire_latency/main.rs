@@ -130,7 +130,7 @@ async fn run() -> Result<()> {
 
 /// Prints the rows.
 fn print(pushed: &[f64], answered: &[f64], flush: f64, file_system: &str) -> Result<()> {
-    let p99 = rank(pushed, 99.0);
+    let p99 = rank(pushed, 99);
     Row {
         row: "accept → request on the wire to the provider, p99".to_owned(),
         value: p99,
@@ -143,13 +143,13 @@ fn print(pushed: &[f64], answered: &[f64], flush: f64, file_system: &str) -> Res
              by the push service ({STREAMS} streams, same process, own thread): commit, claim, \
              encode, TLS both ways; worst {:.1} ms",
             pushed.len(),
-            rank(pushed, 100.0)
+            rank(pushed, 100)
         ),
     }
     .print()?;
     Row {
         row: "the same, p50".to_owned(),
-        value: rank(pushed, 50.0),
+        value: rank(pushed, 50),
         unit: "ms",
         ratio: None,
         budget: None,
@@ -157,8 +157,8 @@ fn print(pushed: &[f64], answered: &[f64], flush: f64, file_system: &str) -> Res
         note: format!(
             "of it until the sender is answered, the message durable: p50 {:.2} ms, p99 {:.2} ms; \
              a bare commit of one row takes {flush:.2} ms here ({file_system})",
-            rank(answered, 50.0),
-            rank(answered, 99.0)
+            rank(answered, 50),
+            rank(answered, 99)
         ),
     }
     .print()
@@ -172,13 +172,10 @@ fn latencies(moments: impl Iterator<Item = (Instant, Instant)>) -> Vec<f64> {
     latencies
 }
 
-/// The value that `percent` of the sorted ones do not exceed.
-fn rank(sorted: &[f64], percent: f64) -> f64 {
-    let count = u32::try_from(sorted.len()).map_or(f64::NAN, f64::from);
-    let wanted = (count * percent / 100.0).ceil();
-    let at =
-        (1..=sorted.len()).find(|at| u32::try_from(*at).is_ok_and(|at| f64::from(at) >= wanted));
-    at.and_then(|at| sorted.get(at - 1)).copied().unwrap_or(f64::NAN)
+/// The value that `percent` of the sorted ones do not exceed; of none, not a number.
+fn rank(sorted: &[f64], percent: usize) -> f64 {
+    let at = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+    sorted.get(at).copied().unwrap_or(f64::NAN)
 }
 
 /// Gives the app a fresh APNs key.

@@ -52,12 +52,15 @@ async fn a_stored_entry_never_changes() {
         world.send("alice").await;
     }
     let before = world.read(&alice, 0, 10).await.entries;
+    // What a read does not show, whether it wakes and how urgently, is looked at as well.
+    world.look();
     world.connect(&mut alice).await;
     world.ack(&alice, 3).await;
     world.send("alice").await;
     world.restart().await;
     let after = world.read(&other, 0, 3).await.entries;
     assert_eq!(after, before);
+    world.look();
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ pub(crate) struct InboxFact {
     pub(crate) bytes: i64,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct EntryFact {
     pub(crate) inbox: InboxId,
     pub(crate) offset: Offset,
@@ -39,6 +39,8 @@ pub(crate) struct EntryFact {
     pub(crate) wakes: bool,
     pub(crate) expires_at: Time,
     pub(crate) bytes: i64,
+    /// Everything else that is stored of it, in whatever form: the same as long as it is kept.
+    pub(crate) rest: String,
 }
 
 #[derive(Debug, PartialEq)]

@@ -2,6 +2,8 @@
 
 mod pushes;
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +21,7 @@ use store::model::{
 use store::{Options, Store};
 
 use super::Backend;
-use super::snapshot::Snapshot;
+use super::snapshot::{EntryFact, Snapshot};
 
 pub(crate) use pushes::{accepted, refused};
 
@@ -42,6 +44,8 @@ pub(crate) struct World {
     pub(crate) app: AppId,
     pub(crate) incarnation: Incarnation,
     drawn: u128,
+    /// Every entry that was ever seen, as it was when it was seen first.
+    seen: RefCell<BTreeMap<(InboxId, Offset), EntryFact>>,
 }
 
 /// A phone as its own app sees it.
@@ -79,6 +83,7 @@ impl World {
             app: app.id,
             incarnation: started.incarnation,
             drawn: 0,
+            seen: RefCell::default(),
         }
     }
 
@@ -96,11 +101,18 @@ impl World {
         self.now = self.now.plus(time);
     }
 
-    /// Looks at the committed state from outside; fails if a rule does not hold.
+    /// Looks at the committed state from outside; fails if a rule does not hold, or if an entry
+    /// is another one than it was.
     pub(crate) fn look(&self) -> Snapshot {
         let snapshot = self.backend.snapshot();
         let faults = snapshot.faults(self.now);
         assert!(faults.is_empty(), "at {:?}: {faults:#?}", self.now);
+        let mut seen = self.seen.borrow_mut();
+        for entry in &snapshot.entries {
+            let first = seen.entry((entry.inbox, entry.offset)).or_insert_with(|| entry.clone());
+            assert_eq!(entry, first, "a stored entry never changes");
+        }
+        drop(seen);
         snapshot
     }
 

@@ -83,7 +83,8 @@ impl Backend {
                 },
             ),
             entries: all.rows(
-                "SELECT inbox, offset, id, kind = 0, wakes, expires_at, length(CAST(body AS BLOB))
+                "SELECT inbox, offset, id, kind = 0, wakes, expires_at, length(CAST(body AS BLOB)),
+                    json_array(kind, urgency, created_at, sender, sender_name, thread, push, body)
                  FROM entries ORDER BY inbox, offset",
                 |row| {
                     Ok(EntryFact {
@@ -94,6 +95,7 @@ impl Backend {
                         wakes: row.get(4)?,
                         expires_at: Time::from_micros(row.get(5)?),
                         bytes: row.get(6)?,
+                        rest: row.get(7)?,
                     })
                 },
             ),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{AppId, AttemptId, CallId, DeviceNumber, InboxId, MessageId, Offset, Time, WakeId};
+use rusqlite::config::DbConfig;
 use rusqlite::types::{FromSqlError, Type, Value};
 use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, params, params_from_iter};
 
@@ -98,6 +99,8 @@ impl File {
         let open = || {
             let connection = Connection::open_with_flags(path, flags)?;
             connection.busy_timeout(PATIENCE)?;
+            // Else each use of a cached statement parses its SQL again, see `sqlite/writer.rs`.
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
             Ok(connection)
         };
         let connection = open().map_err(|error| failed(path, error))?;
@@ -108,6 +111,8 @@ impl File {
     fn prepare(&mut self) -> Result<(), rusqlite::Error> {
         self.connection.pragma_update(None, "journal_mode", "wal")?;
         self.connection.pragma_update(None, "synchronous", "normal")?;
+        // 32 MiB: with the default of 2 pages are written out and read back in one transaction.
+        self.connection.pragma_update(None, "cache_size", -32_768)?;
         // Under the write lock, because two writers may open a new file at once: a log that is
         // being closed and its successor.
         let transaction =

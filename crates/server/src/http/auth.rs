@@ -101,6 +101,9 @@ impl FromRequestParts<Arc<Node>> for Me {
         let secret = match (&bearer, beside) {
             (_, Some(secret)) => secret,
             (Some(key), None) if key.kind() == KeyKind::Device => key.clone(),
+            (Some(key), None) if key.kind() != KeyKind::User => {
+                return Err(wrong_kind(key.kind(), KeyKind::Device));
+            }
             _ => {
                 return Err(Problem::new(
                     ProblemCode::Unauthorized,

@@ -90,7 +90,8 @@ fn unexpected(error: &QueryRejection) -> Problem {
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let malformed = |place: String, error: serde_json::Error| {
-        if place == "." {
+        // Where the text is no JSON at all, line and column are the place.
+        if place == "." || !error.is_data() {
             return Problem::new(ProblemCode::MalformedJson, error.to_string());
         }
         Problem::new(ProblemCode::MalformedJson, format!("at `{place}`: {error}")).with_field(place)

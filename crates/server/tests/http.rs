@@ -1,0 +1,14 @@
+//! The HTTP API over real sockets: every route's happy path, and what it refuses.
+//!
+//! The server runs inside the test, on a folder of its own; the push services it is told of do not
+//! answer.
+
+mod access;
+mod apps;
+mod credentials;
+mod inbox;
+mod messages;
+mod push_log;
+mod rig;
+mod shape;
+mod users;

@@ -1,0 +1,188 @@
+//! Who may call what.
+
+use http::{Method, Request};
+use serde_json::{Value, json};
+
+use super::rig::Server;
+
+/// Whose key a route asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Admin,
+    App,
+    AppOrAdmin,
+    Device,
+}
+
+/// Every route, with whose key it asks for; `APP` stands for the app's id.
+const ROUTES: [(&str, &str, By); 28] = [
+    ("POST", "/v1/apps", By::Admin),
+    ("GET", "/v1/apps", By::Admin),
+    ("GET", "/v1/apps/APP", By::AppOrAdmin),
+    ("POST", "/v1/apps/APP/keys", By::AppOrAdmin),
+    ("GET", "/v1/apps/APP/keys", By::AppOrAdmin),
+    ("DELETE", "/v1/apps/APP/keys/key_999", By::AppOrAdmin),
+    ("GET", "/v1/apps/APP/settings", By::AppOrAdmin),
+    ("PATCH", "/v1/apps/APP/settings", By::AppOrAdmin),
+    ("POST", "/v1/apps/APP/credentials", By::AppOrAdmin),
+    ("GET", "/v1/apps/APP/credentials", By::AppOrAdmin),
+    ("DELETE", "/v1/apps/APP/credentials/crd_999", By::AppOrAdmin),
+    ("POST", "/v1/users/alice/tokens", By::App),
+    ("GET", "/v1/users/alice/devices", By::App),
+    ("PUT", "/v1/users/alice/devices/phone/targets/apns", By::App),
+    ("DELETE", "/v1/users/alice/devices/phone/targets/apns", By::App),
+    ("POST", "/v1/messages", By::App),
+    ("GET", "/v1/messages/msg_00000000000000000000000000000000/timeline", By::App),
+    ("GET", "/v1/push-log", By::App),
+    ("GET", "/v1/me/inbox", By::Device),
+    ("POST", "/v1/me/ack", By::Device),
+    ("PUT", "/v1/me/targets/apns", By::Device),
+    ("DELETE", "/v1/me/targets/apns", By::Device),
+    ("DELETE", "/v1/me/device", By::Device),
+    ("POST", "/v1/me/calls/6f1c3c52-5d5c-4c2f-9a35-0a4f0d6c1b11/ringing", By::Device),
+    ("POST", "/v1/me/calls/6f1c3c52-5d5c-4c2f-9a35-0a4f0d6c1b11/answer", By::Device),
+    ("POST", "/v1/me/calls/6f1c3c52-5d5c-4c2f-9a35-0a4f0d6c1b11/reject", By::Device),
+    ("POST", "/v1/me/calls/6f1c3c52-5d5c-4c2f-9a35-0a4f0d6c1b11/cancel", By::Device),
+    ("POST", "/v1/me/calls/6f1c3c52-5d5c-4c2f-9a35-0a4f0d6c1b11/end", By::Device),
+];
+
+fn routes(app: &str) -> Vec<(Method, String, By)> {
+    let routes = ROUTES.iter().map(|(method, path, by)| {
+        (method.parse().expect("a method"), path.replace("APP", app), *by)
+    });
+    routes.collect()
+}
+
+#[tokio::test]
+async fn every_route_asks_for_a_key_of_its_kind_and_names_the_wrong_one() {
+    let server = Server::start().await;
+    let device = server.device("alice", "phone").await;
+    let keys = [
+        ("rvl_admin_", server.admin.clone()),
+        ("rvl_app_", server.app.1.clone()),
+        ("rvl_user_", device.token.clone()),
+        ("rvl_device_", device.secret.clone()),
+    ];
+    for (method, path, by) in routes(&server.app.0) {
+        let what = format!("{method} {path}");
+        let bare = Request::builder().method(&method).uri(&path).body(Default::default());
+        let answer = server.send(bare.expect("a request")).await;
+        assert_eq!(answer.headers["www-authenticate"], "Bearer", "{what}");
+        answer.refused(401, "unauthorized", None);
+        let nonsense = server.ask(method.clone(), &path, "nonsense", None).await;
+        nonsense.refused(401, "unauthorized", None);
+        for (prefix, key) in &keys {
+            let good = match by {
+                By::Admin => *prefix == "rvl_admin_",
+                By::App => *prefix == "rvl_app_",
+                By::AppOrAdmin => ["rvl_admin_", "rvl_app_"].contains(prefix),
+                By::Device => *prefix == "rvl_device_",
+            };
+            let answer = server.ask(method.clone(), &path, key, None).await;
+            let code = answer.body["code"].clone();
+            if good {
+                assert!(![401, 403].contains(&answer.status), "{what} {prefix}: {}", answer.body);
+            } else if by == By::Device && *prefix == "rvl_user_" {
+                // The token is right and not enough: the device must show its secret.
+                let detail = answer.refused(401, "unauthorized", None);
+                assert!(detail.contains("Reveille-Device-Secret"), "{what}: {detail}");
+            } else {
+                assert_eq!(code, "wrong_key_kind", "{what} {prefix}: {}", answer.body);
+                let detail = answer.refused(403, "wrong_key_kind", None);
+                assert!(detail.contains(prefix), "{what}: {detail}");
+            }
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_unknown_or_was_taken_back_opens_nothing() {
+    let server = Server::start().await;
+    let (app, key) = &server.app;
+    let mut unknown = key.clone();
+    let last = unknown.pop().expect("a key has letters");
+    unknown.push(if last == 'A' { 'E' } else { 'A' });
+    let path = format!("/v1/apps/{app}/keys");
+    server.ask(Method::GET, &path, &unknown, None).await.refused(401, "unauthorized", None);
+    let body = json!({ "name": "second" });
+    let second = server.ask(Method::POST, &path, key, Some(body)).await.is(201);
+    let (id, second) =
+        (second["id"].as_str().expect("an id"), second["key"].as_str().expect("a key"));
+    server.ask(Method::GET, &path, second, None).await.is(200);
+    server.ask(Method::DELETE, &format!("{path}/{id}"), key, None).await.is(204);
+    server.ask(Method::GET, &path, second, None).await.refused(401, "unauthorized", None);
+    let gone = server.ask(Method::DELETE, &format!("{path}/{id}"), key, None).await;
+    gone.refused(404, "not_found", None);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_app_of_somebody_else_looks_like_none() {
+    let server = Server::start().await;
+    let (other, other_key) = server.new_app("second").await;
+    server.device("alice", "phone").await;
+    let sent = server.message("alice", json!("for alice")).await;
+    for (method, path, by) in routes(&other) {
+        if by != By::AppOrAdmin {
+            continue;
+        }
+        let theirs = server.call(method.clone(), &path, None).await;
+        let nowhere = path.replace(&other, "app_999");
+        let none = server.call(method.clone(), &nowhere, None).await;
+        assert_eq!(theirs.body, none.body, "{method} {path}");
+        theirs.refused(404, "not_found", None);
+        server.ask(method, &nowhere, &server.admin, None).await.refused(404, "not_found", None);
+    }
+    // Users, devices, messages and records are the app's own too.
+    let get = async |path: &str| server.ask(Method::GET, path, &other_key, None).await;
+    get("/v1/users/alice/devices").await.refused(404, "unknown_user", None);
+    get(&format!("/v1/messages/{sent}/timeline")).await.refused(404, "not_found", None);
+    assert_eq!(get("/v1/push-log").await.is(200)["items"], json!([]));
+    let message = json!({ "to": ["alice"], "body": 1 });
+    let sending = server.ask(Method::POST, "/v1/messages", &other_key, Some(message)).await;
+    sending.refused(404, "unknown_user", Some("to"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_device_shows_its_secret_and_a_token_beside_it_must_be_its_users() {
+    let server = Server::start().await;
+    let phone = server.device("alice", "phone").await;
+    let bob = server.token("bob").await;
+    let inbox = async |bearer: Option<&str>, secret: Option<&str>| {
+        let mut request = Request::get("/v1/me/inbox");
+        if let Some(bearer) = bearer {
+            request = request.header("authorization", format!("Bearer {bearer}"));
+        }
+        if let Some(secret) = secret {
+            request = request.header("reveille-device-secret", secret);
+        }
+        server.send(request.body(Default::default()).expect("a request")).await
+    };
+    for (bearer, secret) in [
+        (None, Some(phone.secret.as_str())),
+        (Some(phone.secret.as_str()), None),
+        (Some(phone.token.as_str()), Some(phone.secret.as_str())),
+    ] {
+        assert_eq!(inbox(bearer, secret).await.is(200)["entries"], Value::Array(Vec::new()));
+    }
+    let other = inbox(Some(&bob), Some(&phone.secret)).await;
+    other.refused(403, "forbidden", None);
+    let swapped = inbox(Some(&phone.token), Some(&phone.token)).await;
+    swapped.refused(403, "wrong_key_kind", None);
+    let app = inbox(Some(&server.app.1), Some(&phone.secret)).await;
+    app.refused(403, "wrong_key_kind", None);
+    let spent = json!({ "ttl": 1 });
+    let spent = server.call(Method::POST, "/v1/users/alice/tokens", Some(spent)).await.is(201);
+    let spent = spent["token"].as_str().expect("a token");
+    // Its end is a time, so it is asked until then.
+    let expired = loop {
+        let answer = inbox(Some(spent), Some(&phone.secret)).await;
+        if answer.status != 200 {
+            break answer;
+        }
+    };
+    expired.refused(401, "token_expired", None);
+    server.stop().await;
+}

@@ -1,0 +1,60 @@
+//! The push log and its filters.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::rig::{Server, text};
+
+#[tokio::test]
+async fn the_log_is_filtered_and_paged() {
+    let server = Server::start().await;
+    server.device("alice", "alices").await;
+    server.device("bob", "bobs").await;
+    let for_alice = server.message("alice", json!(1)).await;
+    let for_bob = server.message("bob", json!(2)).await;
+    let log = async |query: &str| -> Vec<Value> {
+        let path = format!("/v1/push-log?limit=1000&{query}");
+        let page = server.call(Method::GET, &path, None).await.is(200);
+        page["items"].as_array().expect("a list").clone()
+    };
+    let all = log("").await;
+    let times: Vec<_> = all.iter().map(|record| text(&record["at"])).collect();
+    assert!(times.iter().rev().is_sorted(), "newest first: {times:?}");
+    let messages = |records: &[Value]| -> Vec<Value> {
+        let named = records.iter().map(|record| record["message"].clone());
+        named.filter(|message| !message.is_null()).collect()
+    };
+    assert_eq!(messages(&all), [json!(for_bob), json!(for_alice)]);
+    assert_eq!(messages(&log("user=alice").await), [json!(for_alice)]);
+    assert_eq!(log("user=nobody").await, Vec::<Value>::new());
+    let devices = log("device=bobs").await;
+    assert!(!devices.is_empty() && devices.iter().all(|record| record["device"] == "bobs"));
+    let wakes = log("user=alice&step=wake").await;
+    assert!(
+        wakes.iter().all(|record| record["step"] == "wake" && record["device"] == "alices"),
+        "{wakes:?}"
+    );
+    assert!(wakes.iter().any(|record| record["reason"] == "no_target"), "{wakes:?}");
+    let about = log(&format!("message={for_alice}")).await;
+    assert!(about.iter().any(|record| record["message"] == for_alice.as_str()), "{about:?}");
+    assert!(about.iter().all(|record| record["device"] != "bobs"), "{about:?}");
+    assert_eq!(log("code=911").await, Vec::<Value>::new());
+    let unknown = server.call(Method::GET, "/v1/push-log?device=nobodys", None).await;
+    unknown.refused(404, "not_found", Some("device"));
+    // Page by page it is the same.
+    let mut paged = Vec::new();
+    let mut after = String::new();
+    loop {
+        let path = format!("/v1/push-log?limit=2{after}");
+        let page = server.call(Method::GET, &path, None).await.is(200);
+        let items = page["items"].as_array().unwrap();
+        assert!(items.len() <= 2);
+        paged.extend(items.iter().cloned());
+        match page.get("next") {
+            Some(next) => after = format!("&after={}", text(next)),
+            None => break,
+        }
+    }
+    assert_eq!(paged, log("").await);
+    server.stop().await;
+}

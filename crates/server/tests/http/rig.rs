@@ -1,0 +1,261 @@
+//! A server inside the test, and the smallest client that can be polite and rude.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use http::{HeaderMap, Method, Request};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use server::clock::Clock;
+use server::config::Config;
+use server::node::Node;
+use server::secret::{ADMIN_KEY_FILE, KeyKind, load_key};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+
+/// How long a test waits for anything; generous, the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server on a folder of its own, with one app.
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    /// `rvl_admin_…`.
+    pub(super) admin: String,
+    /// Id and key of its app.
+    pub(super) app: (String, String),
+    node: Arc<Node>,
+    stop: oneshot::Sender<()>,
+    served: JoinHandle<()>,
+    _folder: tempfile::TempDir,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    /// `null` when there was no body.
+    pub(super) body: Value,
+}
+
+/// A device that has connected once.
+#[derive(Clone, Debug)]
+pub(super) struct Device {
+    /// `rvl_user_…`.
+    pub(super) token: String,
+    /// `rvl_device_…`.
+    pub(super) secret: String,
+    /// Of its inbox.
+    pub(super) epoch: String,
+}
+
+impl Server {
+    pub(super) async fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut config = Config::defaults().expect("the defaults are good");
+        config.data_dir = folder.path().to_owned();
+        // Nothing listens there: a push of a test must not leave the machine.
+        let nowhere: http::Uri = "https://127.0.0.1:9".parse().expect("a URL");
+        config.providers.apns_production_url = nowhere.clone();
+        config.providers.apns_sandbox_url = nowhere.clone();
+        config.providers.fcm_url = nowhere.clone();
+        config.providers.fcm_oauth_url = Some(nowhere);
+        let node = Node::start(config, Clock::system(), false).await.expect("it starts");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (stop, stopped) = oneshot::channel();
+        let serving = server::serve::serve(Arc::clone(&node), listener, async {
+            // A test that forgot to stop it has dropped the sender.
+            let _ = stopped.await;
+        });
+        let served = tokio::spawn(serving);
+        let admin = load_key(&folder.path().join(ADMIN_KEY_FILE), KeyKind::Admin);
+        let admin = admin.expect("the admin key").expose().to_owned();
+        let app = (String::new(), String::new());
+        let mut server = Self { address, admin, app, node, stop, served, _folder: folder };
+        server.app = server.new_app("first").await;
+        server
+    }
+
+    /// Stops it in good order; nothing may have panicked.
+    pub(super) async fn stop(self) {
+        let _ = self.stop.send(());
+        tokio::time::timeout(PATIENCE, self.served).await.expect("in time").expect("no panic");
+        assert_eq!(self.node.tasks.panics(), 0, "tasks panicked");
+    }
+
+    /// Makes an app; its id and first key.
+    pub(super) async fn new_app(&self, name: &str) -> (String, String) {
+        let body = json!({ "name": name });
+        let made = self.ask(Method::POST, "/v1/apps", &self.admin, Some(body)).await.is(201);
+        (text(&made["id"]), text(&made["key"]))
+    }
+
+    /// One request with a key.
+    pub(super) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        key: &str,
+        body: Option<Value>,
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        request = request.header("authorization", format!("Bearer {key}"));
+        self.send(with_body(request, body)).await
+    }
+
+    /// One request with the app's key.
+    pub(super) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        self.ask(method, path, &self.app.1, body).await
+    }
+
+    /// One request of a device, by its secret alone.
+    pub(super) async fn me(
+        &self,
+        device: &Device,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Answer {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header("reveille-device-secret", &device.secret);
+        self.send(with_body(request, body)).await
+    }
+
+    /// Any request, as it is.
+    pub(super) async fn send(&self, mut request: Request<Full<Bytes>>) -> Answer {
+        let host = self.address.to_string().parse().expect("a header value");
+        request.headers_mut().insert("host", host);
+        let what = format!("{} {}", request.method(), request.uri());
+        let exchange = exchange(self.address, request);
+        tokio::time::timeout(PATIENCE, exchange).await.unwrap_or_else(|_| panic!("{what}: silence"))
+    }
+
+    /// A user token.
+    pub(super) async fn token(&self, user: &str) -> String {
+        let path = format!("/v1/users/{user}/tokens");
+        text(&self.call(Method::POST, &path, Some(json!({}))).await.is(201)["token"])
+    }
+
+    /// A device of a user that has connected once, and gone.
+    pub(super) async fn device(&self, user: &str, id: &str) -> Device {
+        let token = self.token(user).await;
+        let mut session = Session::open(self.address).await;
+        let device = json!({ "id": id, "platform": "ios" });
+        session.say(json!({ "type": "connect", "token": token, "device": device })).await;
+        let connected = session.hear().await;
+        assert_eq!(connected["type"], "connected", "{connected}");
+        session.leave().await;
+        let secret = text(&connected["device_secret"]);
+        Device { token, secret, epoch: text(&connected["cursor"]["epoch"]) }
+    }
+
+    /// Sends a message with this body to a user; its id.
+    pub(super) async fn message(&self, to: &str, body: Value) -> String {
+        let message = json!({ "to": [to], "body": body });
+        text(&self.call(Method::POST, "/v1/messages", Some(message)).await.is(200)["id"])
+    }
+}
+
+impl Answer {
+    /// The body of an answer that must have this status.
+    #[track_caller]
+    pub(super) fn is(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.body);
+        self.body
+    }
+
+    /// The detail of a refusal that must have this status, code and field.
+    #[track_caller]
+    pub(super) fn refused(self, status: u16, code: &str, field: Option<&str>) -> String {
+        let Self { headers, body, .. } = &self;
+        assert_eq!((self.status, body["code"].as_str()), (status, Some(code)), "{body}");
+        assert_eq!(headers["content-type"], "application/problem+json", "{body}");
+        assert_eq!(body["field"].as_str(), field, "{body}");
+        assert_eq!(body["status"], status, "{body}");
+        assert_eq!(body["type"], format!("docs/problems.md#{code}"), "{body}");
+        text(&body["detail"])
+    }
+}
+
+/// A WebSocket.
+pub(super) struct Session(WebSocketStream<TcpStream>);
+
+impl Session {
+    pub(super) async fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.expect("the server listens");
+        let url = format!("ws://{address}{}", wire::CONNECT_PATH);
+        let (socket, _) = tokio_tungstenite::client_async(url, stream).await.expect("WebSocket");
+        Self(socket)
+    }
+
+    pub(super) async fn say(&mut self, frame: Value) {
+        self.0.send(Message::text(frame.to_string())).await.expect("the server takes it");
+    }
+
+    /// The next frame.
+    pub(super) async fn hear(&mut self) -> Value {
+        loop {
+            let next = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("an answer");
+            match next.expect("the connection is open").expect("a message") {
+                Message::Text(text) => return serde_json::from_str(&text).expect("JSON"),
+                Message::Close(frame) => panic!("closed with {frame:?}"),
+                _ => {}
+            }
+        }
+    }
+
+    /// Says goodbye and waits until the server has taken note: its session is over then.
+    pub(super) async fn leave(mut self) {
+        self.0.close(None).await.expect("open until now");
+        let over = async { while let Some(Ok(_)) = self.0.next().await {} };
+        tokio::time::timeout(PATIENCE, over).await.expect("the server closes too");
+    }
+}
+
+/// The text of a JSON string.
+#[track_caller]
+pub(super) fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no string")).to_owned()
+}
+
+fn with_body(request: http::request::Builder, body: Option<Value>) -> Request<Full<Bytes>> {
+    let request = match body {
+        None => request.body(Full::default()),
+        Some(body) => request
+            .header("content-type", "application/json")
+            .body(Full::new(Bytes::from(body.to_string()))),
+    };
+    request.expect("a request")
+}
+
+async fn exchange(address: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
+    let stream = TcpStream::connect(address).await.expect("the server listens");
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("HTTP");
+    let answer = async {
+        let (parts, body) = sender.send_request(request).await.expect("an answer").into_parts();
+        let bytes = body.collect().await.expect("a whole answer").to_bytes();
+        (parts, bytes)
+    };
+    tokio::pin!(answer, connection);
+    // The connection does the reading and writing; what the answer needs of it may come with its
+    // end.
+    let (parts, bytes) = tokio::select! {
+        answer = &mut answer => answer,
+        _ = &mut connection => answer.await,
+    };
+    let body = match bytes.is_empty() {
+        true => Value::Null,
+        false => serde_json::from_slice(&bytes)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned())),
+    };
+    Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+}

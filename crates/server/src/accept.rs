@@ -68,7 +68,7 @@ pub async fn accept(node: &Arc<Node>, incoming: Incoming) -> Result<Taken, Probl
     let settings = node.settings(incoming.app).await.map_err(storage_problem)?;
     let now = node.clock.now();
     let ttl = incoming.ttl.unwrap_or(settings.default_ttl_s);
-    let message = node.message_id(incoming.app, &incoming.sender_key, &incoming.client_id);
+    let message = node.ids.message(incoming.app, &incoming.sender_key, &incoming.client_id);
     if ttl == 0 {
         return live_only(node, &incoming, message, now).await;
     }

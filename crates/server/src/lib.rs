@@ -24,6 +24,7 @@ pub mod demo;
 pub mod dev;
 pub mod from_wire;
 pub mod http;
+pub mod ids;
 pub mod logging;
 pub mod node;
 pub mod offline;

@@ -3,9 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use aws_lc_rs::hmac;
+use domain::Incarnation;
 use domain::session::Deadlines;
-use domain::{AppId, Incarnation, MessageId};
 use store::log::Log;
 use store::model::{Birth, Effects};
 use store::{Slots, Store};
@@ -14,6 +13,7 @@ use crate::calls::Ringing;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::credentials::Clients;
+use crate::ids::Ids;
 use crate::report;
 use crate::route::Hub;
 use crate::seal::MasterKey;
@@ -80,7 +80,8 @@ pub struct Node {
     pub tasks: Tasks,
     /// Strict about unknown fields, for developers.
     pub dev: bool,
-    ids: hmac::Key,
+    /// Names that are keyed hashes.
+    pub ids: Ids,
 }
 
 impl std::fmt::Debug for Node {
@@ -133,7 +134,7 @@ impl Node {
         let (runner, mailbox) = Runner::new();
         let node = Arc::new(Self {
             slots: Slots::new(config.wake.lane_slots),
-            ids: hmac::Key::new(hmac::HMAC_SHA256, &store.id_key()),
+            ids: Ids::new(&store.id_key()),
             incarnation: started.incarnation,
             hub: Hub::default(),
             ringing: Ringing::default(),
@@ -182,26 +183,6 @@ impl Node {
             foreground: self.config.session.ack_deadline,
             background: self.config.session.background_ack_deadline,
         }
-    }
-
-    /// A keyed hash of what makes a send unique: resent after any time, it has the same id.
-    pub fn message_id(&self, app: AppId, sender: &str, client_id: &str) -> MessageId {
-        let hash = self.keyed_hash("message", &[&app.to_string(), sender, client_id]);
-        MessageId::from_bits(u128::from_be_bytes(hash))
-    }
-
-    /// The first 128 bits of a keyed hash over parts, each told from the next by its length.
-    pub fn keyed_hash(&self, domain: &str, parts: &[&str]) -> [u8; 16] {
-        let mut context = hmac::Context::with_key(&self.ids);
-        for part in std::iter::once(&domain).chain(parts) {
-            context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-            context.update(part.as_bytes());
-        }
-        let mut short = [0; 16];
-        for (to, from) in short.iter_mut().zip(context.sign().as_ref()) {
-            *to = *from;
-        }
-        short
     }
 
     /// Stops: sessions are told to come back elsewhere or later, attempts end, the log is written.

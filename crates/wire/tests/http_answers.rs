@@ -142,7 +142,7 @@ fn device() -> Device {
             id: "wak_000000000000000000000000000000a7".into(),
             kind: "message".into(),
             rung: "alert".into(),
-            reason: "climbed".into(),
+            reason: "climbing".into(),
             due_at: Some(at("2026-03-01T06:30:30Z")),
         }],
     }

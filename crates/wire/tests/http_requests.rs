@@ -147,7 +147,7 @@ fn settings() -> Settings {
         ring_time: Some(45),
         default_ttl: Some(2_592_000),
         alert_title: Some("New message".into()),
-        alert_body: Some("Open the app to read it.".into()),
+        alert_body: Some("You have a new message.".into()),
     }
 }
 

@@ -85,14 +85,14 @@ async fn send(node: &Arc<Node>, claimed: &Claimed) -> (Outcome, serde_json::Valu
     let now = node.clock.now();
     let exchange = match client {
         crate::credentials::Client::Apns { client, topic, voip_topic } => {
-            let push = match payload::apns(node, claimed, &settings, topic, voip_topic, now) {
+            let push = match payload::apns(&node.ids, claimed, &settings, topic, voip_topic, now) {
                 Ok(push) => push,
                 Err(refusal) => return (Outcome::Refused(refusal), json!({})),
             };
             client.send(&push, now, wanted(node, claimed)).await
         }
         crate::credentials::Client::Fcm(client) => {
-            let message = payload::fcm(node, claimed, &settings, now);
+            let message = payload::fcm(&node.ids, claimed, &settings, now);
             client.send(&message, now, wanted(node, claimed)).await
         }
     };

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use store::model::{Claimed, Settings};
 use wire::push::{CallPayload, Content, Kind, Payload, VERSION};
 
-use crate::node::Node;
+use crate::ids::Ids;
 use crate::to_wire;
 
 /// FCM's longest time to live (28 days), and near enough Apple's longest storage (30 days).
@@ -27,7 +27,7 @@ const LONGEST: Duration = Duration::from_secs(2_419_200);
 ///
 /// A refusal (913) should the payload not become JSON.
 pub(super) fn apns(
-    node: &Node,
+    ids: &Ids,
     claimed: &Claimed,
     settings: &Settings,
     topic: apns::Topic,
@@ -45,11 +45,11 @@ pub(super) fn apns(
             json!({ "content-available": 1 }),
         ),
         Rung::Alert | Rung::Repeat(_) => {
-            (apns::PushType::Alert, apns::Priority::Immediate, alert_aps(node, claimed, settings))
+            (apns::PushType::Alert, apns::Priority::Immediate, alert_aps(ids, claimed, settings))
         }
     };
     let collapse_id = match claimed.plan.rung {
-        Rung::Alert | Rung::Repeat(_) => Some(collapse_id(node, claimed, settings)),
+        Rung::Alert | Rung::Repeat(_) => Some(collapse_id(ids, claimed, settings)),
         Rung::Background | Rung::Ring => None,
     };
     let body = serde_json::to_vec(&json!({ "aps": aps, "reveille": payload }))
@@ -67,11 +67,11 @@ pub(super) fn apns(
 }
 
 /// The push for Google.
-pub(super) fn fcm(node: &Node, claimed: &Claimed, settings: &Settings, now: Time) -> fcm::Message {
+pub(super) fn fcm(ids: &Ids, claimed: &Claimed, settings: &Settings, now: Time) -> fcm::Message {
     let mut data = payload(claimed).to_fcm_data();
     let mut notification = None;
     if matches!(claimed.plan.rung, Rung::Alert | Rung::Repeat(_)) {
-        let tag = collapse_id(node, claimed, settings);
+        let tag = collapse_id(ids, claimed, settings);
         // In the background mode the app shows the notification itself, under this tag.
         if settings.policy.first_rung == FirstRung::Alert {
             let content = content(claimed, settings);
@@ -122,14 +122,14 @@ fn payload(claimed: &Claimed) -> Payload {
     }
 }
 
-fn alert_aps(node: &Node, claimed: &Claimed, settings: &Settings) -> Value {
+fn alert_aps(ids: &Ids, claimed: &Claimed, settings: &Settings) -> Value {
     let content = content(claimed, settings);
     let mut aps = json!({
         "alert": { "title": content.title, "body": content.body },
         "mutable-content": 1,
     });
     if let Some(thread) = claimed.newest.as_ref().and_then(|newest| newest.thread.as_deref()) {
-        aps["thread-id"] = hashed(node, "thread", claimed, thread).into();
+        aps["thread-id"] = hashed(ids, "thread", claimed, thread).into();
     }
     if let Some(sound) = sound(claimed, content.sound, settings) {
         aps["sound"] = sound.into();
@@ -179,24 +179,24 @@ fn sound(claimed: &Claimed, own: Option<String>, settings: &Settings) -> Option<
 
 /// What notifications replace one another by: with collapse on, the thread of the newest message;
 /// off, the message itself in alert mode, else the wake.
-fn collapse_id(node: &Node, claimed: &Claimed, settings: &Settings) -> String {
+fn collapse_id(ids: &Ids, claimed: &Claimed, settings: &Settings) -> String {
     let thread = claimed.newest.as_ref().and_then(|newest| newest.thread.as_deref());
     match (settings.collapse_notifications, thread, settings.policy.first_rung) {
-        (true, Some(thread), _) => hashed(node, "collapse thread", claimed, thread),
+        (true, Some(thread), _) => hashed(ids, "collapse thread", claimed, thread),
         (false, _, FirstRung::Alert) => {
             let message = claimed.plan.covers.number().to_string();
-            hashed(node, "collapse message", claimed, &message)
+            hashed(ids, "collapse message", claimed, &message)
         }
         (true, None, _) | (false, _, FirstRung::Background) => {
-            hashed(node, "collapse wake", claimed, &claimed.wake.to_string())
+            hashed(ids, "collapse wake", claimed, &claimed.wake.to_string())
         }
     }
 }
 
 /// A keyed hash in 22 characters of base64url: Web Push topics take 32.
-fn hashed(node: &Node, domain: &str, claimed: &Claimed, text: &str) -> String {
+fn hashed(ids: &Ids, domain: &str, claimed: &Claimed, text: &str) -> String {
     let hash =
-        node.keyed_hash(domain, &[&claimed.app.to_string(), &claimed.inbox.to_string(), text]);
+        ids.keyed_hash(domain, &[&claimed.app.to_string(), &claimed.inbox.to_string(), text]);
     URL_SAFE_NO_PAD.encode(hash)
 }
 
@@ -210,3 +210,6 @@ fn unsendable(error: &serde_json::Error) -> Refusal {
         remedy: "Please report this; it is a fault of the server.".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

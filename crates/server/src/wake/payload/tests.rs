@@ -1,0 +1,250 @@
+//! The request that each provider gets on each rung, held to its golden file.
+
+use std::path::Path;
+
+use domain::call::{Call, CallPhase};
+use domain::wake::Plan;
+use domain::{
+    AppId, AttemptId, CallId, DeviceNumber, InboxId, LaneId, Offset, Platform, Policy, ProviderId,
+    Urgency, WakeId,
+};
+use store::model::{CallRecord, Newest, Target, WakeKey};
+
+use super::*;
+
+/// Whether the files are to be written instead of compared; for whoever runs the tests.
+const UPDATE: bool = option_env!("UPDATE_GOLDEN").is_some();
+
+/// 2026-03-01 06:30:00 UTC.
+const NOW: Time = Time::from_millis(1_772_346_600_000);
+
+#[test]
+fn pushes_to_apple() {
+    let apple = |rung| claimed(TargetKind::Apns, rung);
+    check("push/apns_background.json", &to_apple(&apple(Rung::Background), &settings()));
+    check("push/apns_alert.json", &to_apple(&apple(Rung::Alert), &settings()));
+    check("push/apns_repeat.json", &to_apple(&apple(Rung::Repeat(1)), &settings()));
+    check("push/apns_missed.json", &to_apple(&missed(apple(Rung::Background)), &settings()));
+    check("push/apns_bare.json", &to_apple(&bare(apple(Rung::Alert)), &settings()));
+    check("push/apns_collapse_on.json", &to_apple(&apple(Rung::Alert), &collapsing()));
+    check("push/apns_alert_mode.json", &to_apple(&apple(Rung::Alert), &alert_mode()));
+    // A call, to an app with and without a PushKit token.
+    check("push/apns_ring.json", &to_apple(&calling(apple(Rung::Ring)), &settings()));
+    let voip = calling(claimed(TargetKind::ApnsVoip, Rung::Ring));
+    check("push/apns_voip_ring.json", &to_apple(&voip, &settings()));
+}
+
+#[test]
+fn pushes_to_google() {
+    let google = |rung| claimed(TargetKind::Fcm, rung);
+    check("push/fcm_background.json", &to_google(&google(Rung::Background), &settings()));
+    check("push/fcm_alert.json", &to_google(&google(Rung::Alert), &settings()));
+    check("push/fcm_repeat.json", &to_google(&google(Rung::Repeat(1)), &settings()));
+    check("push/fcm_missed.json", &to_google(&missed(google(Rung::Background)), &settings()));
+    check("push/fcm_bare.json", &to_google(&bare(google(Rung::Alert)), &alert_mode()));
+    check("push/fcm_collapse_on.json", &to_google(&google(Rung::Alert), &collapsing()));
+    check("push/fcm_alert_mode.json", &to_google(&google(Rung::Alert), &alert_mode()));
+    check("push/fcm_ring.json", &to_google(&calling(google(Rung::Ring)), &settings()));
+}
+
+#[test]
+fn what_replaces_what() {
+    let id = |claimed: &Claimed, settings: &Settings| collapse_id(&ids(), claimed, settings);
+    let first = claimed(TargetKind::Apns, Rung::Alert);
+    let later = |change: fn(&mut Claimed)| {
+        let mut later = claimed(TargetKind::Apns, Rung::Repeat(0));
+        later.plan.covers = Offset::from_number(43);
+        change(&mut later);
+        later
+    };
+    let next = later(|_| {});
+    // Off: everything of one wake is one notification, and another wake's is another.
+    assert_eq!(id(&first, &settings()), id(&next, &settings()));
+    let other_wake = later(|later| later.wake = WakeId::from_bits(0xa8));
+    assert_ne!(id(&first, &settings()), id(&other_wake, &settings()));
+    // Off in alert mode: each message stands alone, and a retry of one shows once.
+    assert_ne!(id(&first, &alert_mode()), id(&next, &alert_mode()));
+    assert_eq!(id(&first, &alert_mode()), id(&first, &alert_mode()));
+    // On: the thread, over wakes, but not over users.
+    assert_eq!(id(&first, &collapsing()), id(&other_wake, &collapsing()));
+    let other_user = later(|later| later.inbox = InboxId::from_number(6));
+    assert_ne!(id(&first, &collapsing()), id(&other_user, &collapsing()));
+    let other_thread = later(|later| {
+        later.newest = Some(Newest { thread: Some("dinner".into()), ..texts() });
+    });
+    assert_ne!(id(&first, &collapsing()), id(&other_thread, &collapsing()));
+}
+
+#[test]
+fn only_an_alert_says_what_the_message_says() {
+    for kind in [TargetKind::Apns, TargetKind::Fcm] {
+        let request = |rung, bare| {
+            let mut claimed = claimed(kind, rung);
+            claimed.plan.bare = bare;
+            match kind {
+                TargetKind::Fcm => to_google(&claimed, &alert_mode()),
+                _ => to_apple(&claimed, &alert_mode()),
+            }
+            .to_string()
+        };
+        assert!(request(Rung::Alert, false).contains("Noon?"));
+        assert!(!request(Rung::Background, false).contains("Noon?"));
+        assert!(!request(Rung::Alert, true).contains("Noon?"));
+        // The thread's name goes nowhere.
+        for rung in [Rung::Background, Rung::Alert, Rung::Repeat(0)] {
+            assert!(!request(rung, false).contains("lunch"));
+        }
+    }
+}
+
+#[test]
+fn a_push_outlives_neither_its_messages_nor_what_the_provider_allows() {
+    let mut claimed = claimed(TargetKind::Apns, Rung::Background);
+    claimed.plan.expires_at = NOW.plus(Duration::from_secs(60));
+    assert_eq!(to_apple(&claimed, &settings())["headers"]["apns-expiration"], "1772346660");
+    let android = |claimed: &Claimed| to_google(claimed, &settings())["message"]["android"].clone();
+    assert_eq!(android(&claimed)["ttl"], "60s");
+    claimed.plan.expires_at = NOW.plus(Duration::from_secs(90 * 86_400));
+    assert_eq!(android(&claimed)["ttl"], "2419200s");
+    claimed.plan.expires_at = NOW.minus(Duration::from_secs(1));
+    assert_eq!(android(&claimed)["ttl"], "0s");
+}
+
+/// Compares a request with `goldens/<name>`; with `UPDATE_GOLDEN=1` it is written first.
+#[track_caller]
+fn check(name: &str, request: &Value) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens").join(name);
+    let printed = format!("{request:#}\n");
+    if UPDATE {
+        std::fs::write(&path, &printed).unwrap();
+    }
+    let agreed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        printed == agreed,
+        "goldens/{name} says\n{agreed}\nand the request is now\n{printed}\n\
+         if the change is meant, run the tests with UPDATE_GOLDEN=1 and look at the difference"
+    );
+}
+
+/// The request to Apple: path, headers, body.
+fn to_apple(claimed: &Claimed, settings: &Settings) -> Value {
+    let topic = apns::Topic::of_bundle("com.example.reveille").unwrap();
+    let voip_topic = apns::Topic::voip_of_bundle("com.example.reveille").unwrap();
+    let push = apns(&ids(), claimed, settings, topic, voip_topic, NOW).unwrap();
+    let request = apns::encode(&push).unwrap();
+    let headers = request.headers.iter();
+    let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().into()));
+    json!({
+        "path": std::str::from_utf8(&request.path).unwrap(),
+        "headers": headers.collect::<serde_json::Map<_, Value>>(),
+        "body": serde_json::from_slice::<Value>(&request.body).unwrap(),
+    })
+}
+
+/// The body of the request to Google, which is all of it.
+fn to_google(claimed: &Claimed, settings: &Settings) -> Value {
+    let message = fcm(&ids(), claimed, settings, NOW);
+    serde_json::from_slice(&fcm::encode(&message).unwrap().body).unwrap()
+}
+
+fn ids() -> Ids {
+    Ids::new(&[7; 32])
+}
+
+fn settings() -> Settings {
+    Settings::default()
+}
+
+fn collapsing() -> Settings {
+    Settings { collapse_notifications: true, ..settings() }
+}
+
+fn alert_mode() -> Settings {
+    Settings { policy: Policy { first_rung: FirstRung::Alert, ..Policy::default() }, ..settings() }
+}
+
+/// Two messages of one thread, the newer one with texts of its own.
+fn claimed(kind: TargetKind, rung: Rung) -> Claimed {
+    let token = match kind {
+        TargetKind::Apns => "a1".repeat(32),
+        TargetKind::ApnsVoip => "b2".repeat(32),
+        TargetKind::Fcm | TargetKind::Webpush => "example-registration-token".to_owned(),
+    };
+    Claimed {
+        wake: WakeId::from_bits(0xa7),
+        key: WakeKey { device: DeviceNumber::from_number(3), call: 0 },
+        lane: LaneId::from_number(2),
+        app: AppId::from_number(1),
+        inbox: InboxId::from_number(5),
+        user: "alice".to_owned(),
+        device_name: "alice's phone".to_owned(),
+        platform: if kind == TargetKind::Fcm { Platform::Android } else { Platform::Ios },
+        plan: Plan {
+            attempt: AttemptId::from_bits(0xc1),
+            provider: ProviderId::from_bits(0x0192_f0a1_7b3c_7d4e_8f50_6172_8394_a5b6),
+            rung,
+            target: kind,
+            bare: false,
+            covers: Offset::from_number(42),
+            count: 2,
+            urgency: Urgency::Normal,
+            expires_at: NOW.plus(Duration::from_secs(7 * 86_400)),
+            lapsed: None,
+        },
+        after: Offset::from_number(40),
+        target: Target {
+            kind,
+            token,
+            environment: None,
+            app_id: Some("com.example.reveille".to_owned()),
+            registered_at: NOW,
+        },
+        newest: Some(texts()),
+        call: None,
+        slot: None,
+        at: NOW,
+    }
+}
+
+fn texts() -> Newest {
+    Newest {
+        thread: Some("lunch".to_owned()),
+        push: Some(r#"{"title": "Bob", "body": "Noon?", "sound": "chime.caf"}"#.to_owned()),
+        missed_call: false,
+    }
+}
+
+fn missed(mut claimed: Claimed) -> Claimed {
+    claimed.newest = Some(Newest { thread: None, push: None, missed_call: true });
+    claimed.plan.count = 1;
+    claimed
+}
+
+fn bare(mut claimed: Claimed) -> Claimed {
+    claimed.plan.bare = true;
+    claimed
+}
+
+fn calling(mut claimed: Claimed) -> Claimed {
+    let until = NOW.plus(Duration::from_secs(30));
+    claimed.newest = None;
+    claimed.plan.count = 0;
+    claimed.plan.expires_at = until;
+    claimed.call = Some(CallRecord {
+        number: 9,
+        id: CallId::from_bits(0x0192_f0a1_7b3c_7d4e_8f50_6172_8394_a5b7),
+        app: claimed.app,
+        call: Call { phase: CallPhase::Ringing { until }, caller: DeviceNumber::from_number(4) },
+        caller_inbox: InboxId::from_number(6),
+        caller_user: "bob".to_owned(),
+        callee_inbox: claimed.inbox,
+        callee_user: claimed.user.clone(),
+        video: true,
+        caller_name: "Bob Example".to_owned(),
+        caller_handle: Some("bob@example.com".to_owned()),
+        offer: None,
+        answer: None,
+        created_at: NOW,
+    });
+    claimed
+}

@@ -6,6 +6,7 @@ mod push_log;
 mod rude_clients;
 mod secrets;
 mod starting;
+mod waiting;
 
 use std::time::Duration;
 

@@ -41,6 +41,37 @@ async fn every_push_leaves_a_record() {
 }
 
 #[tokio::test]
+async fn a_refused_push_leaves_a_record_too() {
+    let world = world().await;
+    let sender = world.phone("bob", Platform::Android, "bob's phone").await.expect("a phone");
+    sender.launch().await.expect("it connects");
+    let phone = world.phone("alice", Platform::Ios, "alice's phone").await.expect("a phone");
+    phone.launch().await.expect("it connects");
+    phone.suspend().await;
+    let token = phone.push_token(wire::TargetKindName::Apns).expect("a token");
+    world.devices().unregister(&token);
+    let mark = phone.mark();
+    let accepted = sender.send("alice", "to a token that is gone").await.expect("accepted");
+    let refused = world.apns().wait_for(|push| push.token == token, PATIENCE).await;
+    assert_eq!(refused.expect("Apple was asked").status, http::StatusCode::GONE);
+    let timeline = async {
+        loop {
+            let timeline = world.timeline(&accepted.id).await.expect("a timeline");
+            if let Some(push) = timeline.records.into_iter().find(|record| record.step == "push") {
+                return push;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let push = tokio::time::timeout(PATIENCE, timeline).await.expect("a record of the push");
+    assert_eq!((push.reason.as_str(), push.code), ("refused", Some(911)));
+    let detail = push.detail.as_ref().expect("request and answer");
+    assert_eq!(detail["answer"]["status"], 410, "{detail}");
+    assert_eq!(detail["reason"], "Unregistered", "{detail}");
+    assert_eq!(phone.mark(), mark, "and the phone slept on");
+}
+
+#[tokio::test]
 async fn a_push_without_a_credential_says_so() {
     let world = world().await;
     let app: Value = {

@@ -1,9 +1,11 @@
 //! The WebSocket's door, and the two questions of whoever watches over the process.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
+use axum::extract::ws::WebSocket;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{State, WebSocketUpgrade};
 use axum::response::{IntoResponse, Response};
@@ -17,6 +19,9 @@ use crate::node::Node;
 
 /// What a WebSocket reads ahead: small, because most sessions are idle.
 const READ_BUFFER: usize = 4096;
+
+/// How long a session may take to say goodbye when the node stops.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// `GET /v1/connect`: becomes a session. Tokens come in its first frame, never in a URL.
 pub(super) async fn connect(
@@ -35,10 +40,21 @@ pub(super) async fn connect(
         .max_message_size(2 * limits::FRAME_BYTES)
         .max_frame_size(2 * limits::FRAME_BYTES)
         .on_upgrade(async move |socket| {
-            let session = crate::session::serve(Arc::clone(&node), socket);
             // The node's own task: counted, and waited for at the end.
-            node.tasks.start("session", session);
+            node.tasks.start("session", session(Arc::clone(&node), socket));
         })
+}
+
+/// Serves a session. When the node stops, whoever was greeted is told so and leaves; a client that
+/// has not yet said who it is has no reason to, and is not waited for.
+async fn session(node: Arc<Node>, socket: WebSocket) {
+    let mut serving = pin!(crate::session::serve(Arc::clone(&node), socket));
+    tokio::select! {
+        () = &mut serving => return,
+        () = node.tasks.stopped() => {}
+    }
+    // A session that is cut here is ended by the next start.
+    let _ = tokio::time::timeout(GOODBYE, serving).await;
 }
 
 /// `GET /healthz`: the process runs.

@@ -8,6 +8,7 @@ mod apps;
 mod credentials;
 mod inbox;
 mod messages;
+mod page;
 mod push_log;
 mod rig;
 mod shape;

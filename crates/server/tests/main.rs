@@ -1,3 +1,4 @@
 //! The server as the outside sees it: one binary, so that it links once.
 
+mod http;
 mod journeys;

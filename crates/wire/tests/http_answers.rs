@@ -105,13 +105,16 @@ fn key() -> Key {
 fn credential() -> Credential {
     Credential {
         id: "crd_1".into(),
-        kind: CredentialKind::ApnsKey,
+        kind: CredentialKind::ApnsCertificate,
         facts: BTreeMap::from([
-            ("bundle_ids".into(), json!(["com.example.reveille"])),
-            ("key_id".into(), json!("ABC123DEFG")),
+            ("environments".into(), json!(["sandbox"])),
+            ("not_after".into(), json!("2027-03-01T06:00:00Z")),
             ("team_id".into(), json!("DEF456GHIJ")),
+            ("topics".into(), json!(["com.example.reveille"])),
         ]),
-        warnings: vec!["a development certificate; it serves apps run from Xcode alone".into()],
+        warnings: vec![
+            "this is a development certificate: it reaches only apps run from Xcode".into(),
+        ],
         created_at: at("2026-03-01T06:00:00Z"),
     }
 }

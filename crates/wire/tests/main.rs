@@ -5,5 +5,6 @@ mod frames;
 mod golden;
 mod http_answers;
 mod http_requests;
+mod page;
 mod push;
 mod server_frames;

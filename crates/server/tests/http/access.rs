@@ -7,7 +7,7 @@ use super::rig::Server;
 
 /// Whose key a route asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum By {
+pub(super) enum By {
     Admin,
     App,
     AppOrAdmin,
@@ -15,7 +15,7 @@ enum By {
 }
 
 /// Every route, with whose key it asks for; `APP` stands for the app's id.
-const ROUTES: [(&str, &str, By); 28] = [
+pub(super) const ROUTES: [(&str, &str, By); 28] = [
     ("POST", "/v1/apps", By::Admin),
     ("GET", "/v1/apps", By::Admin),
     ("GET", "/v1/apps/APP", By::AppOrAdmin),

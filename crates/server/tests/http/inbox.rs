@@ -158,13 +158,52 @@ async fn a_call_is_answered_by_http_and_hung_up() {
     );
     // The caller's part is not the callee's.
     let refused = step(&server, &callee, &call, "cancel", None).await;
-    assert!([200, 403].contains(&refused.status), "{}", refused.body);
+    refused.refused(403, "forbidden", Some("call"));
     step(&server, &callee, &call, "end", None).await.is(204);
     let heard = caller.hear().await;
     assert_eq!((&heard["type"], &heard["reason"]), (&json!("call.ended"), &json!("hung_up")));
     // Late, it is told how the call stands.
     let late = step(&server, &callee, &call, "answer", None).await.is(200);
     assert_eq!((&late["type"], &late["reason"]), (&json!("call.ended"), &json!("hung_up")));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_is_moved_by_its_two_sides_alone() {
+    let server = Server::start().await;
+    let stranger = server.device("carol", "carols").await;
+    let caller = server.device("alice", "alices").await;
+    let callee = server.device("bob", "bobs").await;
+    let mut session = Session::open(server.address).await;
+    let device = json!({ "id": "alices", "platform": "android" });
+    let secret = caller.secret.as_str();
+    let hello = json!({ "type": "connect", "device": device, "token": caller.token, "device_secret": secret });
+    session.say(hello).await;
+    assert_eq!(session.hear().await["type"], "connected");
+    let call = uuid::Uuid::new_v4().to_string();
+    let start = json!({ "type": "call.start", "call": call, "to": "bob", "caller_name": "Alice" });
+    session.say(start).await;
+    for (device, verb) in [
+        (&stranger, "answer"),
+        (&stranger, "reject"),
+        (&stranger, "cancel"),
+        (&stranger, "end"),
+        (&caller, "answer"),
+        (&caller, "reject"),
+        (&callee, "cancel"),
+    ] {
+        let refused = step(&server, device, &call, verb, None).await;
+        let detail = refused.refused(403, "forbidden", Some("call"));
+        assert!(detail.contains("no part"), "{verb}: {detail}");
+    }
+    step(&server, &caller, &call, "cancel", None).await.is(204);
+    let heard = session.hear().await;
+    assert_eq!((&heard["type"], &heard["reason"]), (&json!("call.ended"), &json!("cancelled")));
+    // A push handler that is late learns that it need not ring.
+    for verb in ["ringing", "answer", "reject"] {
+        let late = step(&server, &callee, &call, verb, None).await.is(200);
+        assert_eq!((&late["type"], &late["reason"]), (&json!("call.ended"), &json!("cancelled")));
+    }
     server.stop().await;
 }
 

@@ -113,6 +113,11 @@ async fn a_device_sets_its_targets_and_signs_out() {
     assert_eq!(targets().await.len(), 2);
     let refused = server.me(&phone, Method::DELETE, "/v1/me/targets/pigeon", None).await;
     refused.refused(422, "invalid_field", Some("kind"));
+    // A token that turns up on another device moves there.
+    let tablet = server.device("bob", "tablet").await;
+    let moved = Some(json!({ "token": "AA00" }));
+    server.me(&tablet, Method::PUT, "/v1/me/targets/apns", moved).await.is(200);
+    assert_eq!(targets().await, [json!("apns_voip")]);
     server.me(&phone, Method::DELETE, "/v1/me/device", None).await.is(204);
     assert_eq!(targets().await, Vec::<Value>::new());
     server.stop().await;

@@ -3,6 +3,9 @@
 //! Every task belongs to the node: it is counted, told to stop, and waited for. A panic in one
 //! does not end the process, but it is logged and counted, and a test run that saw one fails.
 
+#[cfg(panic = "abort")]
+compile_error!("a panic of one task must not end the process; build with panic = \"unwind\"");
+
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -60,7 +60,7 @@ pub(crate) const RULES: &[Rule] = &[
     // The simulators are left out: they stand for other people's machines, with clocks of their own.
     Rule {
         name: "wall-clock",
-        words: &["SystemTime::now", "Timestamp::now", "Zoned::now"],
+        words: &["SystemTime::now", "Timestamp::now", "UNIX_EPOCH", "Zoned::now"],
         from: &[
             "crates/domain/",
             "crates/wire/",

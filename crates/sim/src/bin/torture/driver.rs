@@ -125,6 +125,9 @@ fn world_options(server: &Path) -> WorldOptions {
             background_ack_deadline: Some(DEADLINE),
             restart_grace: Some(Duration::from_millis(500)),
             apns_retry_after_unavailable: Some(Duration::from_millis(500)),
+            // A dead socket is to be found by the ack deadline alone: unanswered pings would end
+            // it within the time a run waits, and hide a deadline that never comes.
+            ping_interval: Some(REST * 5),
             ..Tuning::default()
         },
         ..WorldOptions::new(server)

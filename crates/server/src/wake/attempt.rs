@@ -99,7 +99,6 @@ async fn send(node: &Arc<Node>, claimed: &Claimed) -> (Outcome, serde_json::Valu
     let detail = json!({
         "request": exchange.request,
         "answer": exchange.answer,
-        "accept_to_push_ms": null,
         "queued_ms": exchange.queued.as_millis(),
         "took_ms": exchange.took.as_millis(),
     });

@@ -30,7 +30,7 @@ pub use id::{
     LaneId, MessageId, ProviderId, SessionId, WakeId,
 };
 pub use inbox::{Epoch, Offset, Owed, Urgency};
-pub use outcome::{Diagnosis, Outcome, Refusal, RetryRule, TokenVerdict};
+pub use outcome::{Diagnosis, Outcome, Refusal, RetryRule, Scope, TokenVerdict};
 pub use policy::{FirstRung, Policy};
 pub use reason::Reason;
 pub use target::{Environment, Platform, TargetKind};

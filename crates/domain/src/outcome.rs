@@ -93,6 +93,19 @@ impl Diagnosis {
             | Self::BadPayload => false,
         }
     }
+
+    /// How far a refusal with this code reaches, unless more is known.
+    pub const fn scope(self) -> Scope {
+        match self {
+            Self::NotConfigured
+            | Self::CertificateExpired
+            | Self::CertificateError
+            | Self::ProductionCertificateRequired => Scope::Credential,
+            Self::TemporarilyDisabled => Scope::Service,
+            Self::BadPushToken | Self::AppMismatch => Scope::Device,
+            Self::BadPayload => Scope::Push,
+        }
+    }
 }
 
 impl fmt::Display for Diagnosis {
@@ -122,6 +135,9 @@ pub enum RetryRule {
 pub enum TokenVerdict {
     /// Nothing against the token.
     Keep,
+    /// No token, or one of the provider's other environment: to be tried there once where the
+    /// environment is not known, else a 400-class word like [`Self::Suspect`].
+    Elsewhere,
     /// A 400-class word against it: suspect now, dropped at the second one a day later.
     Suspect,
     /// The provider's terminal word.
@@ -151,11 +167,29 @@ pub enum Outcome {
     Withdrawn,
 }
 
-/// A refused push: whose fault, when again, and what of the token.
+/// What a refusal is about, and so what else would be refused like it.
+///
+/// The diagnosis says whose fault it is; the scope says how far it reaches. A circuit counts
+/// refusals by scope: one device that was pushed too often must not stop its app's others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Everything that goes out with this credential in this environment.
+    Credential,
+    /// This device alone, for a while or for good.
+    Device,
+    /// This push alone: its content.
+    Push,
+    /// Whatever goes to this push service from here: it is away, overloaded or out of reach.
+    Service,
+}
+
+/// A refused push: whose fault, how far it reaches, when again, and what of the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// Our code for it.
     pub diagnosis: Diagnosis,
+    /// What else would be refused like it.
+    pub scope: Scope,
     /// When to try again.
     pub retry: RetryRule,
     /// What it says about the token.

@@ -227,6 +227,7 @@ impl FieldFault {
         };
         Outcome::Refused(Refusal {
             diagnosis: self.diagnosis,
+            scope: self.diagnosis.scope(),
             retry,
             token,
             status: None,

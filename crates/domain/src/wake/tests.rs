@@ -42,6 +42,7 @@ fn asleep(head: i64) -> Facts {
 fn refusal(diagnosis: Diagnosis, retry: RetryRule) -> Outcome {
     Outcome::Refused(Refusal {
         diagnosis,
+        scope: diagnosis.scope(),
         retry,
         token: TokenVerdict::Keep,
         status: None,

@@ -17,7 +17,7 @@ mod response;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::{Diagnosis, Environment, Outcome, Refusal, RetryRule, Time, TokenVerdict};
+use domain::{Diagnosis, Environment, Outcome, Refusal, RetryRule, Scope, Time, TokenVerdict};
 use http::header::{AUTHORIZATION, HeaderMap};
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderName, HeaderValue, Request};
@@ -145,6 +145,7 @@ impl Inner {
         if self.credential.is_expired(now) {
             return Err(Outcome::Refused(Refusal {
                 diagnosis: Diagnosis::CertificateExpired,
+                scope: Scope::Credential,
                 retry: RetryRule::WhenChanged,
                 token: TokenVerdict::Keep,
                 status: None,

@@ -4,7 +4,7 @@
 //! <https://developer.apple.com/documentation/usernotifications/handling-notification-responses-from-apns>,
 //! read 2026-11-23; the two key-id reasons are as APNSwift spells them.
 
-use domain::{Diagnosis, Outcome, Refusal, RetryRule, Time, TokenVerdict};
+use domain::{Diagnosis, Outcome, Refusal, RetryRule, Scope, Time, TokenVerdict};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
@@ -238,6 +238,16 @@ impl Reason {
         }
     }
 
+    /// How far it reaches.
+    const fn scope(self) -> Scope {
+        match self {
+            // About one device, where the code is about the service.
+            Self::TooManyRequests => Scope::Device,
+            Self::TooManyProviderTokenUpdates => Scope::Credential,
+            _ => self.diagnosis().scope(),
+        }
+    }
+
     /// When to try again, where the diagnosis does not decide it.
     const fn retry(self, pauses: &Pauses) -> Option<RetryRule> {
         match self {
@@ -258,9 +268,8 @@ impl Reason {
             Self::ExpiredToken | Self::Unregistered => {
                 TokenVerdict::Drop { invalid_since: timestamp.map(Time::from_millis) }
             }
-            Self::BadDeviceToken | Self::DeviceTokenNotForTopic | Self::MissingDeviceToken => {
-                TokenVerdict::Suspect
-            }
+            Self::BadDeviceToken => TokenVerdict::Elsewhere,
+            Self::DeviceTokenNotForTopic | Self::MissingDeviceToken => TokenVerdict::Suspect,
             _ => TokenVerdict::Keep,
         }
     }
@@ -336,7 +345,8 @@ fn refusal(reason: &str, status: Option<u16>, timestamp: Option<i64>, pauses: &P
         ("", None) => "GOAWAY".to_owned(),
         (reason, _) => reason.to_owned(),
     };
-    Refusal { diagnosis, retry, token, status, reason, remedy: remedy.to_owned() }
+    let scope = known.map_or_else(|| diagnosis.scope(), Reason::scope);
+    Refusal { diagnosis, scope, retry, token, status, reason, remedy: remedy.to_owned() }
 }
 
 /// The code for a reason Apple had not invented when this was written.
@@ -387,6 +397,7 @@ fn alert_refusal(alert: u8, expired: bool, pauses: &Pauses) -> Refusal {
     };
     Refusal {
         diagnosis,
+        scope: diagnosis.scope(),
         retry,
         token: TokenVerdict::Keep,
         status: None,

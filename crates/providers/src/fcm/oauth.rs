@@ -290,6 +290,7 @@ fn read(answer: Answer, now: Time, pauses: &Pauses) -> Result<AccessToken, Refus
         if denied.error.is_empty() { format!("OAuth HTTP {status}") } else { denied.error };
     let outcome = Box::new(Outcome::Refused(Refusal {
         diagnosis,
+        scope: diagnosis.scope(),
         retry,
         token: TokenVerdict::Keep,
         status: Some(status),

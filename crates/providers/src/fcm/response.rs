@@ -4,7 +4,7 @@
 //! own detail decides, then the canonical status, then the HTTP status, as in Google's SDKs; the
 //! details come in any order or not at all, and front-ends answer with HTML.
 
-use domain::{Diagnosis, Outcome, Refusal, RetryRule, Time, TokenVerdict};
+use domain::{Diagnosis, Outcome, Refusal, RetryRule, Scope, Time, TokenVerdict};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
@@ -45,6 +45,8 @@ pub fn classify(
     };
     Outcome::Refused(Refusal {
         diagnosis,
+        // A credential that Firebase lacks for Apple or the web stops none of the Android devices.
+        scope: if meaning == Meaning::ThirdParty { Scope::Device } else { diagnosis.scope() },
         retry,
         token,
         status: Some(status.as_u16()),

@@ -120,6 +120,7 @@ impl Failure {
         };
         Outcome::Refused(Refusal {
             diagnosis,
+            scope: diagnosis.scope(),
             retry,
             token: TokenVerdict::Keep,
             status: None,

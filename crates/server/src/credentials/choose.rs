@@ -171,6 +171,7 @@ fn no_apns() -> Refusal {
 fn refusal(diagnosis: Diagnosis, reason: &str, remedy: &str) -> Refusal {
     Refusal {
         diagnosis,
+        scope: diagnosis.scope(),
         retry: RetryRule::WhenChanged,
         token: TokenVerdict::Keep,
         status: None,

@@ -156,6 +156,7 @@ fn log_push(
 fn later(reason: &str) -> Outcome {
     Outcome::Refused(Refusal {
         diagnosis: Diagnosis::TemporarilyDisabled,
+        scope: Diagnosis::TemporarilyDisabled.scope(),
         retry: RetryRule::BackOff { first: Duration::from_secs(1) },
         token: TokenVerdict::Keep,
         status: None,

@@ -203,6 +203,7 @@ fn hashed(ids: &Ids, domain: &str, claimed: &Claimed, text: &str) -> String {
 fn unsendable(error: &serde_json::Error) -> Refusal {
     Refusal {
         diagnosis: Diagnosis::BadPayload,
+        scope: Diagnosis::BadPayload.scope(),
         retry: RetryRule::Bare,
         token: TokenVerdict::Keep,
         status: None,

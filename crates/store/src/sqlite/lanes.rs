@@ -21,7 +21,7 @@ impl Tx<'_> {
         let (kind, token) = &settle.target;
         match verdict {
             TokenVerdict::Keep => Ok(false),
-            TokenVerdict::Suspect => {
+            TokenVerdict::Elsewhere | TokenVerdict::Suspect => {
                 self.run(
                     "UPDATE targets SET suspect_since = ?4
                      WHERE device = ?1 AND kind = ?2 AND token = ?3 AND suspect_since IS NULL",

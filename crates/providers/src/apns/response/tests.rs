@@ -45,14 +45,14 @@ fn every_reason_has_its_meaning() {
         ProductionCertificateRequired, TemporarilyDisabled,
     };
     use RetryRule::{After, BackOff, Bare, WhenChanged};
-    use TokenVerdict::{Drop, Keep, Suspect};
+    use TokenVerdict::{Drop, Elsewhere, Keep, Suspect};
     let drop = Drop { invalid_since: None };
     let slowly = After(PAUSES.apns_unavailable);
     let soon = After(PAUSES.apns_shutdown);
     let throttled = BackOff { first: PAUSES.apns_throttled };
     let rows = [
         (400, "BadCollapseId", BadPayload, Keep, Bare),
-        (400, "BadDeviceToken", BadPushToken, Suspect, WhenChanged),
+        (400, "BadDeviceToken", BadPushToken, Elsewhere, WhenChanged),
         (400, "BadExpirationDate", BadPayload, Keep, Bare),
         (400, "BadMessageId", BadPayload, Keep, Bare),
         (400, "BadPriority", BadPayload, Keep, Bare),

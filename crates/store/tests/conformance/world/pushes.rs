@@ -97,6 +97,7 @@ pub(crate) const fn accepted() -> Outcome {
 pub(crate) fn refused(diagnosis: Diagnosis, retry: RetryRule, token: TokenVerdict) -> Outcome {
     Outcome::Refused(Refusal {
         diagnosis,
+        scope: diagnosis.scope(),
         retry,
         token,
         status: Some(400),

@@ -86,7 +86,7 @@ async fn a_dead_token_is_dropped_since_its_time() {
     let push = Push { device_token: PushToken::new(other), ..rig.push() };
     let exchange = rig.client().send(&push, rig.now(), || true).await;
     check_refused(&exchange, 912, "DeviceTokenNotForTopic");
-    assert_eq!(refusal(&exchange).token, TokenVerdict::Elsewhere);
+    assert_eq!(refusal(&exchange).token, TokenVerdict::Suspect);
 
     let push = Push { device_token: PushToken::new("ab".repeat(32)), ..rig.push() };
     let exchange = rig.client().send(&push, rig.now(), || true).await;

@@ -156,6 +156,32 @@ impl Delivery {
         Self { phase: Phase::Due(at), provider: None, refused: 0 }
     }
 
+    /// What is left of a push that was tried once by somebody who keeps no row for it, a
+    /// broadcast's walk: over, or a delivery to be tried again under the same name.
+    pub fn tried(
+        provider: ProviderId,
+        outcome: &Outcome,
+        facts: &Facts,
+        spread: u8,
+        now: Time,
+    ) -> Self {
+        let attempt = AttemptId::from_bits(0);
+        let phase = Phase::Claimed { attempt, lapses_at: now.plus(LAPSE) };
+        let claimed = Self { phase, provider: Some(provider), refused: 0 };
+        match claimed.clone().settle(attempt, outcome, facts, spread, now) {
+            Settled::Next(delivery) => delivery,
+            // The attempt is the open one, by construction.
+            Settled::Stale => claimed,
+        }
+    }
+
+    /// The token is tried in Apple's other environment, at once: the refusal was not the last word.
+    #[must_use]
+    pub fn elsewhere(mut self, now: Time) -> Self {
+        self.phase = Phase::Due(now);
+        self
+    }
+
     /// When it acts next if nothing happens before.
     pub const fn due(&self) -> Option<Time> {
         match self.phase {

@@ -28,6 +28,7 @@ pub mod ids;
 pub mod logging;
 pub mod node;
 pub mod offline;
+pub mod relane;
 pub mod report;
 pub mod route;
 pub mod seal;

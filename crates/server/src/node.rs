@@ -78,6 +78,8 @@ pub struct Node {
     pub ringing: Ringing,
     /// All tasks.
     pub tasks: Tasks,
+    /// Wakes the job that looks at devices anew after a change.
+    pub relane: tokio::sync::Notify,
     /// Strict about unknown fields, for developers.
     pub dev: bool,
     /// Names that are keyed hashes.
@@ -138,6 +140,7 @@ impl Node {
             incarnation: started.incarnation,
             hub: Hub::default(),
             ringing: Ringing::default(),
+            relane: tokio::sync::Notify::new(),
             settings_cache: SettingsCache::default(),
             runner,
             clients,
@@ -154,13 +157,14 @@ impl Node {
         node.carry_out(started.effects);
         mailbox.start(&node).await?;
         crate::calls::start_clock(&node);
+        crate::relane::start(&node);
         crate::sweep::start(&node);
         Ok(node)
     }
 
     /// Does what a committed change calls for.
     pub fn carry_out(self: &Arc<Self>, effects: Effects) {
-        let Effects { nudges, due, born, decisions } = effects;
+        let Effects { nudges, due, born, decisions, relane } = effects;
         for (inbox, head) in nudges {
             self.hub.nudge(inbox, head);
         }
@@ -169,6 +173,9 @@ impl Node {
             crate::wake::push(self, claimed);
         }
         report::decisions(self, decisions);
+        if relane {
+            crate::relane::nudge(self);
+        }
     }
 
     /// Where this node lets wakes be born claimed.

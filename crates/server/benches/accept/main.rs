@@ -265,7 +265,7 @@ async fn close_lane(stage: &Stage) -> Result<()> {
     loop {
         let id = LaneId::from_number(number);
         let lane = stage.node.store.lane(id).await?.context("the sleepers have no lane")?;
-        if lane.kind == TargetKind::Apns && !lane.call {
+        if lane.kind == TargetKind::Apns && lane.subject == store::model::Subject::Message {
             stage.node.slots.close(id);
             return Ok(());
         }

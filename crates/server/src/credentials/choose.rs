@@ -30,7 +30,7 @@ impl Clients {
                 )
             }),
             TargetKind::Apns | TargetKind::ApnsVoip => {
-                let environment = environment(target, settings);
+                let environment = settings.policy.environment(target.environment, target.learned);
                 let bundle = bundle_id(&clients.apns, target)?;
                 let entry = covering(&clients.apns, &bundle, target.kind, environment)?;
                 let client = self.apns_client(entry, environment)?;
@@ -62,7 +62,9 @@ impl Clients {
             kind,
             token: String::new(),
             environment: None,
+            learned: None,
             app_id: app_id.map(str::to_owned),
+            suspect_since: None,
             registered_at: domain::Time::EPOCH,
         };
         let chosen = self.choose(&target, app, &Settings::default());
@@ -79,14 +81,6 @@ impl Clients {
         clients.insert(environment, client.clone());
         Ok(client)
     }
-}
-
-/// The setting decides, then what the device declared; production is the usual case.
-fn environment(target: &Target, settings: &Settings) -> Environment {
-    if settings.sandbox_to_production {
-        return Environment::Production;
-    }
-    target.environment.unwrap_or(Environment::Production)
 }
 
 /// The bundle id of a target: what the device said, or the only one the credentials name.

@@ -9,7 +9,7 @@ use domain::{AppId, Time};
 use providers::{CredentialFault, Fcm, apns, fcm};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::model::Credential;
+use store::model::{Credential, NewCredential};
 use wire::http::{CredentialKind, CredentialUpload};
 use zeroize::Zeroize;
 
@@ -68,7 +68,7 @@ pub async fn upload(
         bundle_ids: upload.bundle_ids,
     };
     let now = node.clock.now();
-    let (facts, warnings) = sealed.facts(now)?;
+    let Found { facts, warnings, not_after } = sealed.facts(now)?;
     let mut plain = serde_json::to_vec(&sealed).map_err(|_| Problem::internal())?;
     let sealed_bytes = node.master_key.seal(&seal_context(app), &plain);
     plain.zeroize();
@@ -78,7 +78,8 @@ pub async fn upload(
     })?;
     let facts = serde_json::to_string(&facts).map_err(|_| Problem::internal())?;
     let kind = kind_word(sealed.kind).to_owned();
-    let kept = node.store.add_credential(app, kind, facts, sealed_bytes, now).await;
+    let new = NewCredential { app, kind, facts, sealed: sealed_bytes, not_after, now };
+    let kept = node.store.add_credential(new).await;
     let (credential, effects) = kept.map_err(storage_problem)?;
     let credential =
         credential.ok_or_else(|| Problem::new(ProblemCode::NotFound, "no such app"))?;
@@ -90,17 +91,18 @@ pub async fn upload(
 
 impl Sealed {
     /// What is in the file, and what to know about it.
-    fn facts(&self, now: Time) -> Result<(BTreeMap<String, Value>, Vec<String>), Problem> {
+    fn facts(&self, now: Time) -> Result<Found, Problem> {
         match self.parse(now)? {
             Parsed::Apns(credential) => Ok(apns_facts(credential.facts(), now)),
-            Parsed::Fcm(account) => Ok((
-                BTreeMap::from([
+            Parsed::Fcm(account) => Ok(Found {
+                facts: BTreeMap::from([
                     ("project_id".to_owned(), json!(account.project_id())),
                     ("client_email".to_owned(), json!(account.client_email())),
                     ("key_id".to_owned(), json!(account.key_id())),
                 ]),
-                Vec::new(),
-            )),
+                warnings: Vec::new(),
+                not_after: None,
+            }),
         }
     }
 
@@ -168,7 +170,14 @@ fn key_id(upload: &CredentialUpload) -> Result<Option<String>, Problem> {
     }
 }
 
-fn apns_facts(facts: &apns::Facts, now: Time) -> (BTreeMap<String, Value>, Vec<String>) {
+/// What was found in a credential file.
+struct Found {
+    facts: BTreeMap<String, Value>,
+    warnings: Vec<String>,
+    not_after: Option<Time>,
+}
+
+fn apns_facts(facts: &apns::Facts, now: Time) -> Found {
     let environments = match facts.environments {
         apns::Environments::Both => json!(["production", "sandbox"]),
         apns::Environments::Production => json!(["production"]),
@@ -198,7 +207,7 @@ fn apns_facts(facts: &apns::Facts, now: Time) -> (BTreeMap<String, Value>, Vec<S
             "this is a development certificate: it reaches only apps run from Xcode".to_owned(),
         );
     }
-    (shown, warnings)
+    Found { facts: shown, warnings, not_after: facts.not_after }
 }
 
 /// The word of a kind in the API and the database.

@@ -46,11 +46,13 @@ pub(super) async fn delete(
 ) -> Result<StatusCode, Problem> {
     let unknown = || Problem::new(ProblemCode::NotFound, "the app has no such credential");
     let credential = CredentialId::parse(&credential).ok_or_else(unknown)?;
-    let removed = node.store.remove_credential(app, credential).await.map_err(storage_problem)?;
+    let removed = node.store.remove_credential(app, credential, node.clock.now()).await;
+    let (removed, effects) = removed.map_err(storage_problem)?;
     if !removed {
         return Err(unknown());
     }
     node.clients.reload(&node, app).await.map_err(storage_problem)?;
+    node.carry_out(effects);
     Ok(StatusCode::NO_CONTENT)
 }
 

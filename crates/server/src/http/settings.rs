@@ -83,7 +83,7 @@ fn merge(mut settings: Settings, body: wire::http::Settings) -> Result<Settings,
         settings.collapse_notifications = collapse;
     }
     if let Some(production) = body.sandbox_to_production {
-        settings.sandbox_to_production = production;
+        settings.policy.sandbox_to_production = production;
     }
     let texts = [
         ("sound", body.sound, &mut settings.sound, 64),
@@ -119,7 +119,7 @@ fn shown(settings: Settings) -> wire::http::Settings {
         background_push: Some(policy.first_rung == FirstRung::Background),
         sound: Some(settings.sound),
         collapse_notifications: Some(settings.collapse_notifications),
-        sandbox_to_production: Some(settings.sandbox_to_production),
+        sandbox_to_production: Some(policy.sandbox_to_production),
         climb_after: Some(seconds(policy.climb_after)),
         repeat_after: Some(policy.repeats.into_iter().map(seconds).collect()),
         ring_time: Some(seconds(policy.ring_time)),

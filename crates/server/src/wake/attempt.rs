@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use domain::token::CredentialFacts;
 use domain::{Diagnosis, Outcome, Refusal, RetryRule, Time, TokenVerdict};
 use serde_json::json;
 use store::log::Step;
@@ -41,6 +42,7 @@ async fn attempt(node: &Arc<Node>, mut claimed: Claimed) {
         attempt: claimed.plan.attempt,
         target: (claimed.target.kind, claimed.target.token.clone()),
         outcome,
+        credential: CredentialFacts { believed_at: Some(now), in_mass_failure: false },
         claimed_at: claimed.at,
         now,
     };

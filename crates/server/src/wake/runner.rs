@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{LaneId, Time};
+use store::model::Subject;
 use tokio::sync::mpsc;
 
 use super::push;
@@ -36,7 +37,7 @@ pub struct Mailbox {
 #[derive(Clone, Copy, Debug)]
 struct LaneState {
     due: Time,
-    call: bool,
+    subject: Subject,
 }
 
 impl Runner {
@@ -65,7 +66,8 @@ impl Mailbox {
         let due = node.store.lanes_due().await?;
         let runner = Arc::clone(node);
         node.tasks.start("wake runner", async move {
-            let mut lanes = Lanes { node: runner, states: HashMap::new(), calls: HashMap::new() };
+            let mut lanes =
+                Lanes { node: runner, states: HashMap::new(), subjects: HashMap::new() };
             lanes.learn(due).await;
             lanes.run(self.due).await;
         });
@@ -76,8 +78,8 @@ impl Mailbox {
 struct Lanes {
     node: Arc<Node>,
     states: HashMap<LaneId, LaneState>,
-    /// Which lanes carry calls: a lane never changes.
-    calls: HashMap<LaneId, bool>,
+    /// What lanes carry: a lane never changes.
+    subjects: HashMap<LaneId, Subject>,
 }
 
 impl Lanes {
@@ -108,24 +110,25 @@ impl Lanes {
                 state.due = state.due.min(at);
                 continue;
             }
-            let call = self.carries_calls(lane).await;
-            self.states.insert(lane, LaneState { due: at, call });
+            let subject = self.subject(lane).await;
+            self.states.insert(lane, LaneState { due: at, subject });
         }
     }
 
-    async fn carries_calls(&mut self, lane: LaneId) -> bool {
-        if let Some(call) = self.calls.get(&lane) {
-            return *call;
+    async fn subject(&mut self, lane: LaneId) -> Subject {
+        if let Some(subject) = self.subjects.get(&lane) {
+            return *subject;
         }
         match self.node.store.lane(lane).await {
             Ok(found) => {
-                let call = found.is_some_and(|lane| lane.call);
-                self.calls.insert(lane, call);
-                call
+                // A lane that is not there has nothing to claim either.
+                let subject = found.map_or(Subject::Message, |lane| lane.subject);
+                self.subjects.insert(lane, subject);
+                subject
             }
             Err(error) => {
                 tracing::warn!(%error, lane = %lane, "a lane could not be read");
-                false
+                Subject::Message
             }
         }
     }
@@ -138,7 +141,7 @@ impl Lanes {
             .filter(|(_, state)| state.due <= now)
             .map(|(lane, state)| (*lane, *state))
             .collect();
-        lanes.sort_by_key(|(_, state)| (!state.call, state.due));
+        lanes.sort_by_key(|(_, state)| (state.subject, state.due));
         let mut failed = false;
         for (lane, _) in lanes {
             failed |= !self.claim(lane, now).await;

@@ -1,7 +1,6 @@
 //! Wakes: opened, claimed, settled, closed.
 
 use domain::inbox::{Unacked, owed};
-use domain::policy::{route_call, route_messages};
 use domain::wake::{Claim, Draw, Facts, Phase, Plan, Presence, RingFacts, Rung, Settled, Wake};
 use domain::{
     AppId, AttemptId, BackgroundBudget, DeviceNumber, InboxId, Incarnation, LaneId, Offset, Owed,
@@ -15,7 +14,7 @@ use super::rows::{
 use super::writer::Tx;
 use crate::Error;
 use crate::model::{
-    Birth, CallRecord, Claimed, Decision, Effects, Newest, Settle, SettleDone, WakeKey,
+    Birth, CallRecord, Claimed, Decision, Effects, Judged, Newest, Settle, SettleDone, WakeKey,
 };
 
 /// How many of a device's unacknowledged entries a decision reads.
@@ -269,6 +268,7 @@ impl Tx<'_> {
         // A lapsed attempt was claimed in the lane of its time; its successor goes by today's.
         stored.lane = device.lane(stored.key.call);
         let settings = self.settings(device.app)?;
+        let router = self.router(device.app)?;
         let targets = self.targets(device.number)?;
         let kinds: Vec<TargetKind> = targets.iter().map(|target| target.kind).collect();
         let draw = Draw {
@@ -280,7 +280,7 @@ impl Tx<'_> {
                 &Facts {
                     owed,
                     presence: device.presence(),
-                    target: route_messages(device.platform, &kinds),
+                    target: router.messages(device.platform, &kinds),
                     budget: device.budget,
                 },
                 &settings.policy,
@@ -291,7 +291,7 @@ impl Tx<'_> {
                 &RingFacts {
                     rings_until: call.call.rings_until(),
                     rings_here: self.rings_here(call.number, device.number)?,
-                    target: route_call(device.platform, &kinds),
+                    target: router.call(device.platform, &kinds),
                 },
                 &settings.policy,
                 draw,
@@ -318,7 +318,7 @@ impl Tx<'_> {
             return Ok(None);
         };
         if plan.rung == Rung::Background && plan.target.is_apns() {
-            self.spend_background(device, now)?;
+            self.spend_budget(device.number, device.budget.spend(now))?;
         }
         stored.wake = wake;
         let claimed = Claimed {
@@ -342,13 +342,17 @@ impl Tx<'_> {
         Ok(Some(claimed))
     }
 
-    fn spend_background(&self, device: &DeviceRow, now: Time) -> Result<(), Error> {
-        let times: Vec<i64> = device.budget.spend(now).times().map(Time::as_micros).collect();
+    pub(super) fn spend_budget(
+        &self,
+        device: DeviceNumber,
+        budget: BackgroundBudget,
+    ) -> Result<(), Error> {
+        let times: Vec<i64> = budget.times().map(Time::as_micros).collect();
         let text =
             serde_json::to_string(&times).map_err(|error| Error::Database(error.to_string()))?;
         self.run(
             "UPDATE devices SET background = ?2 WHERE id = ?1",
-            params![device.number.number(), text],
+            params![device.number(), text],
         )?;
         Ok(())
     }
@@ -434,9 +438,13 @@ impl Tx<'_> {
         };
         let settled = self.settle_wake(settle, &device, &mut done.effects)?;
         done.stale = !settled;
-        if let domain::Outcome::Refused(refusal) = &settle.outcome {
-            done.dropped = self.judge_token(settle, refusal.token, &mut done.effects)?;
-        }
+        let judged = Judged {
+            device: settle.key.device,
+            target: settle.target.clone(),
+            credential: settle.credential,
+            asked_at: settle.claimed_at,
+        };
+        done.dropped = self.judge_token(&judged, &settle.outcome, settle.now, &mut done.effects)?;
         Ok(done)
     }
 

@@ -23,7 +23,7 @@ use store::{Options, Store};
 use super::Backend;
 use super::snapshot::{EntryFact, Snapshot};
 
-pub(crate) use pushes::{accepted, refused};
+pub(crate) use pushes::{accepted, credential, refused};
 
 /// 2026-11-23 12:00 UTC: when every story begins.
 pub(crate) const NOON: Time = Time::from_millis(1_795_435_200_000);

@@ -137,7 +137,7 @@ impl Backend {
                     token: row.get(2)?,
                 })
             }),
-            lanes: all.rows("SELECT id, kind, call FROM lanes", |row| {
+            lanes: all.rows("SELECT id, kind, subject = 'call' FROM lanes", |row| {
                 Ok(LaneFact {
                     id: LaneId::from_number(row.get(0)?),
                     kind: kind(row, 1)?,

@@ -196,6 +196,8 @@ fn claimed(kind: TargetKind, rung: Rung) -> Claimed {
             kind,
             token,
             environment: None,
+            learned: None,
+            suspect_since: None,
             app_id: Some("com.example.reveille".to_owned()),
             registered_at: NOW,
         },

@@ -1,0 +1,551 @@
+//! Deliveries: claimed, settled, ended.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use domain::delivery::{Claim, Delivery, End, Facts, Phase, PushKind, Settled};
+use domain::wake::Draw;
+use domain::{
+    AppId, AttemptId, BackgroundBudget, DeviceNumber, Diagnosis, Incarnation, LaneId, Outcome,
+    ProviderId, PushId, Time,
+};
+use rusqlite::{Row, params};
+
+use super::Sqlite;
+use super::rows::{At, Bits, word};
+use super::writer::Tx;
+use crate::Error;
+use crate::model::{
+    ClaimedDelivery, DeliveryKey, DeliverySettled, DeliveryTo, DeviceAddress, Effects, Judged,
+    Lane, PushState, SettleDelivery, Subject, Target,
+};
+
+/// A delivery as it is stored.
+#[derive(Clone, Debug)]
+pub(super) struct StoredDelivery {
+    pub(super) key: DeliveryKey,
+    pub(super) app: AppId,
+    pub(super) device: Option<DeviceNumber>,
+    pub(super) target: Option<String>,
+    pub(super) lane: Option<LaneId>,
+    pub(super) delivery: Delivery,
+}
+
+/// The columns of a delivery, from the table or alias `d`.
+pub(super) const DELIVERY_COLUMNS: &str = "d.push, d.number, d.app, d.device, d.target, d.lane, \
+     d.due, d.attempt, d.provider, d.refused, d.ended";
+
+pub(super) fn stored_delivery(row: &Row<'_>) -> rusqlite::Result<StoredDelivery> {
+    let due = row.get::<_, Option<At>>(6)?.map(|at| at.0);
+    let attempt = row.get::<_, Option<Bits>>(7)?.map(|bits| AttemptId::from_bits(bits.0));
+    let phase = match (due, attempt) {
+        (Some(lapses_at), Some(attempt)) => Phase::Claimed { attempt, lapses_at },
+        (Some(due), None) => Phase::Due(due),
+        (None, _) => Phase::Ended(word(row, 10, End::parse)?),
+    };
+    Ok(StoredDelivery {
+        key: DeliveryKey { push: PushId::from_bits(row.get::<_, Bits>(0)?.0), number: row.get(1)? },
+        app: AppId::from_number(row.get(2)?),
+        device: row.get::<_, Option<i64>>(3)?.map(DeviceNumber::from_number),
+        target: row.get(4)?,
+        lane: row.get::<_, Option<i64>>(5)?.map(LaneId::from_number),
+        delivery: Delivery {
+            phase,
+            provider: row.get::<_, Option<Bits>>(8)?.map(|bits| ProviderId::from_bits(bits.0)),
+            refused: row.get(9)?,
+        },
+    })
+}
+
+/// What a delivery needs to know of its push.
+#[derive(Clone, Debug)]
+pub(super) struct PushHead {
+    pub(super) kind: PushKind,
+    pub(super) content: Arc<str>,
+    pub(super) expires_at: Time,
+    pub(super) state: PushState,
+}
+
+impl Sqlite {
+    pub(crate) async fn claim_deliveries(
+        &self,
+        lane: LaneId,
+        limit: usize,
+        incarnation: Incarnation,
+        now: Time,
+    ) -> Result<(Vec<ClaimedDelivery>, Effects), Error> {
+        self.with_effects(move |tx, fx| tx.claim_deliveries(lane, limit, incarnation, now, fx))
+            .await
+    }
+
+    pub(crate) async fn settle_delivery(
+        &self,
+        settle: SettleDelivery,
+    ) -> Result<DeliverySettled, Error> {
+        self.writer.change(move |tx| tx.settle_delivery(&settle)).await
+    }
+}
+
+impl Tx<'_> {
+    /// Claims up to `limit` due deliveries of a lane.
+    fn claim_deliveries(
+        &mut self,
+        lane: LaneId,
+        limit: usize,
+        incarnation: Incarnation,
+        now: Time,
+        fx: &mut Effects,
+    ) -> Result<Vec<ClaimedDelivery>, Error> {
+        let sql = format!(
+            "SELECT {DELIVERY_COLUMNS} FROM deliveries d
+             WHERE d.lane = ?1 AND d.due <= ?2 ORDER BY d.due LIMIT ?3"
+        );
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let candidates = self.all(&sql, params![lane.number(), At(now), limit], stored_delivery)?;
+        let mut claimed = Vec::with_capacity(candidates.len());
+        let mut heads: HashMap<PushId, PushHead> = HashMap::new();
+        for stored in candidates {
+            let head = match heads.get(&stored.key.push) {
+                Some(head) => head.clone(),
+                None => {
+                    let Some(head) = self.push_head(stored.key.push)? else {
+                        // Its push is gone; nobody asks for it any more.
+                        self.run(
+                            "DELETE FROM deliveries WHERE push = ?1",
+                            [Bits(stored.key.push.bits())],
+                        )?;
+                        continue;
+                    };
+                    heads.entry(stored.key.push).or_insert(head).clone()
+                }
+            };
+            if let Some(push) = self.claim_delivery(stored, lane, &head, now, fx)? {
+                self.lease(push.key, incarnation)?;
+                claimed.push(push);
+            }
+        }
+        if let Some(next) = self.deliveries_due(lane)? {
+            fx.due.push((lane, next));
+        }
+        Ok(claimed)
+    }
+
+    fn lease(&self, key: DeliveryKey, incarnation: Incarnation) -> Result<(), Error> {
+        self.run(
+            "UPDATE deliveries SET incarnation = ?3 WHERE push = ?1 AND number = ?2",
+            params![Bits(key.push.bits()), key.number, incarnation.number()],
+        )?;
+        Ok(())
+    }
+
+    fn claim_delivery(
+        &mut self,
+        mut stored: StoredDelivery,
+        lane: LaneId,
+        head: &PushHead,
+        now: Time,
+        fx: &mut Effects,
+    ) -> Result<Option<ClaimedDelivery>, Error> {
+        if head.state == PushState::Paused {
+            // A broadcast's: looked at again when it is resumed.
+            let later = Delivery { phase: Phase::Due(head.expires_at), ..stored.delivery };
+            stored.delivery = later;
+            self.save_delivery(&stored, fx)?;
+            return Ok(None);
+        }
+        let to = match (stored.device, stored.target.clone()) {
+            (Some(device), _) => match self.address(head.kind, device)? {
+                Some(address) => DeliveryTo::Device(address),
+                None => {
+                    self.end_delivery(&stored, End::Refused, Some(no_target()), now)?;
+                    return Ok(None);
+                }
+            },
+            (None, Some(target)) => DeliveryTo::Raw(target),
+            (None, None) => return Ok(None),
+        };
+        let budget = match &to {
+            DeliveryTo::Device(address)
+                if head.kind == PushKind::Background && address.target.kind.is_apns() =>
+            {
+                self.background_budget(address.number)?
+            }
+            DeliveryTo::Device(_) | DeliveryTo::Raw(_) => None,
+        };
+        let facts = Facts {
+            kind: head.kind,
+            expires_at: head.expires_at,
+            budget_at: budget.and_then(|budget| budget.free_at(now)),
+        };
+        let draw = Draw {
+            attempt: AttemptId::from_bits(rand::random()),
+            provider: ProviderId::from_bits(uuid::Uuid::new_v4().as_u128()),
+        };
+        match stored.delivery.clone().claim(&facts, draw, now) {
+            Claim::Wait(delivery) => {
+                stored.delivery = delivery;
+                self.save_delivery(&stored, fx)?;
+                Ok(None)
+            }
+            Claim::End(delivery) => {
+                if let Phase::Ended(end) = delivery.phase {
+                    self.end_delivery(&stored, end, None, now)?;
+                }
+                Ok(None)
+            }
+            Claim::Push(delivery, provider) => {
+                if let (Some(budget), DeliveryTo::Device(address)) = (budget, &to) {
+                    self.spend_budget(address.number, budget.spend(now))?;
+                }
+                stored.delivery = delivery;
+                // Its lapse is the lane's business, not news to anybody.
+                self.write_delivery(&stored)?;
+                Ok(Some(ClaimedDelivery {
+                    key: stored.key,
+                    lane,
+                    app: stored.app,
+                    kind: head.kind,
+                    content: Arc::clone(&head.content),
+                    expires_at: head.expires_at,
+                    to,
+                    attempt: draw.attempt,
+                    provider,
+                    slot: None,
+                    at: now,
+                }))
+            }
+        }
+    }
+
+    /// Settles an attempt: what became of the token, then of the delivery.
+    fn settle_delivery(&mut self, settle: &SettleDelivery) -> Result<DeliverySettled, Error> {
+        let mut done = DeliverySettled::default();
+        if let Some(judged) = &settle.token {
+            done.dropped =
+                self.judge_token(judged, &settle.outcome, settle.now, &mut done.effects)?;
+        }
+        let (Some(mut stored), Some(head)) =
+            (self.delivery(settle.key)?, self.push_head(settle.key.push)?)
+        else {
+            done.stale = true;
+            return Ok(done);
+        };
+        let facts = Facts { kind: head.kind, expires_at: head.expires_at, budget_at: None };
+        let spread = rand::random();
+        let delivery = match stored.delivery.clone().settle(
+            settle.attempt,
+            &settle.outcome,
+            &facts,
+            spread,
+            settle.now,
+        ) {
+            Settled::Stale => {
+                done.stale = true;
+                return Ok(done);
+            }
+            Settled::Next(delivery) => delivery,
+        };
+        let said = said(&settle.outcome);
+        let elsewhere = match &settle.token {
+            Some(judged) => self.tries_elsewhere(judged, &settle.outcome)?,
+            None => false,
+        };
+        match delivery.phase {
+            Phase::Ended(_) if elsewhere => {
+                stored.delivery = delivery.elsewhere(settle.now);
+                stored.lane = match stored.device {
+                    Some(device) => self.delivery_lane(head.kind, device)?,
+                    None => stored.lane,
+                };
+                self.note(&stored, said.as_ref(), settle.now)?;
+                self.save_delivery(&stored, &mut done.effects)?;
+            }
+            Phase::Ended(end) => {
+                self.end_delivery(&stored, end, said, settle.now)?;
+                done.ended = Some(end);
+            }
+            Phase::Due(_) if head.state == PushState::Cancelled => {
+                self.end_delivery(&stored, End::Cancelled, said, settle.now)?;
+                done.ended = Some(End::Cancelled);
+            }
+            Phase::Due(_) | Phase::Claimed { .. } => {
+                stored.delivery = delivery;
+                self.note(&stored, said.as_ref(), settle.now)?;
+                self.save_delivery(&stored, &mut done.effects)?;
+            }
+        }
+        Ok(done)
+    }
+
+    /// Whether the verdict on the token was to try Apple's other environment: then the refusal was
+    /// not the last word.
+    pub(super) fn tries_elsewhere(
+        &self,
+        judged: &Judged,
+        outcome: &Outcome,
+    ) -> Result<bool, Error> {
+        let Outcome::Refused(refusal) = outcome else { return Ok(false) };
+        if refusal.token != domain::TokenVerdict::Elsewhere {
+            return Ok(false);
+        }
+        let (kind, token) = &judged.target;
+        let trying = self.one(
+            "SELECT learning FROM targets WHERE device = ?1 AND kind = ?2 AND token = ?3",
+            params![judged.device.number(), kind.as_str(), token],
+            |row| row.get::<_, i64>(0),
+        )?;
+        Ok(trying == Some(1))
+    }
+
+    pub(super) fn delivery(&self, key: DeliveryKey) -> Result<Option<StoredDelivery>, Error> {
+        let sql = format!(
+            "SELECT {DELIVERY_COLUMNS} FROM deliveries d WHERE d.push = ?1 AND d.number = ?2"
+        );
+        self.one(&sql, params![Bits(key.push.bits()), key.number], stored_delivery)
+    }
+
+    pub(super) fn push_head(&self, push: PushId) -> Result<Option<PushHead>, Error> {
+        self.one(
+            "SELECT kind, content, expires_at, state FROM pushes WHERE id = ?1",
+            [Bits(push.bits())],
+            |row| {
+                Ok(PushHead {
+                    kind: word(row, 0, PushKind::parse)?,
+                    content: row.get(1)?,
+                    expires_at: row.get::<_, At>(2)?.0,
+                    state: word(row, 3, PushState::parse)?,
+                })
+            },
+        )
+    }
+
+    /// Writes a delivery that is not over, and says when its lane is due.
+    pub(super) fn save_delivery(
+        &self,
+        stored: &StoredDelivery,
+        fx: &mut Effects,
+    ) -> Result<(), Error> {
+        self.write_delivery(stored)?;
+        if let (Some(lane), Some(due)) = (stored.lane, stored.delivery.due()) {
+            fx.due.push((lane, due));
+        }
+        Ok(())
+    }
+
+    fn write_delivery(&self, stored: &StoredDelivery) -> Result<(), Error> {
+        let attempt = match stored.delivery.phase {
+            Phase::Claimed { attempt, .. } => Some(Bits(attempt.bits())),
+            Phase::Due(_) | Phase::Ended(_) => None,
+        };
+        self.run(
+            "UPDATE deliveries SET lane = ?3, due = ?4, attempt = ?5, provider = ?6, refused = ?7
+             WHERE push = ?1 AND number = ?2",
+            params![
+                Bits(stored.key.push.bits()),
+                stored.key.number,
+                stored.lane.map(LaneId::number),
+                stored.delivery.due().map(At),
+                attempt,
+                stored.delivery.provider.map(|provider| Bits(provider.bits())),
+                stored.delivery.refused,
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Notes what was last said of a delivery that goes on.
+    fn note(
+        &self,
+        stored: &StoredDelivery,
+        said: Option<&(u16, String)>,
+        now: Time,
+    ) -> Result<(), Error> {
+        self.run(
+            "UPDATE deliveries SET settled_at = ?3, code = ?4, reason = ?5
+             WHERE push = ?1 AND number = ?2",
+            params![
+                Bits(stored.key.push.bits()),
+                stored.key.number,
+                At(now),
+                said.map(|(code, _)| code),
+                said.map(|(_, reason)| reason),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Ends a delivery and counts it; the last one ends its push.
+    pub(super) fn end_delivery(
+        &self,
+        stored: &StoredDelivery,
+        end: End,
+        said: Option<(u16, String)>,
+        now: Time,
+    ) -> Result<(), Error> {
+        self.run(
+            "UPDATE deliveries SET due = NULL, attempt = NULL, ended = ?3, settled_at = ?4,
+                    code = COALESCE(?5, code), reason = COALESCE(?6, reason)
+             WHERE push = ?1 AND number = ?2",
+            params![
+                Bits(stored.key.push.bits()),
+                stored.key.number,
+                end.as_str(),
+                At(now),
+                said.as_ref().map(|(code, _)| code),
+                said.as_ref().map(|(_, reason)| reason),
+            ],
+        )?;
+        let code = if end == End::Refused { said.map(|(code, _)| code) } else { None };
+        self.count(stored.key.push, end, code)?;
+        self.end_push(stored.key.push, now)
+    }
+
+    fn count(&self, push: PushId, end: End, code: Option<u16>) -> Result<(), Error> {
+        let column = match end {
+            End::Accepted => "accepted",
+            End::Cancelled => "cancelled",
+            End::Expired => "expired",
+            End::Refused => "refused",
+        };
+        let sql = format!(
+            "UPDATE pushes SET waiting = waiting - 1, {column} = {column} + 1 WHERE id = ?1"
+        );
+        self.run(&sql, [Bits(push.bits())])?;
+        if let Some(code) = code {
+            self.count_code(push, code, 1)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn count_code(&self, push: PushId, code: u16, times: u64) -> Result<(), Error> {
+        let path = format!("$.\"{code}\"");
+        let times = i64::try_from(times).unwrap_or(i64::MAX);
+        self.run(
+            "UPDATE pushes SET codes =
+                json_set(codes, ?2, COALESCE(json_extract(codes, ?2), 0) + ?3) WHERE id = ?1",
+            params![Bits(push.bits()), path, times],
+        )?;
+        Ok(())
+    }
+
+    /// A push whose last delivery is over, and whose cursor is at its end, is done.
+    pub(super) fn end_push(&self, push: PushId, now: Time) -> Result<(), Error> {
+        self.run(
+            "UPDATE pushes SET ended_at = ?2,
+                    state = CASE state WHEN 'cancelled' THEN 'cancelled' ELSE 'done' END
+             WHERE id = ?1 AND waiting <= 0 AND ended_at IS NULL
+               AND (audience = 'listed' OR state = 'cancelled'
+                    OR (bound IS NOT NULL AND cursor >= bound))",
+            params![Bits(push.bits()), At(now)],
+        )?;
+        Ok(())
+    }
+
+    /// The target of a device that carries a push of this kind.
+    pub(super) fn address(
+        &mut self,
+        kind: PushKind,
+        device: DeviceNumber,
+    ) -> Result<Option<DeviceAddress>, Error> {
+        let Some(row) = self.device(device)? else { return Ok(None) };
+        let Some(target) = self.push_target(kind, row.app, row.platform, device)? else {
+            return Ok(None);
+        };
+        let locale = self
+            .one("SELECT locale FROM devices WHERE id = ?1", [device.number()], |row| row.get(0))?
+            .flatten();
+        Ok(Some(DeviceAddress {
+            number: device,
+            name: row.name,
+            platform: row.platform,
+            locale,
+            target,
+        }))
+    }
+
+    fn push_target(
+        &mut self,
+        kind: PushKind,
+        app: AppId,
+        platform: domain::Platform,
+        device: DeviceNumber,
+    ) -> Result<Option<Target>, Error> {
+        let router = self.router(app)?;
+        let targets = self.targets(device)?;
+        let kinds: Vec<_> = targets.iter().map(|target| target.kind).collect();
+        let chosen = match kind {
+            PushKind::Alert | PushKind::Background => router.messages(platform, &kinds),
+            PushKind::Voip => router.call(platform, &kinds),
+        };
+        Ok(chosen.and_then(|kind| targets.into_iter().find(|target| target.kind == kind)))
+    }
+
+    /// The lane of a push of this kind to a device; `None`: it has no target for it.
+    pub(super) fn delivery_lane(
+        &mut self,
+        kind: PushKind,
+        device: DeviceNumber,
+    ) -> Result<Option<LaneId>, Error> {
+        let Some(address) = self.address(kind, device)? else { return Ok(None) };
+        let Some(row) = self.device(device)? else { return Ok(None) };
+        let lane = self.lane_of(row.app, Subject::Push, &address.target)?;
+        self.lane_id(lane).map(Some)
+    }
+
+    /// The lane of a target.
+    pub(super) fn lane_of(
+        &mut self,
+        app: AppId,
+        subject: Subject,
+        target: &Target,
+    ) -> Result<Lane, Error> {
+        let policy = &self.settings(app)?.policy;
+        let environment =
+            target.kind.is_apns().then(|| policy.environment(target.environment, target.learned));
+        Ok(Lane {
+            app,
+            subject,
+            kind: target.kind,
+            app_id: target.app_id.clone().unwrap_or_default(),
+            environment,
+        })
+    }
+
+    fn background_budget(&self, device: DeviceNumber) -> Result<Option<BackgroundBudget>, Error> {
+        Ok(self.device(device)?.map(|row| row.budget))
+    }
+
+    /// When a lane's next delivery is due.
+    pub(super) fn deliveries_due(&self, lane: LaneId) -> Result<Option<Time>, Error> {
+        let due = self.one(
+            "SELECT MIN(due) FROM deliveries WHERE lane = ?1 AND due IS NOT NULL",
+            [lane.number()],
+            |row| row.get::<_, Option<At>>(0),
+        )?;
+        Ok(due.flatten().map(|at| at.0))
+    }
+
+    /// The attempts of a process that is gone are nobody's: due at once, by the same name.
+    pub(super) fn orphan_deliveries(&self, now: Time) -> Result<(), Error> {
+        self.run(
+            "UPDATE deliveries SET due = ?1 WHERE attempt IS NOT NULL AND due > ?1",
+            [At(now)],
+        )?;
+        Ok(())
+    }
+}
+
+/// What an outcome says, for the record of a delivery.
+fn said(outcome: &Outcome) -> Option<(u16, String)> {
+    match outcome {
+        Outcome::Refused(refusal) => Some((refusal.diagnosis.code(), refusal.reason.clone())),
+        Outcome::Unknown { detail } => {
+            Some((Diagnosis::TemporarilyDisabled.code(), detail.clone()))
+        }
+        Outcome::Accepted { .. } | Outcome::Withdrawn => None,
+    }
+}
+
+fn no_target() -> (u16, String) {
+    (Diagnosis::BadPushToken.code(), "no_target".to_owned())
+}

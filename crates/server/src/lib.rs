@@ -16,6 +16,7 @@
 
 pub mod accept;
 pub mod calls;
+pub mod circuits;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -10,6 +10,7 @@ use store::model::{Birth, Effects};
 use store::{Slots, Store};
 
 use crate::calls::Ringing;
+use crate::circuits::Circuits;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::credentials::Clients;
@@ -68,6 +69,8 @@ pub struct Node {
     pub incarnation: Incarnation,
     /// Clients of the push services, by app and credential.
     pub clients: Clients,
+    /// Which of them are left alone for now.
+    pub circuits: Circuits,
     /// What seals secrets at rest.
     pub master_key: MasterKey,
     /// The hash of the admin key.
@@ -141,6 +144,7 @@ impl Node {
             hub: Hub::default(),
             ringing: Ringing::default(),
             relane: tokio::sync::Notify::new(),
+            circuits: Circuits::default(),
             settings_cache: SettingsCache::default(),
             runner,
             clients,

@@ -64,7 +64,8 @@ pub async fn set(
     wanted: Wanted,
 ) -> Result<PushTarget, Problem> {
     let token = check(&wanted)?;
-    let warning = node.clients.would_fail(app, wanted.kind, wanted.app_id.as_deref());
+    let warning =
+        node.clients.would_fail(&node.circuits, app, wanted.kind, wanted.app_id.as_deref());
     let set = SetTarget {
         device,
         kind: wanted.kind,

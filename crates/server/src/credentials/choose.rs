@@ -2,42 +2,60 @@
 
 use std::sync::PoisonError;
 
-use domain::{AppId, Diagnosis, Environment, Refusal, RetryRule, TargetKind, TokenVerdict};
-use providers::{Apns, apns};
+use domain::{
+    AppId, CredentialId, Diagnosis, Environment, Refusal, RetryRule, TargetKind, TokenVerdict,
+};
+use providers::{Apns, Fcm, apns};
 use store::model::{Settings, Target};
 
-use super::{ApnsEntry, Client, Clients};
+use super::{ApnsEntry, Chosen, Client, Clients, FcmEntry, Traffic};
+use crate::circuits::{CircuitKey, Circuits, Place};
 
 impl Clients {
-    /// The client for a target: the app's newest credential that covers it.
+    /// The client for a target: of the app's credentials that cover it the newest one that is not
+    /// refused; if all are, the newest.
     ///
     /// # Errors
     ///
     /// A refusal with code 901, 904, 905 or 912 that says what to upload.
     pub fn choose(
         &self,
+        circuits: &Circuits,
         target: &Target,
         app: AppId,
         settings: &Settings,
-    ) -> Result<Client, Refusal> {
+        traffic: Traffic,
+    ) -> Result<Chosen, Refusal> {
         let clients = self.of(app);
         match target.kind {
-            TargetKind::Fcm => clients.fcm.first().cloned().map(Client::Fcm).ok_or_else(|| {
-                refusal(
-                    Diagnosis::NotConfigured,
-                    "no_credential",
-                    "Upload the Firebase project's service account key (JSON) for this app.",
-                )
-            }),
+            TargetKind::Fcm => {
+                let keys = clients.fcm.iter().map(|entry| (entry, Place::Fcm));
+                let (entry, circuit) = first_believed(circuits, keys, |entry| entry.id)
+                    .ok_or_else(|| {
+                        refusal(
+                            Diagnosis::NotConfigured,
+                            "no_credential",
+                            "Upload the Firebase project's service account key (JSON) for this app.",
+                        )
+                    })?;
+                let client = Client::Fcm(self.fcm_client(entry, traffic)?);
+                Ok(Chosen { client, circuit })
+            }
             TargetKind::Apns | TargetKind::ApnsVoip => {
                 let environment = settings.policy.environment(target.environment, target.learned);
                 let bundle = bundle_id(&clients.apns, target)?;
-                let entry = covering(&clients.apns, &bundle, target.kind, environment)?;
-                let client = self.apns_client(entry, environment)?;
+                let covering = covering(&clients.apns, &bundle, target.kind, environment)?;
+                let keys = covering.into_iter().map(|entry| (entry, Place::Apns(environment)));
+                let (entry, circuit) =
+                    first_believed(circuits, keys, |entry| entry.id).ok_or_else(no_apns)?;
+                let client = self.apns_client(entry, environment, traffic)?;
                 let topics =
                     (apns::Topic::of_bundle(&bundle), apns::Topic::voip_of_bundle(&bundle));
                 match topics {
-                    (Ok(topic), Ok(voip_topic)) => Ok(Client::Apns { client, topic, voip_topic }),
+                    (Ok(topic), Ok(voip_topic)) => {
+                        let client = Client::Apns { client, topic, voip_topic };
+                        Ok(Chosen { client, circuit })
+                    }
                     (Err(fault), _) | (_, Err(fault)) => {
                         Err(refusal(Diagnosis::AppMismatch, "bad_topic", &fault.to_string()))
                     }
@@ -54,6 +72,7 @@ impl Clients {
     /// Whether pushes to such a target would fail as things stand: the code, and what to do.
     pub fn would_fail(
         &self,
+        circuits: &Circuits,
         app: AppId,
         kind: TargetKind,
         app_id: Option<&str>,
@@ -67,20 +86,54 @@ impl Clients {
             suspect_since: None,
             registered_at: domain::Time::EPOCH,
         };
-        let chosen = self.choose(&target, app, &Settings::default());
+        let chosen = self.choose(circuits, &target, app, &Settings::default(), Traffic::Wake);
         chosen.err().map(|refusal| (refusal.diagnosis, refusal.remedy))
     }
 
-    fn apns_client(&self, entry: &ApnsEntry, environment: Environment) -> Result<Apns, Refusal> {
+    pub(super) fn apns_client(
+        &self,
+        entry: &ApnsEntry,
+        environment: Environment,
+        traffic: Traffic,
+    ) -> Result<Apns, Refusal> {
         let mut clients = entry.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(&environment) {
+        if let Some(client) = clients.get(&(environment, traffic)) {
             return Ok(client.clone());
         }
         let client = Apns::new(&self.config, entry.credential.clone(), environment)
             .map_err(|error| refusal(Diagnosis::CertificateError, "client", &error.to_string()))?;
-        clients.insert(environment, client.clone());
+        clients.insert((environment, traffic), client.clone());
         Ok(client)
     }
+
+    pub(super) fn fcm_client(&self, entry: &FcmEntry, traffic: Traffic) -> Result<Fcm, Refusal> {
+        let mut clients = entry.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&traffic) {
+            return Ok(client.clone());
+        }
+        let client = Fcm::new(&self.config, entry.account.clone())
+            .map_err(|error| refusal(Diagnosis::CertificateError, "client", &error.to_string()))?;
+        clients.insert(traffic, client.clone());
+        Ok(client)
+    }
+}
+
+/// The first entry whose credential is not refused where it would be used, else the first.
+fn first_believed<'a, E>(
+    circuits: &Circuits,
+    entries: impl Iterator<Item = (&'a E, Place)>,
+    id: impl Fn(&E) -> CredentialId,
+) -> Option<(&'a E, CircuitKey)> {
+    let mut first = None;
+    for (entry, place) in entries {
+        let key = CircuitKey { credential: id(entry), place };
+        let refused = circuits.open(&key).is_some_and(|open| open.diagnosis.is_credential_fault());
+        if !refused {
+            return Some((entry, key));
+        }
+        first.get_or_insert((entry, key));
+    }
+    first
 }
 
 /// The bundle id of a target: what the device said, or the only one the credentials name.
@@ -107,13 +160,13 @@ fn bundle_id(entries: &[ApnsEntry], target: &Target) -> Result<String, Refusal> 
     }
 }
 
-/// The newest credential that covers the topic in that environment.
+/// The credentials that cover the topic in that environment, newest first; at least one.
 fn covering<'a>(
     entries: &'a [ApnsEntry],
     bundle: &str,
     kind: TargetKind,
     environment: Environment,
-) -> Result<&'a ApnsEntry, Refusal> {
+) -> Result<Vec<&'a ApnsEntry>, Refusal> {
     if entries.is_empty() {
         return Err(no_apns());
     }
@@ -136,10 +189,12 @@ fn covering<'a>(
             ),
         ));
     }
-    of_topic
+    let good: Vec<&ApnsEntry> = of_topic
         .into_iter()
-        .find(|entry| entry.credential.check_environment(environment).is_ok())
-        .ok_or_else(|| match environment {
+        .filter(|entry| entry.credential.check_environment(environment).is_ok())
+        .collect();
+    if good.is_empty() {
+        return Err(match environment {
             Environment::Production => refusal(
                 Diagnosis::ProductionCertificateRequired,
                 "development_certificate",
@@ -150,7 +205,9 @@ fn covering<'a>(
                 "production_certificate",
                 "Upload a certificate for the sandbox: the one there is for production only.",
             ),
-        })
+        });
+    }
+    Ok(good)
 }
 
 fn no_apns() -> Refusal {

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use domain::{AppId, Time};
-use providers::{CredentialFault, Fcm, apns, fcm};
+use providers::{CredentialFault, apns, fcm};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::model::{Credential, NewCredential};
 use wire::http::{CredentialKind, CredentialUpload};
 use zeroize::Zeroize;
 
-use super::{ClientError, Opened, seal_context};
+use super::{ClientError, Opened};
 use crate::accept::storage_problem;
 use crate::http::problem::{Problem, ProblemCode};
 use crate::node::Node;
@@ -70,7 +70,7 @@ pub async fn upload(
     let now = node.clock.now();
     let Found { facts, warnings, not_after } = sealed.facts(now)?;
     let mut plain = serde_json::to_vec(&sealed).map_err(|_| Problem::internal())?;
-    let sealed_bytes = node.master_key.seal(&seal_context(app), &plain);
+    let sealed_bytes = node.master_key.seal(&store::credential_context(app), &plain);
     plain.zeroize();
     let sealed_bytes = sealed_bytes.map_err(|error| {
         tracing::error!(%error, "a credential could not be sealed");
@@ -136,16 +136,12 @@ impl Sealed {
         parsed.map_err(refused)
     }
 
-    /// A client of the push service, from a credential opened again.
-    pub(super) fn open(
-        &self,
-        config: &providers::Config,
-        now: Time,
-    ) -> Result<Opened, ClientError> {
+    /// The credential, opened again.
+    pub(super) fn open(&self, now: Time) -> Result<Opened, ClientError> {
         let refused = |problem: Problem| ClientError::Refused(problem.detail().to_owned());
         match self.parse(now).map_err(refused)? {
             Parsed::Apns(credential) => Ok(Opened::Apns(credential)),
-            Parsed::Fcm(account) => Ok(Opened::Fcm(Fcm::new(config, account)?)),
+            Parsed::Fcm(account) => Ok(Opened::Fcm(account)),
         }
     }
 }

@@ -11,6 +11,7 @@ use store::log::Step;
 use store::model::{Claimed, Settle};
 
 use super::payload;
+use crate::credentials::{Chosen, Client, Traffic};
 use crate::node::Node;
 use crate::report;
 
@@ -32,7 +33,7 @@ async fn attempt(node: &Arc<Node>, mut claimed: Claimed) {
         record.attempt = Some(lapsed);
         node.log.append(record);
     }
-    let (outcome, detail) = send(node, &claimed).await;
+    let Sent { outcome, detail, credential } = send(node, &claimed).await;
     let now = node.clock.now();
     log_push(node, &claimed, &outcome, detail, now);
     // The room is the provider's, not the store's.
@@ -42,7 +43,7 @@ async fn attempt(node: &Arc<Node>, mut claimed: Claimed) {
         attempt: claimed.plan.attempt,
         target: (claimed.target.kind, claimed.target.token.clone()),
         outcome,
-        credential: CredentialFacts { believed_at: Some(now), in_mass_failure: false },
+        credential,
         claimed_at: claimed.at,
         now,
     };
@@ -74,26 +75,49 @@ async fn attempt(node: &Arc<Node>, mut claimed: Claimed) {
     node.carry_out(done.effects);
 }
 
-/// Sends one push; returns what it came to, and request and answer for the log.
-async fn send(node: &Arc<Node>, claimed: &Claimed) -> (Outcome, serde_json::Value) {
+/// What a push came to.
+struct Sent {
+    outcome: Outcome,
+    /// Request and answer, for the log.
+    detail: serde_json::Value,
+    /// What is known of the credential, for the judgement of the token.
+    credential: CredentialFacts,
+}
+
+impl Sent {
+    /// It was refused here, and not sent.
+    fn not(refusal: Refusal) -> Self {
+        let credential = CredentialFacts::default();
+        Self { outcome: Outcome::Refused(refusal), detail: json!({}), credential }
+    }
+}
+
+/// Sends one push.
+async fn send(node: &Arc<Node>, claimed: &Claimed) -> Sent {
     let settings = match node.settings(claimed.app).await {
         Ok(settings) => settings,
-        Err(error) => return (later(&error.to_string()), json!({})),
+        Err(error) => return Sent::not(later(&error.to_string())),
     };
-    let client = match node.clients.choose(&claimed.target, claimed.app, &settings) {
-        Ok(client) => client,
-        Err(refusal) => return (Outcome::Refused(refusal), json!({})),
+    let chosen =
+        node.clients.choose(&node.circuits, &claimed.target, claimed.app, &settings, Traffic::Wake);
+    let Chosen { client, circuit } = match chosen {
+        Ok(chosen) => chosen,
+        Err(refusal) => return Sent::not(refusal),
     };
     let now = node.clock.now();
+    node.lane_goes_by(claimed.app, &circuit, claimed.lane);
+    if let Some(open) = node.circuits.open(&circuit) {
+        return Sent::not(crate::circuits::refusal(open, now));
+    }
     let exchange = match client {
-        crate::credentials::Client::Apns { client, topic, voip_topic } => {
+        Client::Apns { client, topic, voip_topic } => {
             let push = match payload::apns(&node.ids, claimed, &settings, topic, voip_topic, now) {
                 Ok(push) => push,
-                Err(refusal) => return (Outcome::Refused(refusal), json!({})),
+                Err(refusal) => return Sent::not(refusal),
             };
             client.send(&push, now, wanted(node, claimed)).await
         }
-        crate::credentials::Client::Fcm(client) => {
+        Client::Fcm(client) => {
             let message = payload::fcm(&node.ids, claimed, &settings, now);
             client.send(&message, now, wanted(node, claimed)).await
         }
@@ -104,7 +128,8 @@ async fn send(node: &Arc<Node>, claimed: &Claimed) -> (Outcome, serde_json::Valu
         "queued_ms": exchange.queued.as_millis(),
         "took_ms": exchange.took.as_millis(),
     });
-    (exchange.outcome, detail)
+    let credential = node.push_ended(claimed.app, &circuit, &exchange.outcome, node.clock.now());
+    Sent { outcome: exchange.outcome, detail, credential }
 }
 
 /// What the transport asks right before it writes: a call must still ring. A wake for messages
@@ -155,8 +180,8 @@ fn log_push(
 }
 
 /// Our own trouble: the push was not sent, and nothing is wrong with token or credential.
-fn later(reason: &str) -> Outcome {
-    Outcome::Refused(Refusal {
+fn later(reason: &str) -> Refusal {
+    Refusal {
         diagnosis: Diagnosis::TemporarilyDisabled,
         scope: Diagnosis::TemporarilyDisabled.scope(),
         retry: RetryRule::BackOff { first: Duration::from_secs(1) },
@@ -164,5 +189,5 @@ fn later(reason: &str) -> Outcome {
         status: None,
         reason: reason.to_owned(),
         remedy: "See the server's log.".to_owned(),
-    })
+    }
 }

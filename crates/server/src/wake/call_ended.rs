@@ -12,7 +12,7 @@ use providers::{PushToken, fcm};
 use store::model::{CallRecord, Target};
 use wire::push::{CallPayload, Kind, Payload, VERSION};
 
-use crate::credentials::Client;
+use crate::credentials::{Chosen, Client, Traffic};
 use crate::node::Node;
 use crate::to_wire;
 
@@ -61,9 +61,8 @@ async fn push_one(
     target: Target,
 ) -> Result<(), store::Error> {
     let settings = node.settings(record.app).await?;
-    let Ok(Client::Fcm(client)) = node.clients.choose(&target, record.app, &settings) else {
-        return Ok(());
-    };
+    let chosen = node.clients.choose(&node.circuits, &target, record.app, &settings, Traffic::Wake);
+    let Ok(Chosen { client: Client::Fcm(client), .. }) = chosen else { return Ok(()) };
     let now = node.clock.now();
     let payload = Payload {
         v: VERSION,

@@ -24,25 +24,39 @@ use crate::time::Time;
 /// died, and each is tried again elsewhere before it counts.
 pub const SERVICE_TROUBLES: u32 = 5;
 
-/// The pauses between probes of a credential that was refused: it is for its owner to mend, and
-/// Apple counts connections that come and go as an attack.
-const CREDENTIAL_PAUSES: Pauses =
-    Pauses { first: Duration::from_secs(60), longest: Duration::from_secs(5 * 60) };
+/// How often an open circuit is probed: the pauses double from the first to the longest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pauses {
+    /// The first pause after a word against the credential: it is for its owner to mend, and Apple
+    /// counts connections that come and go as an attack.
+    pub credential_first: Duration,
+    /// The longest of those.
+    pub credential_longest: Duration,
+    /// The first pause after a service went away.
+    pub service_first: Duration,
+    /// The longest of those.
+    pub service_longest: Duration,
+}
 
-/// The pauses between probes of a service that is away.
-const SERVICE_PAUSES: Pauses =
-    Pauses { first: Duration::from_secs(5), longest: Duration::from_secs(60) };
-
-/// Pauses that double from the first to the longest.
-#[derive(Clone, Copy, Debug)]
-struct Pauses {
-    first: Duration,
-    longest: Duration,
+impl Default for Pauses {
+    fn default() -> Self {
+        Self {
+            credential_first: Duration::from_secs(60),
+            credential_longest: Duration::from_secs(5 * 60),
+            service_first: Duration::from_secs(5),
+            service_longest: Duration::from_secs(60),
+        }
+    }
 }
 
 impl Pauses {
-    fn after(self, probes: u32) -> Duration {
-        self.first.saturating_mul(1_u32 << probes.min(16)).min(self.longest)
+    fn after(&self, diagnosis: Diagnosis, probes: u32) -> Duration {
+        let (first, longest) = if diagnosis.is_credential_fault() {
+            (self.credential_first, self.credential_longest)
+        } else {
+            (self.service_first, self.service_longest)
+        };
+        first.saturating_mul(1_u32 << probes.min(16)).min(longest)
     }
 }
 
@@ -116,7 +130,7 @@ impl Circuit {
     }
 
     /// A push that went out before the circuit opened, or while it was closed, has ended.
-    pub fn observe(&mut self, outcome: &Outcome, now: Time) -> Moved {
+    pub fn observe(&mut self, outcome: &Outcome, pauses: &Pauses, now: Time) -> Moved {
         match (self.state, word(outcome)) {
             (_, Word::Nothing) => Moved::No,
             (State::Closed { .. }, Word::Through) => {
@@ -126,7 +140,7 @@ impl Circuit {
             (State::Open(_) | State::Probing(_), Word::Through) => self.close(),
             (State::Open(_) | State::Probing(_), _) => Moved::No,
             (State::Closed { .. }, Word::Credential(diagnosis)) => {
-                self.opened(diagnosis, CREDENTIAL_PAUSES.first, now)
+                self.opened(diagnosis, pauses.after(diagnosis, 0), now)
             }
             (State::Closed { troubles }, Word::Service { pause }) => {
                 let troubles = troubles + 1;
@@ -134,15 +148,17 @@ impl Circuit {
                     self.state = State::Closed { troubles };
                     return Moved::No;
                 }
-                let pause = pause.max(SERVICE_PAUSES.first).min(CREDENTIAL_PAUSES.longest);
-                self.opened(Diagnosis::TemporarilyDisabled, pause, now)
+                // What the service asks for is for pushes; a probe may look sooner.
+                let diagnosis = Diagnosis::TemporarilyDisabled;
+                let pause = pause.max(pauses.after(diagnosis, 0)).min(pauses.service_longest);
+                self.opened(diagnosis, pause, now)
             }
         }
     }
 
     /// The probe has ended. What says nothing about the credential (a stray token, a payload)
     /// was said by a service that believed it.
-    pub fn probed(&mut self, outcome: &Outcome, now: Time) -> Moved {
+    pub fn probed(&mut self, outcome: &Outcome, pauses: &Pauses, now: Time) -> Moved {
         let State::Probing(open) = self.state else { return Moved::No };
         let diagnosis = match word(outcome) {
             Word::Through => return self.close(),
@@ -151,10 +167,8 @@ impl Circuit {
             // Withdrawn, or lost on its way: no answer is no belief.
             Word::Nothing => open.diagnosis,
         };
-        let pauses =
-            if diagnosis.is_credential_fault() { CREDENTIAL_PAUSES } else { SERVICE_PAUSES };
         let probes = open.probes.saturating_add(1);
-        let probe_at = now.plus(pauses.after(probes));
+        let probe_at = now.plus(pauses.after(diagnosis, probes));
         let open = Open { diagnosis, probe_at, probes, ..open };
         self.state = State::Open(open);
         Moved::StaysOpen(open)
@@ -247,19 +261,23 @@ mod tests {
         let mut circuit = Circuit::default();
         assert_eq!(circuit.open(), None);
         let bad = refused(Diagnosis::CertificateError, Some(403));
-        let Moved::Opened(open) = circuit.observe(&bad, NOW) else { panic!("it opens at once") };
+        let Moved::Opened(open) = circuit.observe(&bad, &Pauses::default(), NOW) else {
+            panic!("it opens at once")
+        };
         assert_eq!((open.diagnosis, open.probe_at), (Diagnosis::CertificateError, after(60)));
         // Those on their way at that time change nothing.
-        assert_eq!(circuit.observe(&bad, after(1)), Moved::No);
+        assert_eq!(circuit.observe(&bad, &Pauses::default(), after(1)), Moved::No);
         assert!(!circuit.take_probe(after(59)));
         assert!(circuit.take_probe(after(60)));
         assert!(!circuit.take_probe(after(60)), "one probe at a time");
-        let Moved::StaysOpen(open) = circuit.probed(&bad, after(61)) else { panic!("refused") };
+        let Moved::StaysOpen(open) = circuit.probed(&bad, &Pauses::default(), after(61)) else {
+            panic!("refused")
+        };
         assert_eq!(open.probe_at, after(61 + 120));
         assert!(circuit.take_probe(after(181)));
         // A stray token is what a probe is answered with when the credential is believed.
         let stray = refused(Diagnosis::BadPushToken, Some(400));
-        assert_eq!(circuit.probed(&stray, after(182)), Moved::Closed);
+        assert_eq!(circuit.probed(&stray, &Pauses::default(), after(182)), Moved::Closed);
         assert_eq!(circuit.open(), None);
     }
 
@@ -268,13 +286,19 @@ mod tests {
         let mut circuit = Circuit::default();
         let away = refused(Diagnosis::TemporarilyDisabled, Some(503));
         for _ in 1..SERVICE_TROUBLES {
-            assert_eq!(circuit.observe(&away, NOW), Moved::No);
+            assert_eq!(circuit.observe(&away, &Pauses::default(), NOW), Moved::No);
         }
-        assert_eq!(circuit.observe(&accepted(), NOW), Moved::No, "the count starts anew");
+        assert_eq!(
+            circuit.observe(&accepted(), &Pauses::default(), NOW),
+            Moved::No,
+            "the count starts anew"
+        );
         for _ in 1..SERVICE_TROUBLES {
-            assert_eq!(circuit.observe(&away, NOW), Moved::No);
+            assert_eq!(circuit.observe(&away, &Pauses::default(), NOW), Moved::No);
         }
-        let Moved::Opened(open) = circuit.observe(&away, NOW) else { panic!("it opens") };
+        let Moved::Opened(open) = circuit.observe(&away, &Pauses::default(), NOW) else {
+            panic!("it opens")
+        };
         assert_eq!((open.diagnosis, open.probe_at), (Diagnosis::TemporarilyDisabled, after(5)));
         assert_eq!(circuit.changed(), Moved::Closed);
     }
@@ -285,7 +309,10 @@ mod tests {
             for status in [None, Some(400)] {
                 let mut circuit = Circuit::default();
                 for _ in 0..100 {
-                    assert_eq!(circuit.observe(&refused(diagnosis, status), NOW), Moved::No);
+                    assert_eq!(
+                        circuit.observe(&refused(diagnosis, status), &Pauses::default(), NOW),
+                        Moved::No
+                    );
                 }
             }
         }
@@ -301,28 +328,28 @@ mod tests {
             for (step, seconds) in steps {
                 now = now.plus(Duration::from_secs(seconds));
                 match step {
-                    0 => { circuit.observe(&refused(Diagnosis::CertificateExpired, None), now); }
+                    0 => { circuit.observe(&refused(Diagnosis::CertificateExpired, None), &Pauses::default(), now); }
                     1 | 2 => {
-                        circuit.observe(&refused(Diagnosis::TemporarilyDisabled, Some(503)), now);
+                        circuit.observe(&refused(Diagnosis::TemporarilyDisabled, Some(503)), &Pauses::default(), now);
                     }
                     3 => {
                         if circuit.take_probe(now) {
-                            circuit.probed(&refused(Diagnosis::CertificateError, Some(403)), now);
+                            circuit.probed(&refused(Diagnosis::CertificateError, Some(403)), &Pauses::default(), now);
                         }
                     }
                     4 => {
                         if circuit.take_probe(now) {
-                            circuit.probed(&Outcome::Withdrawn, now);
+                            circuit.probed(&Outcome::Withdrawn, &Pauses::default(), now);
                         }
                     }
                     5 => {
-                        circuit.observe(&accepted(), now);
+                        circuit.observe(&accepted(), &Pauses::default(), now);
                         prop_assert_eq!(circuit.open(), None);
                     }
                     _ => { circuit.changed(); prop_assert_eq!(circuit.open(), None); }
                 }
                 if let Some(open) = circuit.open() {
-                    prop_assert!(now.until(open.probe_at) <= CREDENTIAL_PAUSES.longest);
+                    prop_assert!(now.until(open.probe_at) <= Pauses::default().credential_longest);
                 }
             }
         }

@@ -17,7 +17,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use domain::circuit::{Moved, Open};
+use domain::circuit::{Moved, Open, Pauses};
 use domain::token::CredentialFacts;
 use domain::{
     AppId, Circuit, CredentialId, Diagnosis, Environment, LaneId, MassFailure, Outcome, Refusal,
@@ -26,6 +26,7 @@ use domain::{
 use serde_json::json;
 use store::model::EventType;
 
+use crate::config;
 use crate::node::Node;
 
 /// A credential's word with its service is stored at most this often.
@@ -74,6 +75,7 @@ impl Place {
 /// Every circuit that was asked for.
 #[derive(Debug, Default)]
 pub struct Circuits {
+    pauses: Pauses,
     known: Mutex<HashMap<CircuitKey, Known>>,
 }
 
@@ -106,6 +108,17 @@ struct Observed {
 }
 
 impl Circuits {
+    /// All closed, with the configuration's pauses between probes.
+    pub fn new(config: &config::Circuit) -> Self {
+        let pauses = Pauses {
+            credential_first: config.credential_probe,
+            credential_longest: config.credential_probe.saturating_mul(5),
+            service_first: config.service_probe,
+            service_longest: config.service_probe.saturating_mul(12),
+        };
+        Self { pauses, known: Mutex::default() }
+    }
+
     /// Why nothing may go now.
     pub fn open(&self, key: &CircuitKey) -> Option<Open> {
         self.known().get(key).and_then(|known| known.circuit.open())
@@ -151,9 +164,9 @@ impl Circuits {
         let moved = match kind {
             Observation::Push => {
                 known.failures.note(outcome, now);
-                known.circuit.observe(outcome, now)
+                known.circuit.observe(outcome, &self.pauses, now)
             }
-            Observation::Probe => known.circuit.probed(outcome, now),
+            Observation::Probe => known.circuit.probed(outcome, &self.pauses, now),
         };
         let mut belief = None;
         // A probe shows that the credential is believed, not that the devices are this app's.
@@ -279,8 +292,15 @@ impl Node {
             Moved::No => {}
             Moved::StaysOpen(_) => probe::later(self, app, key.clone()),
             Moved::Opened(open) => {
-                for lane in &observed.lanes {
-                    self.slots.close(*lane);
+                if open.diagnosis.is_credential_fault()
+                    && self.clients.has_another(&self.circuits, app, key)
+                {
+                    // The app's other credential carries on, with what this one was refused too.
+                    self.recover(app, now);
+                } else {
+                    for lane in &observed.lanes {
+                        self.slots.close(*lane);
+                    }
                 }
                 tracing::warn!(
                     app.id = %app, credential.id = %key.credential, place = key.place.name(),

@@ -144,7 +144,7 @@ impl Node {
             hub: Hub::default(),
             ringing: Ringing::default(),
             relane: tokio::sync::Notify::new(),
-            circuits: Circuits::default(),
+            circuits: Circuits::new(&config.circuit),
             settings_cache: SettingsCache::default(),
             runner,
             clients,

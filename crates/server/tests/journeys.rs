@@ -1,6 +1,7 @@
 //! The whole server as a real process, with phones, push services and rude clients around it.
 
 mod certificate;
+mod circuits;
 mod full_disk;
 mod push_log;
 mod rude_clients;

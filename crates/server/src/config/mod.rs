@@ -62,6 +62,7 @@ pub struct Config {
     pub session: Session,
     pub wake: Wake,
     pub providers: Providers,
+    pub circuit: Circuit,
     pub store: Store,
     pub push_log: PushLog,
 }
@@ -131,6 +132,14 @@ pub struct Providers {
     pub connect_timeout: Duration,
     pub apns_retry_after_unavailable: Duration,
     pub apns_connections: usize,
+}
+
+/// The section `circuit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the rows of the options table say what each is for")]
+pub struct Circuit {
+    pub credential_probe: Duration,
+    pub service_probe: Duration,
 }
 
 /// The section `store`.

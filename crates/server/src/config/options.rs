@@ -149,6 +149,12 @@ options! {
     PROVIDERS_APNS_CONNECTIONS = "providers.apns_connections", Kind::Count { least: 1, most: 64 },
         Some("4"), Restart,
         "How many connections to Apple's push service one credential may have.";
+    CIRCUIT_CREDENTIAL_PROBE_MS = "circuit.credential_probe_ms",
+        Kind::Milliseconds { least: 100, most: HOUR }, Some("60000"), Restart,
+        "How long after a push service refused a credential it is probed first; the pauses double up to five times as long.";
+    CIRCUIT_SERVICE_PROBE_MS = "circuit.service_probe_ms",
+        Kind::Milliseconds { least: 100, most: HOUR }, Some("5000"), Restart,
+        "How long after a push service went away it is probed first; the pauses double up to twelve times as long.";
     STORE_READERS = "store.readers", Kind::Count { least: 1, most: 64 }, Some("2"), Restart,
         "How many connections read the database beside its one writer.";
     STORE_BATCH = "store.batch", Kind::Count { least: 1, most: 10_000 }, Some("256"), Restart,

@@ -10,7 +10,7 @@ use super::error::{ConfigError, Fault};
 use super::kind::{Typed, Value};
 use super::options::{self as row, OptionRow};
 use super::raw::{Origin, RawConfig};
-use super::{Config, Log, LogFormat, LogLevel, Providers, PushLog, Session, Store, Wake};
+use super::{Circuit, Config, Log, LogFormat, LogLevel, Providers, PushLog, Session, Store, Wake};
 use crate::secret::Secret;
 
 impl RawConfig {
@@ -46,6 +46,10 @@ impl RawConfig {
                 apns_retry_after_unavailable: reader
                     .duration(&row::PROVIDERS_APNS_RETRY_AFTER_UNAVAILABLE_MS),
                 apns_connections: reader.count(&row::PROVIDERS_APNS_CONNECTIONS),
+            },
+            circuit: Circuit {
+                credential_probe: reader.duration(&row::CIRCUIT_CREDENTIAL_PROBE_MS),
+                service_probe: reader.duration(&row::CIRCUIT_SERVICE_PROBE_MS),
             },
             store: Store {
                 readers: reader.count(&row::STORE_READERS),

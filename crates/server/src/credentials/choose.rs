@@ -69,6 +69,23 @@ impl Clients {
         }
     }
 
+    /// Whether the app has another credential for the same place that is not refused.
+    pub fn has_another(&self, circuits: &Circuits, app: AppId, key: &CircuitKey) -> bool {
+        let clients = self.of(app);
+        let believed = |credential: CredentialId| {
+            let other = CircuitKey { credential, place: key.place.clone() };
+            credential != key.credential
+                && !circuits.open(&other).is_some_and(|open| open.diagnosis.is_credential_fault())
+        };
+        match &key.place {
+            Place::Apns(environment) => clients.apns.iter().any(|entry| {
+                believed(entry.id) && entry.credential.check_environment(*environment).is_ok()
+            }),
+            Place::Fcm => clients.fcm.iter().any(|entry| believed(entry.id)),
+            Place::Webpush(_) => false,
+        }
+    }
+
     /// Whether pushes to such a target would fail as things stand: the code, and what to do.
     pub fn would_fail(
         &self,

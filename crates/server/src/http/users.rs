@@ -152,7 +152,7 @@ fn shown_target(target: store::model::Target) -> Target {
         kind: to_wire::target_kind(target.kind),
         token_hash: token_hash(&target.token),
         app_id: target.app_id,
-        environment: target.environment.map(to_wire::environment),
+        environment: target.environment.or(target.learned).map(to_wire::environment),
         registered_at: to_wire::time(target.registered_at),
     }
 }

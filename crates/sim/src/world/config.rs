@@ -42,6 +42,9 @@ pub(super) fn text(places: &Places<'_>, tuning: &Tuning) -> String {
     duration(&mut file, "background_ack_deadline_ms", tuning.background_ack_deadline);
     file.push_str("\n[wake]\n");
     duration(&mut file, "restart_grace_ms", tuning.restart_grace);
+    file.push_str("\n[circuit]\n");
+    duration(&mut file, "credential_probe_ms", tuning.probe);
+    duration(&mut file, "service_probe_ms", tuning.probe);
     let _ = writeln!(file, "\n{}", tuning.more);
     file
 }

@@ -71,6 +71,8 @@ pub struct Tuning {
     pub restart_grace: Option<Duration>,
     /// `[providers] apns_retry_after_unavailable_ms`.
     pub apns_retry_after_unavailable: Option<Duration>,
+    /// `[circuit] credential_probe_ms` and `service_probe_ms`.
+    pub probe: Option<Duration>,
     /// More lines for the end of the file, whole tables.
     pub more: String,
 }
@@ -84,6 +86,7 @@ impl Default for Tuning {
             background_ack_deadline: None,
             restart_grace: None,
             apns_retry_after_unavailable: None,
+            probe: None,
             more: String::new(),
         }
     }

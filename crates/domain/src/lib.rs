@@ -18,6 +18,7 @@ pub mod circuit;
 pub mod delivery;
 pub mod id;
 pub mod inbox;
+pub mod locale;
 mod mass_failure;
 pub mod outcome;
 pub mod policy;

@@ -1,5 +1,7 @@
 //! Step 5 of the way: says what was done and why.
 
+pub mod print;
+
 use std::sync::Arc;
 
 use domain::{DeviceNumber, MessageId, Offset, Time};

@@ -88,6 +88,9 @@ pub struct Settings {
     /// Send tokens of apps run from Xcode to Apple's production server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sandbox_to_production: Option<bool>,
+    /// What iPhones are reached through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route_ios: Option<IosRouteName>,
     /// Seconds an unanswered background push waits before the alert follows; 1 to 3600.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub climb_after: Option<u32>,
@@ -107,6 +110,38 @@ pub struct Settings {
     /// What an alert says when its messages carry no texts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert_body: Option<String>,
+    /// The same by locale (BCP 47), for devices that say theirs; at most 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub texts: Option<BTreeMap<String, AlertTexts>>,
+    /// Print each request to a push service and its answer in the server's log: headers and field
+    /// names, tokens hashed, texts as their length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub print_push_logs: Option<bool>,
+    /// Print the texts too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_payloads: Option<bool>,
+}
+
+/// What iPhones are reached through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IosRouteName {
+    /// APNs where target and credential exist, else FCM.
+    Automatic,
+    /// FCM always; a call then rings by an alert.
+    Fcm,
+}
+
+/// What an alert says in one language.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlertTexts {
+    /// The first line; left out: the app's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The text; left out: the app's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
 }
 
 /// `POST /v1/apps/{app}/credentials`.

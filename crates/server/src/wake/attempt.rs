@@ -128,6 +128,7 @@ async fn send(node: &Arc<Node>, claimed: &Claimed) -> Sent {
         "queued_ms": exchange.queued.as_millis(),
         "took_ms": exchange.took.as_millis(),
     });
+    report::print::push(claimed.app, &settings, &detail);
     let credential = node.push_ended(claimed.app, &circuit, &exchange.outcome, node.clock.now());
     Sent { outcome: exchange.outcome, detail, credential }
 }

@@ -12,7 +12,7 @@ use domain::wake::Rung;
 use domain::{Diagnosis, FirstRung, Refusal, RetryRule, TargetKind, Time, TokenVerdict};
 use providers::{PushToken, apns, fcm};
 use serde_json::{Value, json};
-use store::model::{Claimed, Settings};
+use store::model::{Claimed, Settings, Texts};
 use wire::push::{CallPayload, Content, Kind, Payload, VERSION};
 
 use crate::ids::Ids;
@@ -161,11 +161,20 @@ fn content(claimed: &Claimed, settings: &Settings) -> Content {
         .and_then(|newest| newest.push.as_deref())
         .and_then(|push| serde_json::from_str(push).ok())
         .unwrap_or_default();
+    let texts = texts(claimed.locale.as_deref(), settings);
+    let title = || texts.and_then(|texts| texts.title.clone());
+    let body = || texts.and_then(|texts| texts.body.clone());
     Content {
-        title: own.title.or_else(|| Some(settings.alert_title.clone())),
-        body: own.body.or_else(|| Some(settings.alert_body.clone())),
+        title: own.title.or_else(title).or_else(|| Some(settings.alert_title.clone())),
+        body: own.body.or_else(body).or_else(|| Some(settings.alert_body.clone())),
         sound: own.sound,
     }
+}
+
+/// The app's texts in the device's language, if it has them.
+fn texts<'a>(locale: Option<&str>, settings: &'a Settings) -> Option<&'a Texts> {
+    let best = domain::locale::lookup(locale?, settings.texts.keys().map(String::as_str))?;
+    settings.texts.get(best)
 }
 
 /// A repeat makes no sound; else the message's, else the app's; `none` is none.

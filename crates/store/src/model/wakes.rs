@@ -29,6 +29,8 @@ pub struct Claimed {
     pub device_name: String,
     /// What the device runs.
     pub platform: Platform,
+    /// BCP 47, if the device says.
+    pub locale: Option<String>,
     /// What to push.
     pub plan: Plan,
     /// Everything the device had acknowledged at the claim.

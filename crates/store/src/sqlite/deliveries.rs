@@ -451,14 +451,11 @@ impl Tx<'_> {
         let Some(target) = self.push_target(kind, row.app, row.platform, device)? else {
             return Ok(None);
         };
-        let locale = self
-            .one("SELECT locale FROM devices WHERE id = ?1", [device.number()], |row| row.get(0))?
-            .flatten();
         Ok(Some(DeviceAddress {
             number: device,
             name: row.name,
             platform: row.platform,
-            locale,
+            locale: row.locale,
             target,
         }))
     }

@@ -33,15 +33,16 @@ pub(super) struct DeviceRow {
     pub(super) message_lane: Option<LaneId>,
     pub(super) call_lane: Option<LaneId>,
     pub(super) live: bool,
+    pub(super) locale: Option<String>,
 }
 
 /// The columns of a [`DeviceRow`], from the alias `d`.
 pub(super) const DEVICE_COLUMNS: &str = "d.id, d.app, d.name, d.inbox, d.platform, d.cursor, \
      d.background, d.message_lane, d.call_lane, \
-     EXISTS (SELECT 1 FROM sessions s WHERE s.device = d.id AND s.suspect = 0)";
+     EXISTS (SELECT 1 FROM sessions s WHERE s.device = d.id AND s.suspect = 0), d.locale";
 
 /// How many [`DEVICE_COLUMNS`] there are.
-pub(super) const DEVICE_WIDTH: usize = 10;
+pub(super) const DEVICE_WIDTH: usize = 11;
 
 pub(super) fn device_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DeviceRow> {
     let background: Vec<i64> = serde_json::from_str(row.get_ref(6)?.as_str()?).unwrap_or_default();
@@ -56,6 +57,7 @@ pub(super) fn device_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DeviceRow>
         message_lane: row.get::<_, Option<i64>>(7)?.map(LaneId::from_number),
         call_lane: row.get::<_, Option<i64>>(8)?.map(LaneId::from_number),
         live: row.get(9)?,
+        locale: row.get(10)?,
     })
 }
 
@@ -330,6 +332,7 @@ impl Tx<'_> {
             user: self.user_of(device.inbox)?,
             device_name: device.name.clone(),
             platform: device.platform,
+            locale: device.locale.clone(),
             newest: self.newest(device.inbox, &plan)?,
             plan,
             after: device.cursor,

@@ -178,6 +178,7 @@ fn claimed(kind: TargetKind, rung: Rung) -> Claimed {
         inbox: InboxId::from_number(5),
         user: "alice".to_owned(),
         device_name: "alice's phone".to_owned(),
+        locale: Some("de-AT".to_owned()),
         platform: if kind == TargetKind::Fcm { Platform::Android } else { Platform::Ios },
         plan: Plan {
             attempt: AttemptId::from_bits(0xc1),

@@ -17,7 +17,7 @@ use crate::credentials::Clients;
 use crate::ids::Ids;
 use crate::report;
 use crate::route::Hub;
-use crate::seal::MasterKey;
+use crate::seal::{MasterKey, rotate};
 use crate::secret::{KeyHash, load_or_create_admin_key};
 use crate::settings::SettingsCache;
 use crate::tasks::Tasks;
@@ -39,11 +39,8 @@ pub enum StartError {
     #[error(transparent)]
     Seal(#[from] crate::seal::SealError),
     /// Another key sealed what is in the database.
-    #[error(
-        "the master key is not the one that sealed this database; put back the file master.key, \
-         or set REVEILLE_MASTER_KEY to the key that was used"
-    )]
-    OtherMasterKey,
+    #[error(transparent)]
+    MasterKey(#[from] rotate::RotateError),
     /// The push services cannot be set up.
     #[error(transparent)]
     Clients(#[from] crate::credentials::ClientError),
@@ -95,23 +92,6 @@ impl std::fmt::Debug for Node {
     }
 }
 
-/// The note by which a start sees that the master key is the one that sealed this database: a
-/// missing key file is made anew, and would seal new credentials beside unreadable old ones.
-const MASTER_KEY_NOTE: &str = "master_key_check";
-
-async fn check_master_key(store: &Store, key: &MasterKey) -> Result<(), StartError> {
-    match store.note(MASTER_KEY_NOTE).await? {
-        Some(sealed) => {
-            key.open(MASTER_KEY_NOTE, &sealed).map_err(|_| StartError::OtherMasterKey)?;
-        }
-        None => {
-            let sealed = key.seal(MASTER_KEY_NOTE, b"reveille")?;
-            store.set_note(MASTER_KEY_NOTE, sealed).await?;
-        }
-    }
-    Ok(())
-}
-
 impl Node {
     /// Opens the store, voids what the last life held, and starts the tasks.
     ///
@@ -130,7 +110,7 @@ impl Node {
         let store = Store::open(&options)?;
         let admin_key = load_or_create_admin_key(&config.data_dir)?.hash();
         let master_key = MasterKey::of(&config)?;
-        check_master_key(&store, &master_key).await?;
+        let master_key = rotate::check(&store, master_key, &config.data_dir).await?;
         let log_dir = config.data_dir.join("log");
         let log = Log::open(Path::new(&log_dir), config.push_log.retention_days, now)?;
         let started = store.start(now, now.plus(config.wake.restart_grace)).await?;

@@ -14,6 +14,7 @@
 //!
 //! Read first: [`Store`], [`model::Effects`], [`model::Claimed`].
 
+pub mod backup;
 mod credentials;
 mod error;
 pub mod log;

@@ -83,7 +83,7 @@ impl Sqlite {
         make_private(&options.dir)
             .map_err(|source| Error::File { path: options.dir.clone(), source })?;
         let lock = lock(&options.dir.join("reveille.lock"))?;
-        let path = options.dir.join("reveille.db");
+        let path = options.dir.join(crate::backup::DATABASE_FILE);
         let conn = writer::open(&path, Role::Writer)?;
         if let Some(pages) = options.max_pages {
             conn.pragma_update(None, "max_page_count", pages)?;
@@ -436,7 +436,7 @@ impl Sqlite {
 
 /// Makes the data directory, for nobody else's eyes: it holds messages and push tokens. One that
 /// is there already keeps the permissions its owner gave it.
-fn make_private(dir: &Path) -> std::io::Result<()> {
+pub(crate) fn make_private(dir: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -458,7 +458,7 @@ fn lock(path: &Path) -> Result<File, Error> {
 }
 
 /// Brings the schema up to date; refuses one that is newer than this program.
-fn migrate(conn: &Connection, path: &Path) -> Result<(), Error> {
+pub(crate) fn migrate(conn: &Connection, path: &Path) -> Result<(), Error> {
     let found: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     if found > known {

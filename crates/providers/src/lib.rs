@@ -30,6 +30,7 @@ mod retry_after;
 mod token;
 mod transport;
 mod upload;
+pub mod webpush;
 
 pub use apns::Apns;
 pub use config::{Config, Pauses};
@@ -39,3 +40,4 @@ pub use origin::Origin;
 pub use record::{AnswerRecord, Exchange, RequestRecord};
 pub use token::{PushToken, TokenHash};
 pub use transport::{Hosts, Roots};
+pub use webpush::WebPush;

@@ -52,13 +52,13 @@ pub(crate) struct Endpoint {
 /// Which HTTP is spoken over a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Speech {
+    /// HTTP/1.1.
+    Http1,
     /// HTTP/2, as the server's operator promises; ALPN may even be silent about it.
     Http2,
     /// HTTP/2 if the server agrees to it by ALPN; else the connection is of no use and
     /// [`Failure::Http1`] says so.
     Http2IfAgreed,
-    /// HTTP/1.1.
-    Http1,
 }
 
 impl Endpoint {
@@ -177,10 +177,10 @@ pub(super) fn tls_for(
         None => builder.with_no_client_auth(),
     };
     let offers: &[&[u8]] = match speech {
+        Speech::Http1 => &[HTTP1],
         Speech::Http2 => &[H2],
         // Without the second one a server that lacks the first would end the handshake.
         Speech::Http2IfAgreed => &[H2, HTTP1],
-        Speech::Http1 => &[HTTP1],
     };
     config.alpn_protocols = offers.iter().map(|name| name.to_vec()).collect();
     Ok(Arc::new(config))

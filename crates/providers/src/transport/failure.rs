@@ -13,18 +13,15 @@ use crate::config::Pauses;
 /// who waited for it.
 #[derive(Clone, Debug, Error)]
 pub(crate) enum Failure {
-    /// The address is not one that may be reached from here.
-    #[error("not reached on purpose: {0}")]
-    Blocked(Arc<str>),
-    /// The server speaks HTTP/1.1 only, where HTTP/2 was offered beside it.
-    #[error("the server does not speak HTTP/2")]
-    Http1,
-    /// The proxy did not let us through.
-    #[error("proxy {0}")]
-    Proxy(Arc<str>),
     /// The host name did not resolve.
     #[error("name not resolved: {0}")]
     Resolve(Arc<str>),
+    /// The address is not one that may be reached from here.
+    #[error("not reached on purpose: {0}")]
+    Blocked(Arc<str>),
+    /// The proxy did not let us through.
+    #[error("proxy {0}")]
+    Proxy(Arc<str>),
     /// No address of the host took a TCP connection.
     #[error("not connected: {0}")]
     Connect(Arc<str>),
@@ -34,6 +31,9 @@ pub(crate) enum Failure {
     /// The server ended the TLS connection with this alert (RFC 8446, section 6).
     #[error("TLS alert {0} from the server")]
     Alert(u8),
+    /// The server speaks HTTP/1.1 only, where HTTP/2 was offered beside it.
+    #[error("the server does not speak HTTP/2")]
+    Http1,
     /// TLS or HTTP/2 did not come about for another reason.
     #[error("no HTTP/2 connection: {0}")]
     Handshake(Arc<str>),
@@ -78,14 +78,13 @@ impl Failure {
     /// A word for the push log and for metrics.
     pub(crate) const fn reason(&self) -> &'static str {
         match self {
-            Self::Blocked(_) => "AddressNotAllowed",
-            Self::Http1 => "NoHttp2",
-            Self::Proxy(_) => "ProxyRefused",
             Self::Resolve(_) => "NameNotResolved",
+            Self::Blocked(_) => "AddressNotAllowed",
+            Self::Proxy(_) => "ProxyRefused",
             Self::Connect(_) => "NotConnected",
             Self::Untrusted(_) => "ServerTlsNotTrusted",
             Self::Alert(_) => "TlsAlert",
-            Self::Handshake(_) => "NoHttp2",
+            Self::Http1 | Self::Handshake(_) => "NoHttp2",
             Self::TimedOut(_) => "TimedOut",
             Self::GoAway(_) => "GoAway",
             Self::Unprocessed(..) => "Unprocessed",

@@ -28,10 +28,6 @@ pub struct Guard(Arc<[Exception]>);
 /// What may be reached though it is not public.
 #[derive(Clone, PartialEq, Eq)]
 enum Exception {
-    /// A network, on any port.
-    Network(Network),
-    /// An address on one port.
-    Socket(SocketAddr),
     /// A name on one port, wherever it leads.
     Name {
         /// The name, in lower case.
@@ -39,6 +35,10 @@ enum Exception {
         /// The port.
         port: u16,
     },
+    /// A network, on any port.
+    Network(Network),
+    /// An address on one port.
+    Socket(SocketAddr),
 }
 
 impl Guard {

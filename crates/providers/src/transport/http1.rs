@@ -80,12 +80,12 @@ struct Idle {
 enum End {
     /// With an answer, and whether the connection may be used again.
     Answered(Answer, Option<Sender>),
-    /// Surely unprocessed.
-    Unprocessed(String),
-    /// Without an answer after it was written, because of a time-out.
-    TimedOut,
     /// Without an answer after it was written.
     Lost(String),
+    /// Without an answer after it was written, because of a time-out.
+    TimedOut,
+    /// Surely unprocessed.
+    Unprocessed(String),
 }
 
 impl Http1 {

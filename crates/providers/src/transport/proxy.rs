@@ -98,6 +98,9 @@ impl Proxy {
     /// The same proxy, but not for these: names with all names below them (`example.org`),
     /// networks (`10.0.0.0/8`), or `*` for everybody.
     ///
+    /// A network is for URLs that have an address for a host. Names are not resolved to find out
+    /// whether they lead into one: where a proxy is needed, often only the proxy can resolve them.
+    ///
     /// # Errors
     ///
     /// [`Error::Config`] naming `outbound.no_proxy` and the entry that is none of these.

@@ -71,8 +71,10 @@ impl Apns {
     ) -> Result<Self, Error> {
         credential.check_environment(environment)?;
         let endpoint = match environment {
-            Environment::Production => Endpoint::parse("apns_production", &config.apns_production),
-            Environment::Sandbox => Endpoint::parse("apns_sandbox", &config.apns_sandbox),
+            Environment::Production => {
+                Endpoint::parse("apns_production", &config.apns_production, config)
+            }
+            Environment::Sandbox => Endpoint::parse("apns_sandbox", &config.apns_sandbox, config),
         }?;
         let (identity, cautious_start) = match &credential.proof {
             // Apple allows one stream until a token has been accepted.

@@ -68,7 +68,7 @@ impl Fcm {
     /// [`Error::Config`] if a URL is not one, or the account's `token_uri` is not Google's and
     /// the configuration does not name another.
     pub fn new(config: &Config, account: ServiceAccount) -> Result<Self, Error> {
-        let endpoint = Endpoint::parse("fcm", &config.fcm)?;
+        let endpoint = Endpoint::parse("fcm", &config.fcm, config)?;
         let oauth = OAuth::new(config, &account.0)?;
         let path_text = format!("/v1/projects/{}/messages:send", account.project_id());
         let path = PathAndQuery::try_from(&*path_text).map_err(|error| Error::Config {

@@ -100,7 +100,7 @@ impl OAuth {
             Some(url) => url.clone(),
             None => google_url(&account.token_uri)?,
         };
-        let endpoint = Endpoint::parse("oauth", &url)?;
+        let endpoint = Endpoint::parse("oauth", &url, config)?;
         let path = url.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
         let policy =
             Policy { cautious_start: usize::MAX, connections: 1, goaway_refuses: |_| false };

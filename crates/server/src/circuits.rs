@@ -62,8 +62,8 @@ impl Place {
         }
     }
 
-    /// The word for logs and events.
-    fn name(&self) -> String {
+    /// The word for logs, events and the API.
+    pub fn name(&self) -> String {
         match self {
             Self::Apns(environment) => format!("apns {}", environment.as_str()),
             Self::Fcm => "fcm".to_owned(),

@@ -8,15 +8,17 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::{AppId, CredentialId, Environment};
-use providers::{Apns, Fcm, Roots, apns, fcm};
+use providers::outbound::{Guard, Proxy};
+use providers::webpush::{Subject, VapidKey};
+use providers::{Apns, Fcm, Hosts, Roots, WebPush, apns, fcm};
 use store::model::Credential;
 
 use crate::circuits::{CircuitKey, Place};
-use crate::config::Config;
+use crate::config::{Config, Outbound};
 use crate::node::Node;
 use crate::seal::SealError;
 
-pub use upload::{Upload, upload};
+pub use upload::{Upload, probe_places, upload};
 
 /// Why a client of a push service cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +56,7 @@ pub struct Clients {
 struct AppClients {
     apns: Vec<ApnsEntry>,
     fcm: Vec<FcmEntry>,
+    webpush: Vec<WebpushEntry>,
 }
 
 struct ApnsEntry {
@@ -68,6 +71,14 @@ struct FcmEntry {
     account: fcm::ServiceAccount,
     /// One client for each traffic, made when first needed.
     clients: Mutex<HashMap<Traffic, Fcm>>,
+}
+
+struct WebpushEntry {
+    id: CredentialId,
+    key: VapidKey,
+    subject: Subject,
+    /// One client for each traffic, made when first needed.
+    clients: Mutex<HashMap<Traffic, WebPush>>,
 }
 
 /// What shares connections with what: wakes are held up by nothing else.
@@ -102,6 +113,8 @@ pub enum Client {
     },
     /// Google's.
     Fcm(Fcm),
+    /// The browsers' and UnifiedPush's.
+    Webpush(WebPush),
 }
 
 impl Clients {
@@ -129,6 +142,10 @@ impl Clients {
         providers.connect_timeout = options.connect_timeout;
         providers.connections_per_credential = options.apns_connections;
         providers.pauses.apns_unavailable = options.apns_retry_after_unavailable;
+        providers.proxy = proxy(&config.outbound)?;
+        providers.guard = Guard::allowing(list(config.outbound.allow_private.as_deref()))?;
+        providers.webpush_hosts =
+            Hosts::push_services().and(list(config.webpush.allowed_hosts.as_deref()))?;
         Ok(Self { config: providers, apps: Mutex::default() })
     }
 
@@ -180,6 +197,10 @@ impl Clients {
                     node.circuits.remember(app, key, credential.believed_at);
                     clients.fcm.push(FcmEntry { id, account, clients: Mutex::default() });
                 }
+                Ok(Opened::Webpush(key, subject)) => {
+                    let clients_of = Mutex::default();
+                    clients.webpush.push(WebpushEntry { id, key, subject, clients: clients_of });
+                }
                 Err(error) => {
                     tracing::error!(credential.id = %id, app.id = %app, %error, "a credential cannot be used");
                 }
@@ -215,13 +236,30 @@ impl Clients {
 impl AppClients {
     fn ids(&self) -> Vec<CredentialId> {
         let apns = self.apns.iter().map(|entry| entry.id);
-        apns.chain(self.fcm.iter().map(|entry| entry.id)).collect()
+        let fcm = self.fcm.iter().map(|entry| entry.id);
+        apns.chain(fcm).chain(self.webpush.iter().map(|entry| entry.id)).collect()
     }
 }
 
 enum Opened {
     Apns(apns::Credential),
     Fcm(fcm::ServiceAccount),
+    Webpush(VapidKey, Subject),
+}
+
+/// The proxy of the configuration, if there is one.
+fn proxy(options: &Outbound) -> Result<Option<Proxy>, providers::Error> {
+    let Some(url) = &options.proxy_url else { return Ok(None) };
+    let proxy = Proxy::parse(url.expose())?;
+    proxy.except(list(options.no_proxy.as_deref())).map(Some)
+}
+
+/// The entries of a list with commas.
+fn list(text: Option<&str>) -> impl Iterator<Item = &str> {
+    text.into_iter()
+        .flat_map(|text| text.split(','))
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty())
 }
 
 impl std::fmt::Debug for Clients {

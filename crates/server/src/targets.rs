@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use domain::{AppId, DeviceNumber, Diagnosis, Environment, TargetKind};
+use providers::webpush::Subscription;
 use store::model::{SetTarget, TargetSet};
 use wire::{PushTarget, PushTargetState, PushToken, limits};
 
@@ -64,6 +65,7 @@ pub async fn set(
     wanted: Wanted,
 ) -> Result<PushTarget, Problem> {
     let token = check(&wanted)?;
+    let wanted = Wanted { app_id: app_id(node, app, &wanted)?, ..wanted };
     let warning =
         node.clients.would_fail(&node.circuits, app, wanted.kind, wanted.app_id.as_deref());
     let set = SetTarget {
@@ -93,6 +95,22 @@ pub async fn set(
              the app's token and PushKit's are two",
         )),
         TargetSet::NoDevice => Err(Problem::new(ProblemCode::NotFound, "no such device")),
+    }
+}
+
+/// The app id of a target. A browser's subscription belongs to the VAPID key that it was made with:
+/// the one it names, else the app's newest.
+fn app_id(node: &Node, app: AppId, wanted: &Wanted) -> Result<Option<String>, Problem> {
+    if wanted.kind != TargetKind::Webpush {
+        return Ok(wanted.app_id.clone());
+    }
+    match &wanted.app_id {
+        None => Ok(node.clients.webpush_key(app)),
+        Some(key) if node.clients.has_webpush_key(app, key) => Ok(Some(key.clone())),
+        Some(_) => Err(Problem::invalid_field(
+            "app_id",
+            "give the public key that the browser subscribed with, one of GET /v1/webpush-key",
+        )),
     }
 }
 
@@ -155,9 +173,13 @@ fn check(wanted: &Wanted) -> Result<String, Problem> {
             }
             Ok(token.to_owned())
         }
-        TargetKind::Webpush => Err(Problem::invalid_field(
-            "kind",
-            "web push is not served by this version; register an `fcm` or `apns` target",
-        )),
+        TargetKind::Webpush => match Subscription::parse(token.as_bytes()) {
+            // In one form, so that the same subscription is found again.
+            Ok(subscription) => Ok(subscription.expose_json()),
+            Err(fault) => Err(Problem::invalid_field(
+                "token",
+                format!("{}: {}; {}", fault.field, fault.problem, fault.remedy),
+            )),
+        },
     }
 }

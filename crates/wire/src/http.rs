@@ -150,7 +150,8 @@ pub struct AlertTexts {
 pub struct CredentialUpload {
     /// What the file is.
     pub kind: CredentialKind,
-    /// The file's bytes, base64.
+    /// The file's bytes, base64. Left out for `webpush_vapid`: a key pair is made here.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub file: String,
     /// The file's name as it was downloaded; a `.p8`'s holds the key id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -167,6 +168,12 @@ pub struct CredentialUpload {
     /// Bundle ids a `.p8` is to be used for: the file does not hold them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bundle_ids: Vec<String>,
+    /// For `webpush_vapid`: whom push services may ask about it, `mailto:` or `https:`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// Whether the push service is asked at once if it believes the credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<bool>,
 }
 
 impl std::fmt::Debug for CredentialUpload {
@@ -185,6 +192,8 @@ pub enum CredentialKind {
     ApnsCertificate,
     /// A Google service account's JSON.
     FcmServiceAccount,
+    /// A VAPID key pair for Web Push (RFC 8292).
+    WebpushVapid,
 }
 
 /// A credential, as far as it may be shown.
@@ -199,8 +208,36 @@ pub struct Credential {
     /// What to know before relying on it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// What the push service said to a probe, where one was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<CredentialProbe>,
     /// When it was uploaded.
     pub created_at: jiff::Timestamp,
+}
+
+/// What a push service said of a credential, asked without reaching any device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CredentialProbe {
+    /// Where it was asked: `apns production`, `apns sandbox`, `fcm`.
+    pub place: String,
+    /// Whether it is believed.
+    pub believed: bool,
+    /// The diagnosis code, where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+    /// The service's own reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+}
+
+/// `GET /v1/webpush-key`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebpushKey {
+    /// The public key that a browser subscribes with (`applicationServerKey`), base64url.
+    pub public_key: String,
 }
 
 /// `POST /v1/users/{user}/tokens`.

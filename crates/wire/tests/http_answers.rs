@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use wire::http::{
-    Acked, App, Credential, CredentialKind, Device, InboxPage, Key, MessageAccepted, Page, Record,
-    Target, Timeline, UserToken, WakeState,
+    Acked, App, Credential, CredentialKind, CredentialProbe, Device, InboxPage, Key,
+    MessageAccepted, Page, Record, Target, Timeline, UserToken, WakeState,
 };
 use wire::{
     EnvironmentName, FailedRecipient, Gap, PlatformName, Position, Problem, ServerFrame,
@@ -115,6 +115,13 @@ fn credential() -> Credential {
         warnings: vec![
             "this is a development certificate: it reaches only apps run from Xcode".into(),
         ],
+        probes: vec![CredentialProbe {
+            place: "apns sandbox".into(),
+            believed: false,
+            code: Some(904),
+            reason: Some("BadCertificate".into()),
+            remedy: Some("Make a new push certificate and upload it.".into()),
+        }],
         created_at: at("2026-03-01T06:00:00Z"),
     }
 }

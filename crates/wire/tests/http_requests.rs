@@ -114,6 +114,8 @@ fn credential_upload() -> CredentialUpload {
         key_id: Some("ABC123DEFG".into()),
         team_id: Some("DEF456GHIJ".into()),
         bundle_ids: vec!["com.example.reveille".into()],
+        subject: None,
+        probe: None,
     }
 }
 

@@ -189,6 +189,8 @@ async fn upload_key(stage: &Stage) -> Result<()> {
         key_id: Some(key.key_id.clone()),
         team_id: Some(key.team_id.clone()),
         bundle_ids: vec![BUNDLE.to_owned()],
+        subject: None,
+        probe: None,
     };
     let uploaded = server::credentials::upload(&stage.node, stage.app, upload).await;
     uploaded.map(drop).map_err(|problem| anyhow!("the key was refused: {}", problem.detail()))

@@ -63,6 +63,8 @@ pub struct Config {
     pub wake: Wake,
     pub providers: Providers,
     pub circuit: Circuit,
+    pub outbound: Outbound,
+    pub webpush: Webpush,
     pub store: Store,
     pub push_log: PushLog,
 }
@@ -140,6 +142,22 @@ pub struct Providers {
 pub struct Circuit {
     pub credential_probe: Duration,
     pub service_probe: Duration,
+}
+
+/// The section `outbound`.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the rows of the options table say what each is for")]
+pub struct Outbound {
+    pub proxy_url: Option<Secret<String>>,
+    pub no_proxy: Option<String>,
+    pub allow_private: Option<String>,
+}
+
+/// The section `webpush`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the rows of the options table say what each is for")]
+pub struct Webpush {
+    pub allowed_hosts: Option<String>,
 }
 
 /// The section `store`.

@@ -1,14 +1,15 @@
 //! Which credential carries a push, decided before anything is sent.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use domain::{
     AppId, CredentialId, Diagnosis, Environment, Refusal, RetryRule, TargetKind, TokenVerdict,
 };
-use providers::{Apns, Fcm, apns};
+use providers::webpush::Subscription;
+use providers::{Apns, Fcm, WebPush, apns};
 use store::model::{Settings, Target};
 
-use super::{ApnsEntry, Chosen, Client, Clients, FcmEntry, Traffic};
+use super::{ApnsEntry, Chosen, Client, Clients, FcmEntry, Traffic, WebpushEntry};
 use crate::circuits::{CircuitKey, Circuits, Place};
 
 impl Clients {
@@ -61,12 +62,39 @@ impl Clients {
                     }
                 }
             }
-            TargetKind::Webpush => Err(refusal(
-                Diagnosis::NotConfigured,
-                "no_credential",
-                "Web push is not served by this version.",
-            )),
+            TargetKind::Webpush => {
+                let entry = vapid(&clients.webpush, target)?;
+                let client = Client::Webpush(self.webpush_client(entry, traffic)?);
+                let origin = Subscription::parse(target.token.as_bytes())
+                    .map(|subscription| Arc::from(subscription.origin().to_string()));
+                let place = Place::Webpush(origin.unwrap_or_else(|_| Arc::from("")));
+                Ok(Chosen { client, circuit: CircuitKey { credential: entry.id, place } })
+            }
         }
+    }
+
+    /// Everywhere a credential is used that can be probed.
+    pub fn places(&self, app: AppId, credential: CredentialId) -> Vec<Place> {
+        let clients = self.of(app);
+        if let Some(entry) = clients.apns.iter().find(|entry| entry.id == credential) {
+            let both = [Environment::Production, Environment::Sandbox];
+            let good = |environment: &Environment| {
+                entry.credential.check_environment(*environment).is_ok()
+            };
+            return both.into_iter().filter(good).map(Place::Apns).collect();
+        }
+        let fcm = clients.fcm.iter().any(|entry| entry.id == credential);
+        if fcm { vec![Place::Fcm] } else { Vec::new() }
+    }
+
+    /// The public key that browsers of an app subscribe with: the newest credential's.
+    pub fn webpush_key(&self, app: AppId) -> Option<String> {
+        self.of(app).webpush.first().map(|entry| entry.key.public_key().to_owned())
+    }
+
+    /// Whether a browser of an app may have subscribed with this key.
+    pub fn has_webpush_key(&self, app: AppId, public_key: &str) -> bool {
+        self.of(app).webpush.iter().any(|entry| entry.key.public_key() == public_key)
     }
 
     /// Whether the app has another credential for the same place that is not refused.
@@ -123,6 +151,17 @@ impl Clients {
         Ok(client)
     }
 
+    fn webpush_client(&self, entry: &WebpushEntry, traffic: Traffic) -> Result<WebPush, Refusal> {
+        let mut clients = entry.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&traffic) {
+            return Ok(client.clone());
+        }
+        let client = WebPush::new(&self.config, entry.key.clone(), entry.subject.clone())
+            .map_err(|error| refusal(Diagnosis::CertificateError, "client", &error.to_string()))?;
+        clients.insert(traffic, client.clone());
+        Ok(client)
+    }
+
     pub(super) fn fcm_client(&self, entry: &FcmEntry, traffic: Traffic) -> Result<Fcm, Refusal> {
         let mut clients = entry.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&traffic) {
@@ -133,6 +172,25 @@ impl Clients {
         clients.insert(traffic, client.clone());
         Ok(client)
     }
+}
+
+/// The key that a browser subscribed with: the one the device named, else the newest.
+fn vapid<'a>(entries: &'a [WebpushEntry], target: &Target) -> Result<&'a WebpushEntry, Refusal> {
+    let newest = entries.first().ok_or_else(|| {
+        refusal(
+            Diagnosis::NotConfigured,
+            "no_credential",
+            "Add a VAPID key pair for this app: POST a credential of the kind webpush_vapid.",
+        )
+    })?;
+    let Some(wanted) = &target.app_id else { return Ok(newest) };
+    entries.iter().find(|entry| entry.key.public_key() == wanted).ok_or_else(|| {
+        refusal(
+            Diagnosis::AppMismatch,
+            "key_is_gone",
+            "The browser subscribed with a VAPID key that this app has no more; it must subscribe anew.",
+        )
+    })
 }
 
 /// The first entry whose credential is not refused where it would be used, else the first.

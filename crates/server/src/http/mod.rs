@@ -47,6 +47,8 @@ pub fn router(node: Arc<Node>) -> Router {
         .route("/v1/apps/{app}/settings", get(settings::show).patch(settings::change))
         .route("/v1/apps/{app}/credentials", post(credentials::upload).get(credentials::list))
         .route("/v1/apps/{app}/credentials/{credential}", delete(credentials::delete))
+        .route("/v1/apps/{app}/credentials/{credential}/probe", post(credentials::probe))
+        .route("/v1/webpush-key", get(credentials::webpush_key))
         .route("/v1/users/{user}/tokens", post(users::create_token))
         .route("/v1/users/{user}/devices", get(users::devices))
         .route(

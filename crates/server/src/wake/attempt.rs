@@ -121,6 +121,13 @@ async fn send(node: &Arc<Node>, claimed: &Claimed) -> Sent {
             let message = payload::fcm(&node.ids, claimed, &settings, now);
             client.send(&message, now, wanted(node, claimed)).await
         }
+        Client::Webpush(client) => {
+            let push = match payload::webpush(&node.ids, claimed, &settings, now) {
+                Ok(push) => push,
+                Err(refusal) => return Sent::not(refusal),
+            };
+            client.send(&push, now, wanted(node, claimed)).await
+        }
     };
     let detail = json!({
         "request": exchange.request,

@@ -10,13 +10,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use domain::wake::Rung;
 use domain::{Diagnosis, FirstRung, Refusal, RetryRule, TargetKind, Time, TokenVerdict};
-use providers::{PushToken, apns, fcm};
+use providers::webpush::Subscription;
+use providers::{FieldFault, PushToken, apns, fcm, webpush};
 use serde_json::{Value, json};
 use store::model::{Claimed, Settings, Texts};
 use wire::push::{CallPayload, Content, Kind, Payload, VERSION};
 
 use crate::ids::Ids;
 use crate::to_wire;
+
+/// What a call's alert says under the caller's name.
+const INCOMING_CALL: &str = "Incoming call";
 
 /// FCM's longest time to live (28 days), and near enough Apple's longest storage (30 days).
 const LONGEST: Duration = Duration::from_secs(2_419_200);
@@ -97,6 +101,64 @@ pub(super) fn fcm(ids: &Ids, claimed: &Claimed, settings: &Settings, now: Time) 
     }
 }
 
+/// The push for a browser, or for UnifiedPush: the `reveille` object, and what its service worker
+/// should show, because a browser must show something for every push.
+///
+/// # Errors
+///
+/// A refusal (911) should the stored subscription not be one, 913 should the payload not become
+/// JSON.
+pub(super) fn webpush(
+    ids: &Ids,
+    claimed: &Claimed,
+    settings: &Settings,
+    now: Time,
+) -> Result<webpush::Push, Refusal> {
+    let subscription = Subscription::parse(claimed.target.token.as_bytes())
+        .map_err(|fault| no_subscription(&fault))?;
+    let topic = match claimed.plan.rung {
+        Rung::Background | Rung::Alert | Rung::Repeat(_) => {
+            Some(collapse_id(ids, claimed, settings))
+        }
+        Rung::Ring => None,
+    };
+    let notification = match &claimed.call {
+        Some(call) => json!({ "title": call.caller_name, "body": INCOMING_CALL }),
+        None => {
+            let content = content(claimed, settings);
+            let silent = sound(claimed, content.sound, settings).is_none();
+            json!({
+                "title": content.title,
+                "body": content.body,
+                "tag": topic,
+                "silent": silent,
+            })
+        }
+    };
+    let body = json!({ "reveille": payload(claimed), "notification": notification });
+    let body = serde_json::to_vec(&body).map_err(|error| unsendable(&error))?;
+    Ok(webpush::Push {
+        subscription,
+        ttl: now.until(claimed.plan.expires_at).min(LONGEST),
+        urgency: webpush::Urgency::High,
+        topic,
+        payload: Some(Bytes::from(body)),
+    })
+}
+
+fn no_subscription(fault: &FieldFault) -> Refusal {
+    let diagnosis = Diagnosis::BadPushToken;
+    Refusal {
+        diagnosis,
+        scope: diagnosis.scope(),
+        retry: RetryRule::WhenChanged,
+        token: TokenVerdict::Suspect,
+        status: None,
+        reason: fault.to_string(),
+        remedy: "Let the browser subscribe anew.".to_owned(),
+    }
+}
+
 /// The `reveille` object.
 fn payload(claimed: &Claimed) -> Payload {
     let missed = claimed.newest.as_ref().is_some_and(|newest| newest.missed_call);
@@ -144,7 +206,7 @@ fn alert_aps(ids: &Ids, claimed: &Claimed, settings: &Settings) -> Value {
 fn call_aps(claimed: &Claimed) -> Value {
     let caller = claimed.call.as_ref().map_or("", |call| call.caller_name.as_str());
     json!({
-        "alert": { "title": caller, "body": "Incoming call" },
+        "alert": { "title": caller, "body": INCOMING_CALL },
         "sound": "default",
         "interruption-level": "time-sensitive",
         "mutable-content": 1,

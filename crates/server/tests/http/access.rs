@@ -9,13 +9,14 @@ use super::rig::Server;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum By {
     Admin,
+    AnyOfApp,
     App,
     AppOrAdmin,
     Device,
 }
 
 /// Every route, with whose key it asks for; `APP` stands for the app's id.
-pub(super) const ROUTES: [(&str, &str, By); 28] = [
+pub(super) const ROUTES: [(&str, &str, By); 30] = [
     ("POST", "/v1/apps", By::Admin),
     ("GET", "/v1/apps", By::Admin),
     ("GET", "/v1/apps/APP", By::AppOrAdmin),
@@ -27,6 +28,8 @@ pub(super) const ROUTES: [(&str, &str, By); 28] = [
     ("POST", "/v1/apps/APP/credentials", By::AppOrAdmin),
     ("GET", "/v1/apps/APP/credentials", By::AppOrAdmin),
     ("DELETE", "/v1/apps/APP/credentials/crd_999", By::AppOrAdmin),
+    ("POST", "/v1/apps/APP/credentials/crd_999/probe", By::AppOrAdmin),
+    ("GET", "/v1/webpush-key", By::AnyOfApp),
     ("POST", "/v1/users/alice/tokens", By::App),
     ("GET", "/v1/users/alice/devices", By::App),
     ("PUT", "/v1/users/alice/devices/phone/targets/apns", By::App),
@@ -74,6 +77,7 @@ async fn every_route_asks_for_a_key_of_its_kind_and_names_the_wrong_one() {
         for (prefix, key) in &keys {
             let good = match by {
                 By::Admin => *prefix == "rvl_admin_",
+                By::AnyOfApp => *prefix != "rvl_admin_",
                 By::App => *prefix == "rvl_app_",
                 By::AppOrAdmin => ["rvl_admin_", "rvl_app_"].contains(prefix),
                 By::Device => *prefix == "rvl_device_",

@@ -412,6 +412,8 @@ fn apns_key(key: &ApnsKey) -> CredentialUpload {
         key_id: None,
         team_id: Some(key.team_id.clone()),
         bundle_ids: vec![APP.to_owned()],
+        subject: None,
+        probe: None,
     }
 }
 
@@ -425,6 +427,8 @@ async fn apns_certificate(ca: &Ca) -> Result<CredentialUpload> {
         key_id: None,
         team_id: None,
         bundle_ids: Vec::new(),
+        subject: None,
+        probe: None,
     })
 }
 
@@ -437,6 +441,8 @@ fn service_account(account: &ServiceAccount) -> CredentialUpload {
         key_id: None,
         team_id: None,
         bundle_ids: Vec::new(),
+        subject: None,
+        probe: None,
     }
 }
 

@@ -16,6 +16,7 @@ pub mod budget;
 pub mod call;
 pub mod circuit;
 pub mod delivery;
+pub mod expiry;
 pub mod id;
 pub mod inbox;
 pub mod locale;

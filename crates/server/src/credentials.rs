@@ -1,6 +1,7 @@
 //! Credentials: read when they are uploaded, sealed at rest, and turned into clients.
 
 mod choose;
+pub mod expiry;
 mod probe;
 mod upload;
 

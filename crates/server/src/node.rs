@@ -142,6 +142,7 @@ impl Node {
         mailbox.start(&node).await?;
         crate::calls::start_clock(&node);
         crate::relane::start(&node);
+        crate::credentials::expiry::start(&node);
         crate::sweep::start(&node);
         Ok(node)
     }

@@ -172,7 +172,7 @@ fn to_browser(claimed: &Claimed, settings: &Settings) -> Value {
 
 /// A browser's subscription; its public key is some point on the curve.
 fn subscription() -> String {
-    let point = providers::webpush::VapidKey::generate().unwrap();
+    let point = webpush::VapidKey::generate().unwrap();
     json!({
         "endpoint": "https://push.example.org/a-secret-path",
         "keys": { "p256dh": point.public_key(), "auth": "AAAAAAAAAAAAAAAAAAAAAA" },

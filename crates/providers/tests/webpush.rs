@@ -335,6 +335,18 @@ async fn http_1_pauses_after_a_failed_connect() {
 }
 
 #[tokio::test]
+async fn http_1_does_not_call_unsent_what_was_lost_with_the_service() {
+    let rig = WebPushRig::start(&["http/1.1"]).await;
+    let (client, push) = (rig.client(), rig.push());
+    let _held = rig.service.hold();
+    let (exchange, ()) = tokio::join!(client.send(&push, NOW, || true), async {
+        rig.service.wait(|counts| counts.requests == 1).await;
+        rig.service.stop().await;
+    });
+    assert!(matches!(exchange.outcome, Outcome::Unknown { .. }), "{:?}", exchange.outcome);
+}
+
+#[tokio::test]
 async fn http_1_has_as_many_connections_as_it_may() {
     let mut rig = WebPushRig::start(&["http/1.1"]).await;
     rig.config.connections_per_credential = 2;
@@ -357,7 +369,10 @@ async fn http_1_has_as_many_connections_as_it_may() {
     assert_eq!(third.outcome, Outcome::Withdrawn);
     let counts = rig.service.counts();
     assert_eq!((counts.requests, counts.connections), (2, 3), "one more that found out");
-    // The connection it would have used was put back.
+    // What is called off gives its connection back.
+    for _ in 0..2 {
+        assert_eq!(client.send(&push, NOW, || false).await.outcome, Outcome::Withdrawn);
+    }
     check_all_accepted(&[rig.send(&client).await]);
     assert_eq!(rig.service.counts().connections, 3);
     let seen = rig.service.seen();
@@ -440,7 +455,13 @@ async fn closing_lets_pushes_end_and_refuses_new_ones() {
         let rig = WebPushRig::start(protocols).await;
         let client = rig.client();
         let held = rig.service.hold();
-        let (exchange, ()) = tokio::join!(rig.send(&client), async {
+        let over = AtomicBool::new(false);
+        let push = async {
+            let exchange = rig.send(&client).await;
+            over.store(true, Ordering::Relaxed);
+            exchange
+        };
+        let (exchange, ()) = tokio::join!(push, async {
             rig.service.wait(|counts| counts.requests == 1).await;
             let close = client.close();
             tokio::pin!(close);
@@ -449,6 +470,7 @@ async fn closing_lets_pushes_end_and_refuses_new_ones() {
             check_refused(&rig.send(&client).await, 902, "ClientClosed");
             held.notify_one();
             soon(close).await;
+            assert!(over.load(Ordering::Relaxed), "{protocols:?}: closed before the push was over");
         });
         check_all_accepted(&[exchange]);
         rig.service.wait(|counts| counts.ended == counts.connections).await;

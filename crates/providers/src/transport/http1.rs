@@ -156,11 +156,12 @@ impl Http1 {
             Ok(Err(_)) => return Reply::Failed(Failure::Closed),
             Err(_) => return Reply::Failed(Failure::TimedOut("waiting for a free connection")),
         };
-        let (mut lost, mut unprocessed) = (false, 0);
+        let (mut lost, mut unprocessed) = (None, 0);
         loop {
             let sender = match self.sender().await {
                 Ok(sender) => sender,
-                Err(failure) => return Reply::Failed(failure),
+                // What was written before may have been processed.
+                Err(failure) => return lost.map_or(Reply::Failed(failure), Reply::Lost),
             };
             if !wanted() {
                 self.put_back(sender);
@@ -185,15 +186,12 @@ impl Http1 {
                 End::Unprocessed(detail) => {
                     unprocessed += 1;
                     if unprocessed == MOST_UNPROCESSED {
-                        return Reply::Failed(Failure::Unprocessed(unprocessed, detail.into()));
+                        let failure = Failure::Unprocessed(unprocessed, detail.into());
+                        return lost.map_or(Reply::Failed(failure), Reply::Lost);
                     }
                 }
-                End::Lost(detail) => {
-                    if lost {
-                        return Reply::Lost(detail);
-                    }
-                    lost = true;
-                }
+                End::Lost(detail) if lost.is_some() => return Reply::Lost(detail),
+                End::Lost(detail) => lost = Some(detail),
             }
         }
     }

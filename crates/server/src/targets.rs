@@ -10,6 +10,7 @@ use wire::{PushTarget, PushTargetState, PushToken, limits};
 use crate::accept::storage_problem;
 use crate::http::problem::{Problem, ProblemCode};
 use crate::node::Node;
+use crate::secret::token_hash;
 use crate::{from_wire, to_wire};
 
 /// A target as it came in.
@@ -128,6 +129,20 @@ pub async fn remove(
     let (removed, effects) = removed.map_err(storage_problem)?;
     node.carry_out(effects);
     Ok(removed > 0)
+}
+
+/// What stands for a target's token in the API, the same as in the records of its pushes: there
+/// only a subscription's endpoint counts.
+pub fn hash(kind: TargetKind, token: &str) -> String {
+    let endpoint = match kind {
+        TargetKind::Webpush => Subscription::parse(token.as_bytes()).ok(),
+        TargetKind::Apns | TargetKind::ApnsVoip | TargetKind::Fcm => None,
+    };
+    match endpoint {
+        // The record's form begins with the algorithm's name.
+        Some(endpoint) => endpoint.hash().to_string().replace("sha256:", ""),
+        None => token_hash(token),
+    }
 }
 
 fn removed(frame: &PushToken) -> PushTarget {

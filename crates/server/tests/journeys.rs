@@ -3,6 +3,7 @@
 mod certificate;
 mod circuits;
 mod full_disk;
+mod isolation;
 mod push_log;
 mod rude_clients;
 mod secrets;

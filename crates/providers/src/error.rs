@@ -1,5 +1,7 @@
 //! What can be wrong before anything is sent: credentials, settings, the push itself.
 
+use std::borrow::Cow;
+
 use domain::{Diagnosis, Outcome, Refusal, RetryRule, Time, TokenVerdict};
 use thiserror::Error;
 
@@ -192,8 +194,8 @@ impl CredentialFault {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{field}: {problem}")]
 pub struct FieldFault {
-    /// The field, in the words of the request's type.
-    pub field: &'static str,
+    /// The path of the field, in the words of the request's type: `android.ttl`, `data.from`.
+    pub field: Cow<'static, str>,
     /// What is wrong with it.
     pub problem: String,
     /// One sentence that says what to do.
@@ -205,11 +207,12 @@ pub struct FieldFault {
 impl FieldFault {
     /// A fault of the content: 913.
     pub(crate) fn payload(
-        field: &'static str,
+        field: impl Into<Cow<'static, str>>,
         problem: impl Into<String>,
         remedy: &'static str,
     ) -> Self {
-        Self { field, problem: problem.into(), remedy, diagnosis: Diagnosis::BadPayload }
+        let (field, problem) = (field.into(), problem.into());
+        Self { field, problem, remedy, diagnosis: Diagnosis::BadPayload }
     }
 
     /// The outcome of a push that was never sent because of this.

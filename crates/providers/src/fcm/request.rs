@@ -158,7 +158,7 @@ fn check_token(token: &str) -> Result<(), FieldFault> {
         return Ok(());
     };
     Err(FieldFault {
-        field: "token",
+        field: "token".into(),
         problem,
         remedy: "Register the device's token as the app got it from Firebase.",
         diagnosis: Diagnosis::BadPushToken,

@@ -65,7 +65,7 @@ fn what_breaks_a_rule_is_refused_by_its_field() {
         let mut message = message();
         change(&mut message);
         let fault = encode(&message).expect_err(field);
-        assert_eq!((fault.diagnosis.code(), fault.field), (code, field));
+        assert_eq!((fault.diagnosis.code(), &*fault.field), (code, field));
         assert!(fault.remedy.ends_with('.'), "{}", fault.remedy);
     };
     check(&|m| m.token = PushToken::new(""), 911, "token");

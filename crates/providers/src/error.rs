@@ -118,6 +118,14 @@ pub enum CredentialFault {
         /// What to do about it.
         remedy: &'static str,
     },
+    /// An app's Firebase project is not the one that its pushes would go through.
+    #[error("the app belongs to the Firebase project {app:?}, the service account to {account:?}")]
+    OtherProject {
+        /// The app's project.
+        app: String,
+        /// The service account's project.
+        account: String,
+    },
     /// A development certificate where production pushes are to be sent.
     #[error("the certificate {common_name:?} is for the sandbox only")]
     SandboxOnly {
@@ -138,6 +146,7 @@ impl CredentialFault {
         match self {
             Self::Expired { .. } => Diagnosis::CertificateExpired,
             Self::SandboxOnly { .. } => Diagnosis::ProductionCertificateRequired,
+            Self::OtherProject { .. } => Diagnosis::AppMismatch,
             Self::WrongFile { .. }
             | Self::Unreadable { .. }
             | Self::TooLarge { .. }
@@ -180,6 +189,9 @@ impl CredentialFault {
                 "Make a new push certificate in Apple's developer portal and upload it; or use a .p8 key, which does not expire."
             }
             Self::NotYetValid { .. } => "Check this server's clock.",
+            Self::OtherProject { .. } => {
+                "Upload the service account and google-services.json of one and the same Firebase project."
+            }
             Self::SandboxOnly { .. } => {
                 "Upload a production (\"Apple Push Services\") certificate or a .p8 key, or use this one for sandbox tokens only."
             }

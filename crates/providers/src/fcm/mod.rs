@@ -9,6 +9,7 @@
 //! Does not: legacy server keys, topics, iOS and web fields.
 
 mod credential;
+mod google_services;
 mod oauth;
 mod request;
 mod response;
@@ -21,6 +22,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use http::uri::{Authority, PathAndQuery};
 
 pub use credential::ServiceAccount;
+pub use google_services::GoogleServices;
 pub use request::{Android, Encoded, Message, Notification, Priority, encode};
 pub use response::classify;
 

@@ -11,6 +11,7 @@
 mod credential;
 mod google_services;
 mod oauth;
+mod ramp;
 mod request;
 mod response;
 
@@ -23,6 +24,7 @@ use http::uri::{Authority, PathAndQuery};
 
 pub use credential::ServiceAccount;
 pub use google_services::GoogleServices;
+pub use ramp::Ramp;
 pub use request::{Android, Encoded, Message, Notification, Priority, encode};
 pub use response::classify;
 

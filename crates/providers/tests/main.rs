@@ -6,4 +6,6 @@ mod apns;
 mod apns_certificate;
 mod apns_trouble;
 mod fcm;
+mod fcm_account;
+mod fcm_forms;
 mod rig;

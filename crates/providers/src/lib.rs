@@ -16,6 +16,7 @@
 //! Read first: [`apns::Push`], [`fcm::Message`], [`Exchange`].
 
 pub mod apns;
+mod belief;
 mod config;
 mod error;
 pub mod fcm;
@@ -27,6 +28,7 @@ mod transport;
 mod upload;
 
 pub use apns::Apns;
+pub use belief::Belief;
 pub use config::{Config, Pauses};
 pub use error::{CredentialFault, Error, FieldFault};
 pub use fcm::Fcm;

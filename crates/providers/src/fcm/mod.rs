@@ -17,6 +17,7 @@ mod credential;
 mod google_services;
 mod message;
 mod oauth;
+mod probe;
 mod ramp;
 mod request;
 mod response;
@@ -36,6 +37,7 @@ pub use message::{
     Message, Notification, NotificationPriority, Priority, Proxy, Target, Visibility, Webpush,
     WebpushOptions,
 };
+pub use probe::belief;
 pub use ramp::Ramp;
 pub use request::{Encoded, Template, encode};
 pub use response::classify;
@@ -132,6 +134,12 @@ impl Fcm {
         wanted: impl Fn() -> bool + Send + Sync,
     ) -> Exchange {
         self.0.send(template.encode(target), now, wanted).await
+    }
+
+    /// Asks whether Google believes the account, with a message to nobody that FCM only checks
+    /// (`validate_only`). What the outcome tells is for [`belief`] to say.
+    pub async fn probe(&self, now: Time) -> Exchange {
+        self.send(&probe::message(), now, || true).await
     }
 
     /// The account in use.

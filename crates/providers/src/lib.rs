@@ -19,6 +19,7 @@
 //! Read first: [`apns::Push`], [`webpush::Push`], [`Exchange`].
 
 pub mod apns;
+mod belief;
 mod config;
 mod error;
 pub mod fcm;
@@ -33,6 +34,7 @@ mod upload;
 pub mod webpush;
 
 pub use apns::Apns;
+pub use belief::Belief;
 pub use config::{Config, Pauses};
 pub use error::{CredentialFault, Error, FieldFault};
 pub use fcm::Fcm;

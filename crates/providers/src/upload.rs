@@ -50,7 +50,7 @@ impl FileKind {
         match trimmed.first() {
             None => return Self::Empty,
             Some(0x30) => return Self::of_der(trimmed),
-            Some(b'{') => return Self::of_json(trimmed),
+            Some(b'{' | b'[') => return Self::of_json(trimmed),
             Some(_) => {}
         }
         let Ok(text) = std::str::from_utf8(trimmed) else { return Self::Unknown };
@@ -167,6 +167,7 @@ mod tests {
         check(b"{\"type\":\"service_account\"}", FileKind::ServiceAccount);
         check(b"{\"project_info\":{},\"client\":[]}", FileKind::GoogleServices);
         check(b"{}", FileKind::Json);
+        check(b"[{\"type\":\"service_account\"}]", FileKind::Json);
         check(b"AAAAabc:APA91bxyz", FileKind::LegacyServerKey);
         check(b"<?xml version=\"1.0\"?><plist/>", FileKind::GoogleServicePlist);
         check(&[0x30, 0x82, 1, 0, 2, 1, 3], FileKind::Pkcs12);

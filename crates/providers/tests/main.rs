@@ -6,6 +6,8 @@ mod apns;
 mod apns_certificate;
 mod apns_trouble;
 mod fcm;
+mod fcm_account;
+mod fcm_forms;
 mod guard;
 mod proxy;
 mod proxy_server;

@@ -158,7 +158,7 @@ impl Inner {
         let topic = push.topic.as_str();
         if !self.credential.covers(topic) {
             let fault = FieldFault {
-                field: "topic",
+                field: "topic".into(),
                 problem: format!("{topic:?} is not covered by the credential"),
                 remedy: "Upload a credential for this bundle id, or add the bundle id to the key.",
                 diagnosis: Diagnosis::AppMismatch,

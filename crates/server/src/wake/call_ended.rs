@@ -80,13 +80,15 @@ async fn push_one(
         }),
     };
     let message = fcm::Message {
-        token: PushToken::new(target.token),
-        data: payload.to_fcm_data(),
-        android: fcm::Android {
-            priority: fcm::Priority::Normal,
-            ttl: Some(TTL),
-            collapse_key: None,
-            notification: None,
+        target: fcm::Target::Token(PushToken::new(target.token)),
+        content: fcm::Content {
+            data: payload.to_fcm_data(),
+            android: fcm::Android {
+                priority: fcm::Priority::Normal,
+                ttl: Some(TTL),
+                ..fcm::Android::default()
+            },
+            ..fcm::Content::default()
         },
     };
     let exchange = client.send(&message, now, || true).await;

@@ -79,24 +79,27 @@ pub(super) fn fcm(ids: &Ids, claimed: &Claimed, settings: &Settings, now: Time) 
         // In the background mode the app shows the notification itself, under this tag.
         if settings.policy.first_rung == FirstRung::Alert {
             let content = content(claimed, settings);
-            notification = Some(fcm::Notification {
+            notification = Some(fcm::AndroidNotification {
                 title: content.title,
                 body: content.body,
                 tag: Some(tag.clone()),
-                channel_id: None,
                 sound: sound(claimed, content.sound, settings),
+                ..fcm::AndroidNotification::default()
             });
         }
         data.insert("reveille_tag".to_owned(), tag);
     }
     fcm::Message {
-        token: PushToken::new(claimed.target.token.as_str()),
-        data,
-        android: fcm::Android {
-            priority: fcm::Priority::High,
-            ttl: Some(now.until(claimed.plan.expires_at).min(LONGEST)),
-            collapse_key: None,
-            notification,
+        target: fcm::Target::Token(PushToken::new(claimed.target.token.as_str())),
+        content: fcm::Content {
+            data,
+            android: fcm::Android {
+                priority: fcm::Priority::High,
+                ttl: Some(now.until(claimed.plan.expires_at).min(LONGEST)),
+                notification,
+                ..fcm::Android::default()
+            },
+            ..fcm::Content::default()
         },
     }
 }

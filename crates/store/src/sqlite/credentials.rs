@@ -35,8 +35,10 @@ impl Sqlite {
     pub(crate) async fn believed(&self, credential: CredentialId, at: Time) -> Result<(), Error> {
         self.writer
             .change(move |tx| {
+                // Attempts that end together may be noted in any order.
                 tx.run(
-                    "UPDATE credentials SET believed_at = ?2 WHERE id = ?1",
+                    "UPDATE credentials SET believed_at = MAX(COALESCE(believed_at, ?2), ?2)
+                     WHERE id = ?1",
                     params![credential.number(), At(at)],
                 )?;
                 Ok(())

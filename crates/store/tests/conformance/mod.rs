@@ -7,6 +7,7 @@ mod accept;
 mod acks;
 mod apps;
 mod calls;
+mod credentials;
 mod devices;
 mod events;
 mod history;

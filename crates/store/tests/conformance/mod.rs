@@ -15,6 +15,7 @@ mod opening;
 mod races;
 mod sessions;
 pub(crate) mod snapshot;
+mod tokens;
 mod topics;
 mod trim;
 mod wakes;

@@ -5,6 +5,7 @@
 
 use domain::delivery::{Delivery, End, Facts, Phase, PushKind};
 use domain::policy::Router;
+use domain::token::Judgement;
 use domain::{
     AppId, DeviceNumber, Diagnosis, Environment, Outcome, Platform, PushId, TargetKind, Time,
 };
@@ -127,11 +128,11 @@ impl Tx<'_> {
         }
         let facts = Facts { kind, expires_at, budget_at: None };
         for other in &step.others {
-            self.judge_token(&other.token, &other.outcome, step.now, fx)?;
+            let judgement = self.judge_token(&other.token, &other.outcome, step.now, fx)?;
             let spread = rand::random();
             let mut delivery =
                 Delivery::tried(other.provider, &other.outcome, &facts, spread, step.now);
-            if self.tries_elsewhere(&other.token, &other.outcome)? {
+            if matches!(judgement, Judgement::TryThere(_)) {
                 delivery = delivery.elsewhere(step.now);
             }
             self.add_other(step, app, kind, other, &delivery, fx)?;

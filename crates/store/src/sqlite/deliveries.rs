@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use domain::delivery::{Claim, Delivery, End, Facts, Phase, PushKind, Settled};
+use domain::token::Judgement;
 use domain::wake::Draw;
 use domain::{
     AppId, AttemptId, BackgroundBudget, DeviceNumber, Diagnosis, Incarnation, LaneId, Outcome,
@@ -16,8 +17,8 @@ use super::rows::{At, Bits, word};
 use super::writer::Tx;
 use crate::Error;
 use crate::model::{
-    ClaimedDelivery, DeliveryKey, DeliverySettled, DeliveryTo, DeviceAddress, Effects, Judged,
-    Lane, PushState, SettleDelivery, Subject, Target,
+    ClaimedDelivery, DeliveryKey, DeliverySettled, DeliveryTo, DeviceAddress, Effects, Lane,
+    PushState, SettleDelivery, Subject, Target,
 };
 
 /// A delivery as it is stored.
@@ -220,10 +221,15 @@ impl Tx<'_> {
     /// Settles an attempt: what became of the token, then of the delivery.
     fn settle_delivery(&mut self, settle: &SettleDelivery) -> Result<DeliverySettled, Error> {
         let mut done = DeliverySettled::default();
-        if let Some(judged) = &settle.token {
-            done.dropped =
-                self.judge_token(judged, &settle.outcome, settle.now, &mut done.effects)?;
-        }
+        let judgement = match &settle.token {
+            Some(judged) => {
+                self.judge_token(judged, &settle.outcome, settle.now, &mut done.effects)?
+            }
+            None => Judgement::Keep,
+        };
+        done.dropped = judgement == Judgement::Drop;
+        // The refusal was not the last word.
+        let elsewhere = matches!(judgement, Judgement::TryThere(_));
         let (Some(mut stored), Some(head)) =
             (self.delivery(settle.key)?, self.push_head(settle.key.push)?)
         else {
@@ -246,10 +252,6 @@ impl Tx<'_> {
             Settled::Next(delivery) => delivery,
         };
         let said = said(&settle.outcome);
-        let elsewhere = match &settle.token {
-            Some(judged) => self.tries_elsewhere(judged, &settle.outcome)?,
-            None => false,
-        };
         match delivery.phase {
             Phase::Ended(_) if elsewhere => {
                 stored.delivery = delivery.elsewhere(settle.now);
@@ -275,26 +277,6 @@ impl Tx<'_> {
             }
         }
         Ok(done)
-    }
-
-    /// Whether the verdict on the token was to try Apple's other environment: then the refusal was
-    /// not the last word.
-    pub(super) fn tries_elsewhere(
-        &self,
-        judged: &Judged,
-        outcome: &Outcome,
-    ) -> Result<bool, Error> {
-        let Outcome::Refused(refusal) = outcome else { return Ok(false) };
-        if refusal.token != domain::TokenVerdict::Elsewhere {
-            return Ok(false);
-        }
-        let (kind, token) = &judged.target;
-        let trying = self.one(
-            "SELECT learning FROM targets WHERE device = ?1 AND kind = ?2 AND token = ?3",
-            params![judged.device.number(), kind.as_str(), token],
-            |row| row.get::<_, i64>(0),
-        )?;
-        Ok(trying == Some(1))
     }
 
     pub(super) fn delivery(&self, key: DeliveryKey) -> Result<Option<StoredDelivery>, Error> {

@@ -15,20 +15,20 @@ const TRYING: i64 = 1;
 const NEITHER: i64 = 2;
 
 impl Tx<'_> {
-    /// Judges a token by what a push to it came to; returns whether it was dropped.
+    /// Judges a token by what a push to it came to, and carries the judgement out.
     pub(super) fn judge_token(
         &mut self,
         judged: &Judged,
         outcome: &Outcome,
         now: Time,
         fx: &mut Effects,
-    ) -> Result<bool, Error> {
+    ) -> Result<Judgement, Error> {
         let Some(facts) = self.token_facts(judged)? else {
             // Another token has taken its place: what waits for the device goes on with that one.
             if matches!(outcome, Outcome::Refused(_)) {
                 self.retarget(judged.device, now, fx)?;
             }
-            return Ok(false);
+            return Ok(Judgement::Keep);
         };
         let judgement = match outcome {
             Outcome::Accepted { .. } => judge_accepted(&facts),
@@ -38,7 +38,7 @@ impl Tx<'_> {
             Outcome::Unknown { .. } | Outcome::Withdrawn => Judgement::Keep,
         };
         self.carry_out(judgement, judged, outcome, now, fx)?;
-        Ok(judgement == Judgement::Drop)
+        Ok(judgement)
     }
 
     fn carry_out(
@@ -79,10 +79,10 @@ impl Tx<'_> {
                 )?;
             }
             Judgement::TryThere(environment) => {
-                self.learn(place, environment, TRYING)?;
+                self.try_there(place, environment, now)?;
                 self.reroute(judged.device, now, fx)?;
             }
-            Judgement::Learn(environment) => self.learn(place, environment, 0)?,
+            Judgement::Learn(environment) => self.learn(place, environment)?,
             Judgement::Drop => {
                 self.run(
                     "DELETE FROM targets WHERE device = ?1 AND kind = ?2 AND token = ?3",
@@ -95,16 +95,31 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Pushes go to this environment from now on. A late word from the other one begins nothing
+    /// anew: the trial is under way, or over.
+    fn try_there(
+        &self,
+        (device, kind, token): (i64, &str, &str),
+        environment: Environment,
+        now: Time,
+    ) -> Result<(), Error> {
+        self.run(
+            "UPDATE targets SET learned = ?4, learning = ?5, tried_at = ?6, suspect_since = NULL
+             WHERE device = ?1 AND kind = ?2 AND token = ?3 AND learned IS NOT ?4",
+            params![device, kind, token, environment.as_str(), TRYING, At(now)],
+        )?;
+        Ok(())
+    }
+
     fn learn(
         &self,
         (device, kind, token): (i64, &str, &str),
         environment: Environment,
-        learning: i64,
     ) -> Result<(), Error> {
         self.run(
-            "UPDATE targets SET learned = ?4, learning = ?5, suspect_since = NULL
+            "UPDATE targets SET learned = ?4, learning = 0, suspect_since = NULL
              WHERE device = ?1 AND kind = ?2 AND token = ?3",
-            params![device, kind, token, environment.as_str(), learning],
+            params![device, kind, token, environment.as_str()],
         )?;
         Ok(())
     }
@@ -131,9 +146,10 @@ impl Tx<'_> {
     fn token_facts(&mut self, judged: &Judged) -> Result<Option<TokenFacts>, Error> {
         let (kind, token) = &judged.target;
         let row = self.one(
-            "SELECT app, registered_at, suspect_since, environment, learned, learning FROM targets
-             WHERE device = ?1 AND kind = ?2 AND token = ?3",
-            params![judged.device.number(), kind.as_str(), token],
+            "SELECT app, registered_at, suspect_since, environment, learned, learning,
+                    tried_at > ?4
+             FROM targets WHERE device = ?1 AND kind = ?2 AND token = ?3",
+            params![judged.device.number(), kind.as_str(), token, At(judged.asked_at)],
             |row| {
                 Ok((
                     row.get(0).map(domain::AppId::from_number)?,
@@ -142,15 +158,19 @@ impl Tx<'_> {
                     word_or_null(row, 3, Environment::parse)?,
                     word_or_null(row, 4, Environment::parse)?,
                     row.get::<_, i64>(5)?,
+                    row.get::<_, Option<bool>>(6)? == Some(true),
                 ))
             },
         )?;
-        let Some((app, registered_at, suspect_since, declared, learned, learning)) = row else {
+        let Some((app, registered_at, suspect_since, declared, learned, learning, before)) = row
+        else {
             return Ok(None);
         };
         let environment = if kind.is_apns() {
             let decided = self.settings(app)?.policy.sandbox_to_production || declared.is_some();
             Some(match (decided, learned, learning) {
+                // It went out before the trial: its end is a word from the first environment.
+                (false, Some(there), _) if before => Known::Unknown { tried: there.other() },
                 (false, Some(there), TRYING) => Known::Trying { there },
                 (false, _, NEITHER) => Known::Neither,
                 (false, None, _) => Known::Unknown { tried: Environment::Production },

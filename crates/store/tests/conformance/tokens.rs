@@ -310,3 +310,31 @@ async fn what_was_learned_of_a_token_survives_its_registration_and_no_other_toke
     world.set_apns(&bob, "a third", None).await;
     assert_eq!(learned(&world, &bob).await, None);
 }
+
+/// Two pushes to a stray token are on their way when the first of them is refused: the second word
+/// comes from the first environment too, and says nothing of the other.
+#[tokio::test]
+async fn a_word_from_before_the_trial_is_no_word_about_the_trial() {
+    for learned_meanwhile in [false, true] {
+        let mut world = World::new().await;
+        let alice = world.iphone("alice").await;
+        world.send("alice").await;
+        let push = world.push_to(&["alice"]).await;
+        let wake = world.claim_one().await;
+        let delivery = world.claim_delivery().await;
+        world.pass(SECOND);
+        world.settle(&wake, stray()).await;
+        if learned_meanwhile {
+            let there = world.claim_one().await;
+            world.settle(&there, accepted()).await;
+        }
+        world.pass(SECOND);
+        world.settle_delivery(&delivery, stray()).await;
+        let target = world.target(&alice).await;
+        assert_eq!((target.learned, target.suspect_since), (Some(Environment::Sandbox), None));
+        let there = world.claim_delivery().await;
+        world.settle_delivery(&there, accepted()).await;
+        assert_eq!(world.push_of(push).await.counts.accepted, 1);
+        assert_eq!(world.target(&alice).await.learned, Some(Environment::Sandbox));
+    }
+}

@@ -1,7 +1,7 @@
 //! What becomes of a device's token that a provider had a word about.
 
 use domain::token::{Judgement, Known, TokenFacts, judge_accepted, judge_refused};
-use domain::{Environment, Outcome, Time};
+use domain::{Environment, Outcome, Time, TokenVerdict};
 use rusqlite::params;
 
 use super::rows::{At, word_or_null};
@@ -38,6 +38,19 @@ impl Tx<'_> {
             Outcome::Unknown { .. } | Outcome::Withdrawn => Judgement::Keep,
         };
         self.carry_out(judgement, judged, outcome, now, fx)?;
+        // Registered after what was said of it: that may be over. A token that was suspect already
+        // was given this chance, or its provider would be asked in a circle.
+        let is_newer = match judgement {
+            Judgement::Keep => facts.registered_at > judged.asked_at,
+            Judgement::Suspect => said_since(outcome).is_some_and(|at| facts.registered_at > at),
+            Judgement::Drop
+            | Judgement::Learn(_)
+            | Judgement::Rehabilitate
+            | Judgement::TryThere(_) => false,
+        };
+        if is_newer && !outcome.is_accepted() {
+            self.retarget(judged.device, now, fx)?;
+        }
         Ok(judgement)
     }
 
@@ -52,14 +65,7 @@ impl Tx<'_> {
         let (kind, token) = &judged.target;
         let place = (judged.device.number(), kind.as_str(), token.as_str());
         match judgement {
-            Judgement::Keep => {
-                let newer = matches!(outcome, Outcome::Refused(refusal)
-                    if matches!(refusal.token, domain::TokenVerdict::Drop { .. }));
-                if newer {
-                    // Registered anew meanwhile: what waits may go on with what there is now.
-                    self.retarget(judged.device, now, fx)?;
-                }
-            }
+            Judgement::Keep => {}
             Judgement::Suspect => {
                 self.run(
                     "UPDATE targets SET suspect_since = ?4,
@@ -180,5 +186,16 @@ impl Tx<'_> {
             None
         };
         Ok(Some(TokenFacts { registered_at, suspect_since, environment }))
+    }
+}
+
+/// Since when a provider says that a token is dead, if it says.
+const fn said_since(outcome: &Outcome) -> Option<Time> {
+    match outcome {
+        Outcome::Refused(refusal) => match refusal.token {
+            TokenVerdict::Drop { invalid_since } => invalid_since,
+            TokenVerdict::Elsewhere | TokenVerdict::Keep | TokenVerdict::Suspect => None,
+        },
+        Outcome::Accepted { .. } | Outcome::Unknown { .. } | Outcome::Withdrawn => None,
     }
 }

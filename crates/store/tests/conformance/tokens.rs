@@ -338,3 +338,48 @@ async fn a_word_from_before_the_trial_is_no_word_about_the_trial() {
         assert_eq!(world.target(&alice).await.learned, Some(Environment::Sandbox));
     }
 }
+
+/// APNs says since when it has known a token dead. A registration after that keeps the token, and
+/// is worth another push; but a provider that still says so when asked after the registration has
+/// nothing new to say, and is not asked over and over.
+#[tokio::test]
+async fn an_old_word_that_is_said_again_is_not_asked_for_in_a_circle() {
+    let mut world = World::new().await;
+    let since = world.now;
+    world.pass(DAY);
+    let alice = world.sleeper("alice").await;
+    world.send("alice").await;
+    let mut pushes = 0;
+    loop {
+        world.pass(SECOND);
+        let Some(claimed) = world.claim_due().await.pop() else { break };
+        pushes += 1;
+        assert!(pushes <= 3, "asked in a circle");
+        assert!(!world.settle(&claimed, gone(Some(since))).await.dropped);
+    }
+    assert!(pushes > 1, "the registration is newer: worth another push");
+    let wake = world.wake(&alice).await.expect("open").wake;
+    assert_eq!((wake.phase, wake.reason), (Phase::Parked, Reason::NoTarget));
+    assert!(world.target(&alice).await.suspect_since.is_some());
+    // A registration opens it again.
+    let token = world.target(&alice).await.token;
+    world.set_target(&alice, TargetKind::Fcm, &token).await;
+    world.pass(SECOND);
+    assert_eq!(world.claim_due().await.len(), 1);
+}
+
+/// The same where nothing may be dropped: the credential was never believed.
+#[tokio::test]
+async fn a_terminal_word_that_drops_nothing_is_not_asked_for_in_a_circle() {
+    let mut world = World::new().await;
+    let alice = world.sleeper("alice").await;
+    world.send("alice").await;
+    world.word_about("alice", suspicious(), BELIEVED).await;
+    world.pass(SECOND);
+    let claimed = world.claim_one().await;
+    world.settle_with(&claimed, gone(None), CredentialFacts::default()).await;
+    world.pass(SECOND);
+    assert!(world.claim_due().await.is_empty());
+    let wake = world.wake(&alice).await.expect("open").wake;
+    assert_eq!((wake.phase, wake.reason), (Phase::Parked, Reason::NoTarget));
+}

@@ -147,12 +147,20 @@ impl Tx<'_> {
         now: Time,
         fx: &mut Effects,
     ) -> Result<Option<ClaimedDelivery>, Error> {
-        if head.state == PushState::Paused {
-            // A broadcast's: looked at again when it is resumed.
-            let later = Delivery { phase: Phase::Due(head.expires_at), ..stored.delivery };
-            stored.delivery = later;
-            self.save_delivery(&stored, fx)?;
-            return Ok(None);
+        match head.state {
+            PushState::Cancelled => {
+                // It was on its way when its push was cancelled, and how it ended is not known.
+                self.end_delivery(&stored, End::Cancelled, None, now)?;
+                return Ok(None);
+            }
+            PushState::Paused => {
+                // A broadcast's: looked at again when it is resumed.
+                let later = Delivery { phase: Phase::Due(head.expires_at), ..stored.delivery };
+                stored.delivery = later;
+                self.save_delivery(&stored, fx)?;
+                return Ok(None);
+            }
+            PushState::Done | PushState::Open => {}
         }
         let to = match (stored.device, stored.target.clone()) {
             (Some(device), _) => match self.address(head.kind, device)? {
@@ -253,7 +261,7 @@ impl Tx<'_> {
         };
         let said = said(&settle.outcome);
         match delivery.phase {
-            Phase::Ended(_) if elsewhere => {
+            Phase::Ended(End::Refused) if elsewhere && head.state != PushState::Cancelled => {
                 stored.delivery = delivery.elsewhere(settle.now);
                 stored.lane = match stored.device {
                     Some(device) => self.delivery_lane(head.kind, device)?,

@@ -160,7 +160,7 @@ impl Tx<'_> {
             (Phase::Due(_) | Phase::Claimed { .. }, _) => {
                 match self.delivery_lane(kind, device)? {
                     Some(lane) => {
-                        let place = Place { device: Some(device), target: None, lane };
+                        let place = Place { device: Some(device), inbox: None, target: None, lane };
                         // Device numbers are unique in a broadcast, and so name its rows. Around a
                         // kill a device may come by twice: the row that is there stands.
                         if self.has_delivery(step.push, device)? {

@@ -7,8 +7,8 @@ use domain::delivery::{Claim, Delivery, End, Facts, Phase, PushKind, Settled};
 use domain::token::Judgement;
 use domain::wake::Draw;
 use domain::{
-    AppId, AttemptId, BackgroundBudget, DeviceNumber, Diagnosis, Incarnation, LaneId, Outcome,
-    ProviderId, PushId, Time,
+    AppId, AttemptId, BackgroundBudget, DeviceNumber, Diagnosis, InboxId, Incarnation, LaneId,
+    Outcome, ProviderId, PushId, Time,
 };
 use rusqlite::{Row, params};
 
@@ -27,6 +27,7 @@ pub(super) struct StoredDelivery {
     pub(super) key: DeliveryKey,
     pub(super) app: AppId,
     pub(super) device: Option<DeviceNumber>,
+    pub(super) inbox: Option<InboxId>,
     pub(super) target: Option<String>,
     pub(super) lane: Option<LaneId>,
     pub(super) delivery: Delivery,
@@ -34,7 +35,7 @@ pub(super) struct StoredDelivery {
 
 /// The columns of a delivery, from the table or alias `d`.
 pub(super) const DELIVERY_COLUMNS: &str = "d.push, d.number, d.app, d.device, d.target, d.lane, \
-     d.due, d.attempt, d.provider, d.refused, d.ended";
+     d.due, d.attempt, d.provider, d.refused, d.ended, d.inbox";
 
 pub(super) fn stored_delivery(row: &Row<'_>) -> rusqlite::Result<StoredDelivery> {
     let due = row.get::<_, Option<At>>(6)?.map(|at| at.0);
@@ -48,6 +49,7 @@ pub(super) fn stored_delivery(row: &Row<'_>) -> rusqlite::Result<StoredDelivery>
         key: DeliveryKey { push: PushId::from_bits(row.get::<_, Bits>(0)?.0), number: row.get(1)? },
         app: AppId::from_number(row.get(2)?),
         device: row.get::<_, Option<i64>>(3)?.map(DeviceNumber::from_number),
+        inbox: row.get::<_, Option<i64>>(11)?.map(InboxId::from_number),
         target: row.get(4)?,
         lane: row.get::<_, Option<i64>>(5)?.map(LaneId::from_number),
         delivery: Delivery {
@@ -162,16 +164,9 @@ impl Tx<'_> {
             }
             PushState::Done | PushState::Open => {}
         }
-        let to = match (stored.device, stored.target.clone()) {
-            (Some(device), _) => match self.address(head.kind, device)? {
-                Some(address) => DeliveryTo::Device(address),
-                None => {
-                    self.end_delivery(&stored, End::Refused, Some(no_target()), now)?;
-                    return Ok(None);
-                }
-            },
-            (None, Some(target)) => DeliveryTo::Raw(target),
-            (None, None) => return Ok(None),
+        let Some(to) = self.destination(&stored, head.kind)? else {
+            self.end_delivery(&stored, End::Refused, Some(no_target()), now)?;
+            return Ok(None);
         };
         let budget = match &to {
             DeliveryTo::Device(address)
@@ -224,6 +219,24 @@ impl Tx<'_> {
                 }))
             }
         }
+    }
+
+    /// Where a delivery goes as things stand; `None`: nowhere any more.
+    fn destination(
+        &mut self,
+        stored: &StoredDelivery,
+        kind: PushKind,
+    ) -> Result<Option<DeliveryTo>, Error> {
+        let Some(device) = stored.device else {
+            return Ok(stored.target.clone().map(DeliveryTo::Raw));
+        };
+        if let Some(inbox) = stored.inbox
+            && self.device(device)?.is_none_or(|row| row.inbox != inbox)
+        {
+            // Another user has signed in since: what is for the first one is not for them.
+            return Ok(None);
+        }
+        Ok(self.address(kind, device)?.map(DeliveryTo::Device))
     }
 
     /// Settles an attempt: what became of the token, then of the delivery.

@@ -116,7 +116,12 @@ impl Tx<'_> {
                 let mut places = self.places_of(new, users, devices, &mut failed)?;
                 for target in targets {
                     let lane = self.lane_id(target.lane.clone())?;
-                    places.push(Place { device: None, target: Some(&target.target), lane });
+                    places.push(Place {
+                        device: None,
+                        inbox: None,
+                        target: Some(&target.target),
+                        lane,
+                    });
                 }
                 if places.is_empty() {
                     return Ok(PushAdded::Nobody(failed));
@@ -182,7 +187,8 @@ impl Tx<'_> {
             };
             let mut is_reached = false;
             for device in self.devices_of(inbox.id)? {
-                is_reached |= self.add_place(new.kind, device, &mut seen, &mut places)?;
+                is_reached |=
+                    self.add_place(new.kind, device, Some(inbox.id), &mut seen, &mut places)?;
             }
             if !is_reached {
                 failed.push((user.clone(), PushFault::NoTarget));
@@ -193,7 +199,7 @@ impl Tx<'_> {
                 failed.push((name.clone(), PushFault::UnknownDevice));
                 continue;
             };
-            if !self.add_place(new.kind, device, &mut seen, &mut places)? {
+            if !self.add_place(new.kind, device, None, &mut seen, &mut places)? {
                 failed.push((name.clone(), PushFault::NoTarget));
             }
         }
@@ -205,6 +211,7 @@ impl Tx<'_> {
         &mut self,
         kind: PushKind,
         device: DeviceNumber,
+        inbox: Option<InboxId>,
         seen: &mut HashMap<DeviceNumber, bool>,
         places: &mut Vec<Place<'_>>,
     ) -> Result<bool, Error> {
@@ -212,7 +219,7 @@ impl Tx<'_> {
             return Ok(*is_reached);
         }
         let lane = self.delivery_lane(kind, device)?;
-        places.extend(lane.map(|lane| Place { device: Some(device), target: None, lane }));
+        places.extend(lane.map(|lane| Place { device: Some(device), inbox, target: None, lane }));
         seen.insert(device, lane.is_some());
         Ok(lane.is_some())
     }
@@ -245,14 +252,15 @@ impl Tx<'_> {
         delivery: &Delivery,
     ) -> Result<(), Error> {
         self.run(
-            "INSERT INTO deliveries (push, number, app, device, target, lane, due, provider,
+            "INSERT INTO deliveries (push, number, app, device, inbox, target, lane, due, provider,
                 refused)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             params![
                 Bits(push.bits()),
                 number,
                 app.number(),
                 place.device.map(DeviceNumber::number),
+                place.inbox.map(InboxId::number),
                 place.target,
                 place.lane.number(),
                 delivery.due().map(At),
@@ -341,6 +349,8 @@ impl Tx<'_> {
 /// Where a delivery goes.
 pub(super) struct Place<'a> {
     pub(super) device: Option<DeviceNumber>,
+    /// The user, where the user was listed: it is for nobody who signs in there later.
+    pub(super) inbox: Option<InboxId>,
     pub(super) target: Option<&'a str>,
     pub(super) lane: LaneId,
 }

@@ -104,6 +104,7 @@ CREATE TABLE deliveries (
     number      INTEGER NOT NULL,
     app         INTEGER NOT NULL,
     device      INTEGER,
+    inbox       INTEGER,            -- the user it is for, where the user was listed
     target      TEXT,               -- a target that is no device's, as JSON
     lane        INTEGER,
     due         INTEGER,

@@ -12,6 +12,7 @@ mod devices;
 mod events;
 mod history;
 mod opening;
+mod pushes;
 mod races;
 mod sessions;
 pub(crate) mod snapshot;

@@ -168,6 +168,16 @@ impl Tx<'_> {
             self.end_delivery(&stored, End::Refused, Some(no_target()), now)?;
             return Ok(None);
         };
+        if let DeliveryTo::Device(address) = &to {
+            let today = self.lane_of(stored.app, Subject::Push, &address.target)?;
+            let today = self.lane_id(today)?;
+            if today != lane {
+                // It came by another target, which has other room and another circuit.
+                stored.lane = Some(today);
+                self.save_delivery(&stored, fx)?;
+                return Ok(None);
+            }
+        }
         let budget = match &to {
             DeliveryTo::Device(address)
                 if head.kind == PushKind::Background && address.target.kind.is_apns() =>
@@ -276,10 +286,7 @@ impl Tx<'_> {
         match delivery.phase {
             Phase::Ended(End::Refused) if elsewhere && head.state != PushState::Cancelled => {
                 stored.delivery = delivery.elsewhere(settle.now);
-                stored.lane = match stored.device {
-                    Some(device) => self.delivery_lane(head.kind, device)?,
-                    None => stored.lane,
-                };
+                self.follow_target(&mut stored, head.kind)?;
                 self.note(&stored, said.as_ref(), settle.now)?;
                 self.save_delivery(&stored, &mut done.effects)?;
             }
@@ -293,11 +300,25 @@ impl Tx<'_> {
             }
             Phase::Due(_) | Phase::Claimed { .. } => {
                 stored.delivery = delivery;
+                self.follow_target(&mut stored, head.kind)?;
                 self.note(&stored, said.as_ref(), settle.now)?;
                 self.save_delivery(&stored, &mut done.effects)?;
             }
         }
         Ok(done)
+    }
+
+    /// The lane of the target that a delivery's device has now; without any it keeps its own, where
+    /// its claim finds that out.
+    pub(super) fn follow_target(
+        &mut self,
+        stored: &mut StoredDelivery,
+        kind: PushKind,
+    ) -> Result<(), Error> {
+        if let Some(device) = stored.device {
+            stored.lane = self.delivery_lane(kind, device)?.or(stored.lane);
+        }
+        Ok(())
     }
 
     pub(super) fn delivery(&self, key: DeliveryKey) -> Result<Option<StoredDelivery>, Error> {

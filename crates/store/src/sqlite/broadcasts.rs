@@ -5,7 +5,6 @@
 
 use domain::delivery::{Delivery, End, Facts, Phase, PushKind};
 use domain::policy::Router;
-use domain::token::Judgement;
 use domain::{
     AppId, DeviceNumber, Diagnosis, Environment, Outcome, Platform, PushId, TargetKind, Time,
 };
@@ -132,7 +131,7 @@ impl Tx<'_> {
             let spread = rand::random();
             let mut delivery =
                 Delivery::tried(other.provider, &other.outcome, &facts, spread, step.now);
-            if matches!(judgement, Judgement::TryThere(_)) {
+            if self.has_another_target(kind, &other.token, judgement, &other.outcome)? {
                 delivery = delivery.elsewhere(step.now);
             }
             self.add_other(step, app, kind, other, &delivery, fx)?;

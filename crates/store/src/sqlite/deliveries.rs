@@ -8,7 +8,7 @@ use domain::token::Judgement;
 use domain::wake::Draw;
 use domain::{
     AppId, AttemptId, BackgroundBudget, DeviceNumber, Diagnosis, InboxId, Incarnation, LaneId,
-    Outcome, ProviderId, PushId, Time,
+    Outcome, ProviderId, PushId, Time, TokenVerdict,
 };
 use rusqlite::{Row, params};
 
@@ -17,8 +17,8 @@ use super::rows::{At, Bits, word};
 use super::writer::Tx;
 use crate::Error;
 use crate::model::{
-    ClaimedDelivery, DeliveryKey, DeliverySettled, DeliveryTo, DeviceAddress, Effects, Lane,
-    PushState, SettleDelivery, Subject, Target,
+    ClaimedDelivery, DeliveryKey, DeliverySettled, DeliveryTo, DeviceAddress, Effects, Judged,
+    Lane, PushState, SettleDelivery, Subject, Target,
 };
 
 /// A delivery as it is stored.
@@ -259,8 +259,6 @@ impl Tx<'_> {
             None => Judgement::Keep,
         };
         done.dropped = judgement == Judgement::Drop;
-        // The refusal was not the last word.
-        let elsewhere = matches!(judgement, Judgement::TryThere(_));
         let (Some(mut stored), Some(head)) =
             (self.delivery(settle.key)?, self.push_head(settle.key.push)?)
         else {
@@ -283,8 +281,14 @@ impl Tx<'_> {
             Settled::Next(delivery) => delivery,
         };
         let said = said(&settle.outcome);
+        let goes_on = match &settle.token {
+            Some(judged) if head.state != PushState::Cancelled => {
+                self.has_another_target(head.kind, judged, judgement, &settle.outcome)?
+            }
+            Some(_) | None => false,
+        };
         match delivery.phase {
-            Phase::Ended(End::Refused) if elsewhere && head.state != PushState::Cancelled => {
+            Phase::Ended(End::Refused) if goes_on => {
                 stored.delivery = delivery.elsewhere(settle.now);
                 self.follow_target(&mut stored, head.kind)?;
                 self.note(&stored, said.as_ref(), settle.now)?;
@@ -306,6 +310,31 @@ impl Tx<'_> {
             }
         }
         Ok(done)
+    }
+
+    /// Whether a word against a token is not the last one: the device is to be tried in Apple's
+    /// other environment, has another target for such a push, or registered this one again since.
+    pub(super) fn has_another_target(
+        &mut self,
+        kind: PushKind,
+        judged: &Judged,
+        judgement: Judgement,
+        outcome: &Outcome,
+    ) -> Result<bool, Error> {
+        match outcome {
+            Outcome::Refused(refusal) if refusal.token != TokenVerdict::Keep => {}
+            Outcome::Accepted { .. }
+            | Outcome::Refused(_)
+            | Outcome::Unknown { .. }
+            | Outcome::Withdrawn => return Ok(false),
+        }
+        if let Judgement::TryThere(_) = judgement {
+            return Ok(true);
+        }
+        let Some(address) = self.address(kind, judged.device)? else { return Ok(false) };
+        let target = address.target;
+        let is_same = (target.kind, &target.token) == (judged.target.0, &judged.target.1);
+        Ok(!is_same || target.registered_at > judged.asked_at)
     }
 
     /// The lane of the target that a delivery's device has now; without any it keeps its own, where

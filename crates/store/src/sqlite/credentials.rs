@@ -136,11 +136,6 @@ impl Tx<'_> {
     ) -> Result<(), Error> {
         let before = self.router(app)?;
         self.cache.apns.remove(&app);
-        let known =
-            self.one("SELECT 1 FROM devices WHERE app = ?1 LIMIT 1", [app.number()], |_| Ok(()))?;
-        if known.is_none() {
-            return Ok(());
-        }
         let scope = if self.router(app)? == before { Scope::Parked } else { Scope::All };
         self.begin_relane(app, scope, now, fx)
     }

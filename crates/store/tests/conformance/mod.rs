@@ -8,6 +8,7 @@ mod acks;
 mod apps;
 mod calls;
 mod credentials;
+mod deliveries;
 mod devices;
 mod events;
 mod history;

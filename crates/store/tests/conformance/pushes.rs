@@ -23,7 +23,7 @@ fn counts(change: impl FnOnce(&mut PushCounts)) -> PushCounts {
 }
 
 /// A target that is no device's: an APNs token, in the sandbox.
-fn raw(world: &World, token: &str) -> RawTarget {
+pub(super) fn raw(world: &World, token: &str) -> RawTarget {
     let lane = Lane {
         app: world.app,
         subject: Subject::Push,

@@ -11,8 +11,8 @@
 //! ```
 //!
 //! A direct push is sent once and tried again until its ttl; nobody waits for the device. What a
-//! provider refuses for its content or for its token has ended: the sender must change it. What is
-//! refused for the credential waits for another one, as long as the ttl lasts.
+//! provider refuses for its content, or for the only token there is, has ended: the sender must
+//! change it. What is refused for the credential waits for another one, as long as the ttl lasts.
 //!
 //! A VoIP push whose end nobody knows is never sent again: a late one forces a ghost call.
 
@@ -175,7 +175,8 @@ impl Delivery {
         }
     }
 
-    /// The token is tried in Apple's other environment, at once: the refusal was not the last word.
+    /// The refusal was not the last word: it goes on at once, in Apple's other environment or to
+    /// what the device registered since.
     #[must_use]
     pub fn elsewhere(mut self, now: Time) -> Self {
         self.phase = Phase::Due(now);

@@ -12,7 +12,8 @@
 //!
 //! Nothing is dropped while the credential has not been believed once since it was uploaded, nor
 //! in a mass failure: then it is the credential that is wrong, and the tokens are good. A terminal
-//! word against a token in such a time makes it suspect.
+//! word against a token in such a time makes it suspect, and so does one that is older than the
+//! registration though it was asked for after it.
 
 use std::time::Duration;
 
@@ -100,20 +101,24 @@ pub fn judge_refused(
     let may_drop = credential.believed_at.is_some() && !credential.in_mass_failure;
     match (verdict, token.environment) {
         (TokenVerdict::Keep, _) => Judgement::Keep,
-        (TokenVerdict::Drop { invalid_since }, _) => {
-            if token.registered_at > invalid_since.unwrap_or(asked_at) {
-                Judgement::Keep
-            } else if may_drop {
+        (TokenVerdict::Drop { invalid_since }, _)
+            if token.registered_at <= invalid_since.unwrap_or(asked_at) =>
+        {
+            if may_drop {
                 Judgement::Drop
             } else {
                 suspect(token)
             }
         }
+        // It was registered again while the push was on its way.
+        (TokenVerdict::Drop { .. }, _) if token.registered_at >= asked_at => Judgement::Keep,
         (TokenVerdict::Elsewhere, Some(Known::Unknown { tried })) => {
             Judgement::TryThere(tried.other())
         }
         (TokenVerdict::Elsewhere, Some(Known::Trying { .. })) => Judgement::Suspect,
-        (TokenVerdict::Elsewhere | TokenVerdict::Suspect, _) => {
+        // Asked after the registration, a provider that says something older has nothing new to
+        // say: that is no more than a 400-class word, and no less.
+        (TokenVerdict::Drop { .. } | TokenVerdict::Elsewhere | TokenVerdict::Suspect, _) => {
             let long = token.suspect_since.filter(|since| now.since(*since) >= SUSPICION);
             let believed_since = |since: Time| credential.believed_at.is_some_and(|at| at > since);
             match long {
@@ -188,6 +193,12 @@ mod tests {
         check(before, registered, BELIEVED, Judgement::Keep);
         let then = TokenVerdict::Drop { invalid_since: Some(NOW) };
         check(then, registered, BELIEVED, Judgement::Drop);
+        // Asked a second after the registration, the provider says the same old word.
+        let earlier = TokenFacts { registered_at: NOW.minus(Duration::from_secs(1)), ..FRESH };
+        let old = TokenVerdict::Drop { invalid_since: Some(NOW.minus(Duration::from_secs(2))) };
+        check(old, earlier, BELIEVED, Judgement::Suspect);
+        let suspect = TokenFacts { suspect_since: Some(NOW), ..earlier };
+        check(old, suspect, BELIEVED, Judgement::Keep);
     }
 
     #[test]

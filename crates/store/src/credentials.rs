@@ -63,7 +63,8 @@ impl Store {
     }
 
     /// Seals everything that is sealed anew, in one transaction: `seal` gets the context and what
-    /// is sealed there, and gives what shall be. Returns how many values there were.
+    /// is sealed there, and gives what shall be; like every change it may run twice, and only the
+    /// last run counts. Returns how many values there were.
     ///
     /// # Errors
     ///

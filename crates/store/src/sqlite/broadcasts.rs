@@ -127,11 +127,11 @@ impl Tx<'_> {
         }
         let facts = Facts { kind, expires_at, budget_at: None };
         for other in &step.others {
-            self.judge_token(&other.token, &other.outcome, step.now, fx)?;
+            let judgement = self.judge_token(&other.token, &other.outcome, step.now, fx)?;
             let spread = rand::random();
             let mut delivery =
                 Delivery::tried(other.provider, &other.outcome, &facts, spread, step.now);
-            if self.tries_elsewhere(&other.token, &other.outcome)? {
+            if self.has_another_target(kind, &other.token, judgement, &other.outcome)? {
                 delivery = delivery.elsewhere(step.now);
             }
             self.add_other(step, app, kind, other, &delivery, fx)?;
@@ -159,7 +159,7 @@ impl Tx<'_> {
             (Phase::Due(_) | Phase::Claimed { .. }, _) => {
                 match self.delivery_lane(kind, device)? {
                     Some(lane) => {
-                        let place = Place { device: Some(device), target: None, lane };
+                        let place = Place { device: Some(device), inbox: None, target: None, lane };
                         // Device numbers are unique in a broadcast, and so name its rows. Around a
                         // kill a device may come by twice: the row that is there stands.
                         if self.has_delivery(step.push, device)? {

@@ -35,8 +35,10 @@ impl Sqlite {
     pub(crate) async fn believed(&self, credential: CredentialId, at: Time) -> Result<(), Error> {
         self.writer
             .change(move |tx| {
+                // Attempts that end together may be noted in any order.
                 tx.run(
-                    "UPDATE credentials SET believed_at = ?2 WHERE id = ?1",
+                    "UPDATE credentials SET believed_at = MAX(COALESCE(believed_at, ?2), ?2)
+                     WHERE id = ?1",
                     params![credential.number(), At(at)],
                 )?;
                 Ok(())
@@ -134,11 +136,6 @@ impl Tx<'_> {
     ) -> Result<(), Error> {
         let before = self.router(app)?;
         self.cache.apns.remove(&app);
-        let known =
-            self.one("SELECT 1 FROM devices WHERE app = ?1 LIMIT 1", [app.number()], |_| Ok(()))?;
-        if known.is_none() {
-            return Ok(());
-        }
         let scope = if self.router(app)? == before { Scope::Parked } else { Scope::All };
         self.begin_relane(app, scope, now, fx)
     }

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use domain::delivery::{Claim, Delivery, End, Facts, Phase, PushKind, Settled};
+use domain::token::Judgement;
 use domain::wake::Draw;
 use domain::{
-    AppId, AttemptId, BackgroundBudget, DeviceNumber, Diagnosis, Incarnation, LaneId, Outcome,
-    ProviderId, PushId, Time,
+    AppId, AttemptId, BackgroundBudget, DeviceNumber, Diagnosis, InboxId, Incarnation, LaneId,
+    Outcome, ProviderId, PushId, Time, TokenVerdict,
 };
 use rusqlite::{Row, params};
 
@@ -26,6 +27,7 @@ pub(super) struct StoredDelivery {
     pub(super) key: DeliveryKey,
     pub(super) app: AppId,
     pub(super) device: Option<DeviceNumber>,
+    pub(super) inbox: Option<InboxId>,
     pub(super) target: Option<String>,
     pub(super) lane: Option<LaneId>,
     pub(super) delivery: Delivery,
@@ -33,7 +35,7 @@ pub(super) struct StoredDelivery {
 
 /// The columns of a delivery, from the table or alias `d`.
 pub(super) const DELIVERY_COLUMNS: &str = "d.push, d.number, d.app, d.device, d.target, d.lane, \
-     d.due, d.attempt, d.provider, d.refused, d.ended";
+     d.due, d.attempt, d.provider, d.refused, d.ended, d.inbox";
 
 pub(super) fn stored_delivery(row: &Row<'_>) -> rusqlite::Result<StoredDelivery> {
     let due = row.get::<_, Option<At>>(6)?.map(|at| at.0);
@@ -47,6 +49,7 @@ pub(super) fn stored_delivery(row: &Row<'_>) -> rusqlite::Result<StoredDelivery>
         key: DeliveryKey { push: PushId::from_bits(row.get::<_, Bits>(0)?.0), number: row.get(1)? },
         app: AppId::from_number(row.get(2)?),
         device: row.get::<_, Option<i64>>(3)?.map(DeviceNumber::from_number),
+        inbox: row.get::<_, Option<i64>>(11)?.map(InboxId::from_number),
         target: row.get(4)?,
         lane: row.get::<_, Option<i64>>(5)?.map(LaneId::from_number),
         delivery: Delivery {
@@ -146,24 +149,35 @@ impl Tx<'_> {
         now: Time,
         fx: &mut Effects,
     ) -> Result<Option<ClaimedDelivery>, Error> {
-        if head.state == PushState::Paused {
-            // A broadcast's: looked at again when it is resumed.
-            let later = Delivery { phase: Phase::Due(head.expires_at), ..stored.delivery };
-            stored.delivery = later;
-            self.save_delivery(&stored, fx)?;
-            return Ok(None);
+        match head.state {
+            PushState::Cancelled => {
+                // It was on its way when its push was cancelled, and how it ended is not known.
+                self.end_delivery(&stored, End::Cancelled, None, now)?;
+                return Ok(None);
+            }
+            PushState::Paused => {
+                // A broadcast's: looked at again when it is resumed.
+                let later = Delivery { phase: Phase::Due(head.expires_at), ..stored.delivery };
+                stored.delivery = later;
+                self.save_delivery(&stored, fx)?;
+                return Ok(None);
+            }
+            PushState::Done | PushState::Open => {}
         }
-        let to = match (stored.device, stored.target.clone()) {
-            (Some(device), _) => match self.address(head.kind, device)? {
-                Some(address) => DeliveryTo::Device(address),
-                None => {
-                    self.end_delivery(&stored, End::Refused, Some(no_target()), now)?;
-                    return Ok(None);
-                }
-            },
-            (None, Some(target)) => DeliveryTo::Raw(target),
-            (None, None) => return Ok(None),
+        let Some(to) = self.destination(&stored, head.kind)? else {
+            self.end_delivery(&stored, End::Refused, Some(no_target()), now)?;
+            return Ok(None);
         };
+        if let DeliveryTo::Device(address) = &to {
+            let today = self.lane_of(stored.app, Subject::Push, &address.target)?;
+            let today = self.lane_id(today)?;
+            if today != lane {
+                // It came by another target, which has other room and another circuit.
+                stored.lane = Some(today);
+                self.save_delivery(&stored, fx)?;
+                return Ok(None);
+            }
+        }
         let budget = match &to {
             DeliveryTo::Device(address)
                 if head.kind == PushKind::Background && address.target.kind.is_apns() =>
@@ -217,13 +231,34 @@ impl Tx<'_> {
         }
     }
 
+    /// Where a delivery goes as things stand; `None`: nowhere any more.
+    fn destination(
+        &mut self,
+        stored: &StoredDelivery,
+        kind: PushKind,
+    ) -> Result<Option<DeliveryTo>, Error> {
+        let Some(device) = stored.device else {
+            return Ok(stored.target.clone().map(DeliveryTo::Raw));
+        };
+        if let Some(inbox) = stored.inbox
+            && self.device(device)?.is_none_or(|row| row.inbox != inbox)
+        {
+            // Another user has signed in since: what is for the first one is not for them.
+            return Ok(None);
+        }
+        Ok(self.address(kind, device)?.map(DeliveryTo::Device))
+    }
+
     /// Settles an attempt: what became of the token, then of the delivery.
     fn settle_delivery(&mut self, settle: &SettleDelivery) -> Result<DeliverySettled, Error> {
         let mut done = DeliverySettled::default();
-        if let Some(judged) = &settle.token {
-            done.dropped =
-                self.judge_token(judged, &settle.outcome, settle.now, &mut done.effects)?;
-        }
+        let judgement = match &settle.token {
+            Some(judged) => {
+                self.judge_token(judged, &settle.outcome, settle.now, &mut done.effects)?
+            }
+            None => Judgement::Keep,
+        };
+        done.dropped = judgement == Judgement::Drop;
         let (Some(mut stored), Some(head)) =
             (self.delivery(settle.key)?, self.push_head(settle.key.push)?)
         else {
@@ -246,17 +281,16 @@ impl Tx<'_> {
             Settled::Next(delivery) => delivery,
         };
         let said = said(&settle.outcome);
-        let elsewhere = match &settle.token {
-            Some(judged) => self.tries_elsewhere(judged, &settle.outcome)?,
-            None => false,
+        let goes_on = match &settle.token {
+            Some(judged) if head.state != PushState::Cancelled => {
+                self.has_another_target(head.kind, judged, judgement, &settle.outcome)?
+            }
+            Some(_) | None => false,
         };
         match delivery.phase {
-            Phase::Ended(_) if elsewhere => {
+            Phase::Ended(End::Refused) if goes_on => {
                 stored.delivery = delivery.elsewhere(settle.now);
-                stored.lane = match stored.device {
-                    Some(device) => self.delivery_lane(head.kind, device)?,
-                    None => stored.lane,
-                };
+                self.follow_target(&mut stored, head.kind)?;
                 self.note(&stored, said.as_ref(), settle.now)?;
                 self.save_delivery(&stored, &mut done.effects)?;
             }
@@ -270,6 +304,7 @@ impl Tx<'_> {
             }
             Phase::Due(_) | Phase::Claimed { .. } => {
                 stored.delivery = delivery;
+                self.follow_target(&mut stored, head.kind)?;
                 self.note(&stored, said.as_ref(), settle.now)?;
                 self.save_delivery(&stored, &mut done.effects)?;
             }
@@ -277,24 +312,42 @@ impl Tx<'_> {
         Ok(done)
     }
 
-    /// Whether the verdict on the token was to try Apple's other environment: then the refusal was
-    /// not the last word.
-    pub(super) fn tries_elsewhere(
-        &self,
+    /// Whether a word against a token is not the last one: the device is to be tried in Apple's
+    /// other environment, has another target for such a push, or registered this one again since.
+    pub(super) fn has_another_target(
+        &mut self,
+        kind: PushKind,
         judged: &Judged,
+        judgement: Judgement,
         outcome: &Outcome,
     ) -> Result<bool, Error> {
-        let Outcome::Refused(refusal) = outcome else { return Ok(false) };
-        if refusal.token != domain::TokenVerdict::Elsewhere {
-            return Ok(false);
+        match outcome {
+            Outcome::Refused(refusal) if refusal.token != TokenVerdict::Keep => {}
+            Outcome::Accepted { .. }
+            | Outcome::Refused(_)
+            | Outcome::Unknown { .. }
+            | Outcome::Withdrawn => return Ok(false),
         }
-        let (kind, token) = &judged.target;
-        let trying = self.one(
-            "SELECT learning FROM targets WHERE device = ?1 AND kind = ?2 AND token = ?3",
-            params![judged.device.number(), kind.as_str(), token],
-            |row| row.get::<_, i64>(0),
-        )?;
-        Ok(trying == Some(1))
+        if let Judgement::TryThere(_) = judgement {
+            return Ok(true);
+        }
+        let Some(address) = self.address(kind, judged.device)? else { return Ok(false) };
+        let target = address.target;
+        let is_same = (target.kind, &target.token) == (judged.target.0, &judged.target.1);
+        Ok(!is_same || target.registered_at > judged.asked_at)
+    }
+
+    /// The lane of the target that a delivery's device has now; without any it keeps its own, where
+    /// its claim finds that out.
+    pub(super) fn follow_target(
+        &mut self,
+        stored: &mut StoredDelivery,
+        kind: PushKind,
+    ) -> Result<(), Error> {
+        if let Some(device) = stored.device {
+            stored.lane = self.delivery_lane(kind, device)?.or(stored.lane);
+        }
+        Ok(())
     }
 
     pub(super) fn delivery(&self, key: DeliveryKey) -> Result<Option<StoredDelivery>, Error> {

@@ -1,5 +1,7 @@
 //! Direct pushes: taken in, read, cancelled, paused.
 
+use std::collections::HashMap;
+
 use domain::delivery::{Delivery, End, PushKind};
 use domain::{AppId, DeviceNumber, InboxId, LaneId, PushId, Time};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -114,7 +116,12 @@ impl Tx<'_> {
                 let mut places = self.places_of(new, users, devices, &mut failed)?;
                 for target in targets {
                     let lane = self.lane_id(target.lane.clone())?;
-                    places.push(Place { device: None, target: Some(&target.target), lane });
+                    places.push(Place {
+                        device: None,
+                        inbox: None,
+                        target: Some(&target.target),
+                        lane,
+                    });
                 }
                 if places.is_empty() {
                     return Ok(PushAdded::Nobody(failed));
@@ -162,7 +169,8 @@ impl Tx<'_> {
         })
     }
 
-    /// The devices of these users, and these devices; each once.
+    /// The devices of these users, and these devices; each once. A user is reached if one device
+    /// is; a device that was named itself is missed all the same.
     fn places_of<'a>(
         &mut self,
         new: &NewPush,
@@ -170,45 +178,50 @@ impl Tx<'_> {
         devices: &[String],
         failed: &mut Vec<(String, PushFault)>,
     ) -> Result<Vec<Place<'a>>, Error> {
-        let mut numbers: Vec<(DeviceNumber, &String)> = Vec::new();
+        let mut places = Vec::new();
+        let mut seen = HashMap::new();
         for user in users {
             let Some(inbox) = self.inbox_of(new.app, user)? else {
                 failed.push((user.clone(), PushFault::UnknownUser));
                 continue;
             };
-            let of_user = self.devices_of(inbox.id)?;
-            if of_user.is_empty() {
+            let mut is_reached = false;
+            for device in self.devices_of(inbox.id)? {
+                is_reached |=
+                    self.add_place(new.kind, device, Some(inbox.id), &mut seen, &mut places)?;
+            }
+            if !is_reached {
                 failed.push((user.clone(), PushFault::NoTarget));
             }
-            numbers.extend(of_user.into_iter().map(|device| (device, user)));
         }
         for name in devices {
-            match self.device_named(new.app, name)? {
-                Some(device) => numbers.push((device, name)),
-                None => failed.push((name.clone(), PushFault::UnknownDevice)),
-            }
-        }
-        let mut places: Vec<Place<'a>> = Vec::with_capacity(numbers.len());
-        let mut seen = std::collections::HashSet::new();
-        let mut without: Vec<&String> = Vec::new();
-        let mut with: Vec<&String> = Vec::new();
-        for (device, named_by) in numbers {
-            if !seen.insert(device) {
+            let Some(device) = self.device_named(new.app, name)? else {
+                failed.push((name.clone(), PushFault::UnknownDevice));
                 continue;
-            }
-            match self.delivery_lane(new.kind, device)? {
-                Some(lane) => {
-                    with.push(named_by);
-                    places.push(Place { device: Some(device), target: None, lane });
-                }
-                None => without.push(named_by),
+            };
+            if !self.add_place(new.kind, device, None, &mut seen, &mut places)? {
+                failed.push((name.clone(), PushFault::NoTarget));
             }
         }
-        // A user is reached if one device is.
-        without.retain(|name| !with.contains(name));
-        without.dedup();
-        failed.extend(without.into_iter().map(|name| (name.clone(), PushFault::NoTarget)));
         Ok(places)
+    }
+
+    /// Adds a device that was not seen before; says whether it is reached, now or before.
+    fn add_place(
+        &mut self,
+        kind: PushKind,
+        device: DeviceNumber,
+        inbox: Option<InboxId>,
+        seen: &mut HashMap<DeviceNumber, bool>,
+        places: &mut Vec<Place<'_>>,
+    ) -> Result<bool, Error> {
+        if let Some(is_reached) = seen.get(&device) {
+            return Ok(*is_reached);
+        }
+        let lane = self.delivery_lane(kind, device)?;
+        places.extend(lane.map(|lane| Place { device: Some(device), inbox, target: None, lane }));
+        seen.insert(device, lane.is_some());
+        Ok(lane.is_some())
     }
 
     fn devices_of(&self, inbox: InboxId) -> Result<Vec<DeviceNumber>, Error> {
@@ -239,14 +252,15 @@ impl Tx<'_> {
         delivery: &Delivery,
     ) -> Result<(), Error> {
         self.run(
-            "INSERT INTO deliveries (push, number, app, device, target, lane, due, provider,
+            "INSERT INTO deliveries (push, number, app, device, inbox, target, lane, due, provider,
                 refused)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             params![
                 Bits(push.bits()),
                 number,
                 app.number(),
                 place.device.map(DeviceNumber::number),
+                place.inbox.map(InboxId::number),
                 place.target,
                 place.lane.number(),
                 delivery.due().map(At),
@@ -335,6 +349,8 @@ impl Tx<'_> {
 /// Where a delivery goes.
 pub(super) struct Place<'a> {
     pub(super) device: Option<DeviceNumber>,
+    /// The user, where the user was listed: it is for nobody who signs in there later.
+    pub(super) inbox: Option<InboxId>,
     pub(super) target: Option<&'a str>,
     pub(super) lane: LaneId,
 }

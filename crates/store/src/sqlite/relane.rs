@@ -143,8 +143,7 @@ impl Tx<'_> {
                 continue;
             }
             let Some(push) = self.push_head(stored.key.push)? else { continue };
-            let lane = self.delivery_lane(push.kind, device)?;
-            stored.lane = lane.or(stored.lane);
+            self.follow_target(&mut stored, push.kind)?;
             if let Some(changed) = stored.delivery.changed(now) {
                 stored.delivery = changed;
             }

@@ -44,6 +44,7 @@ impl Tx<'_> {
              ON CONFLICT (device, kind) DO UPDATE SET
                 learned = CASE token WHEN excluded.token THEN learned END,
                 learning = CASE token WHEN excluded.token THEN learning ELSE 0 END,
+                tried_at = CASE token WHEN excluded.token THEN tried_at END,
                 token = excluded.token, environment = excluded.environment,
                 app_id = excluded.app_id, registered_at = excluded.registered_at,
                 suspect_since = NULL",

@@ -1,6 +1,7 @@
 //! Wakes: opened, claimed, settled, closed.
 
 use domain::inbox::{Unacked, owed};
+use domain::token::Judgement;
 use domain::wake::{Claim, Draw, Facts, Phase, Plan, Presence, RingFacts, Rung, Settled, Wake};
 use domain::{
     AppId, AttemptId, BackgroundBudget, DeviceNumber, InboxId, Incarnation, LaneId, Offset, Owed,
@@ -447,7 +448,9 @@ impl Tx<'_> {
             credential: settle.credential,
             asked_at: settle.claimed_at,
         };
-        done.dropped = self.judge_token(&judged, &settle.outcome, settle.now, &mut done.effects)?;
+        let judgement =
+            self.judge_token(&judged, &settle.outcome, settle.now, &mut done.effects)?;
+        done.dropped = judgement == Judgement::Drop;
         Ok(done)
     }
 

@@ -26,9 +26,10 @@ CREATE TABLE relanes (
 INSERT INTO relanes (app, scope, cursor) SELECT id, 'all', 0 FROM apps;
 
 -- `learned`: Apple's environment as its answers showed it. `learning`: 0 nothing under way, 1 it is
--- being tried, 2 the token is in neither.
+-- being tried, 2 the token is in neither. `tried_at`: since when pushes go to the learned one.
 ALTER TABLE targets ADD COLUMN learned TEXT;
 ALTER TABLE targets ADD COLUMN learning INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE targets ADD COLUMN tried_at INTEGER;
 
 -- `believed_at`: when the push service last took it, to the minute. `announced`: the days before
 -- the end of the last announcement.
@@ -103,6 +104,7 @@ CREATE TABLE deliveries (
     number      INTEGER NOT NULL,
     app         INTEGER NOT NULL,
     device      INTEGER,
+    inbox       INTEGER,            -- the user it is for, where the user was listed
     target      TEXT,               -- a target that is no device's, as JSON
     lane        INTEGER,
     due         INTEGER,

@@ -3,7 +3,7 @@
 use domain::token::CredentialFacts;
 use domain::{AppId, Diagnosis, LaneId, Outcome, Refusal, RetryRule, Time, TokenVerdict};
 use store::Slots;
-use store::model::{Birth, Claimed, NewCredential, OpenWake, Settle, SettleDone};
+use store::model::{Birth, Claimed, NewCredential, OpenWake, Settle, SettleDone, Subject};
 
 use super::super::snapshot::Snapshot;
 use super::{Phone, World};
@@ -35,6 +35,8 @@ impl World {
         self.look();
         for claimed in &claimed {
             self.no_push_to_the_awake(&before, claimed);
+            let subject = if claimed.key.call == 0 { Subject::Message } else { Subject::Call };
+            self.is_lane_of(&before, claimed.lane, subject, &claimed.target).await;
         }
         claimed
     }

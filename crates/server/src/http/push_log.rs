@@ -94,6 +94,7 @@ async fn query(node: &Node, key: &AppKey, wanted: Wanted) -> Result<Query, Probl
         device,
         wake: None,
         call: None,
+        push: None,
         trace,
         code: wanted.code,
         steps: step.transpose()?.into_iter().collect(),
@@ -126,6 +127,7 @@ pub(super) fn shown(record: Record) -> wire::http::Record {
         attempt: record.attempt.map(|attempt| attempt.to_string()),
         message: record.message.map(|message| message.to_string()),
         call: record.call.map(to_wire::call_id),
+        push: record.push.map(|push| push.to_string()),
         code: record.code,
         // Written here as JSON; a line that is not is shown without.
         detail: record.detail.and_then(|detail| serde_json::from_str(&detail).ok()),

@@ -113,11 +113,15 @@ fn payload(claimed: &Claimed) -> Payload {
             (None, true) => Kind::Missed,
             (None, false) => Kind::Message,
         },
-        wake: claimed.wake.to_string(),
+        wake: Some(claimed.wake.to_string()),
+        push: None,
         count: call.is_none().then_some(claimed.plan.count),
         // The claim is the decision to push; what follows is waiting and transport.
         sent_at: to_wire::time(claimed.at),
         expires_at: to_wire::time(claimed.plan.expires_at),
+        open: None,
+        action: None,
+        image: None,
         call,
     }
 }

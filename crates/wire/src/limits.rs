@@ -20,6 +20,8 @@ pub const CALLER_BYTES: usize = 256;
 pub const PUSH_TEXT_BYTES: usize = 1024;
 /// Users, devices and targets of one direct push, together.
 pub const PUSH_RECIPIENTS: usize = 1000;
+/// The body of a direct push, in bytes: no push service takes a larger push.
+pub const PUSH_BODY_BYTES: usize = 4096;
 /// The data of a direct push, in bytes of its JSON text.
 pub const PUSH_DATA_BYTES: usize = 4096;
 /// What a direct push overrides for one push service, in bytes of its JSON text.

@@ -6,17 +6,18 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use wire::http::{
-    AudienceName, DeliveryState, DeliveryTarget, Event, PriorityName, Push, PushCall, PushCounts,
-    PushCreate, PushDelivery, PushFailed, PushKindName, PushStateName, PushTexts, PushTo,
-    RawTarget, Record, Topic, TopicChange, TopicChanged, TopicDevice,
+    AudienceName, DeliveryState, DeliveryTarget, Event, OwnTopic, PriorityName, Push, PushCall,
+    PushCounts, PushCreate, PushDelivery, PushFailed, PushKindName, PushStateName, PushTexts,
+    PushTo, RawTarget, Record, Topic, TopicChange, TopicChanged, TopicDevice,
 };
 use wire::{EnvironmentName, Media, TargetKindName};
 
 use crate::golden::{check_golden, pretty};
 
 /// The golden files of this module; [`crate::http_answers`] has the others of their folder.
-pub(crate) const NAMES: [&str; 12] = [
+pub(crate) const NAMES: [&str; 13] = [
     "http/event",
+    "http/own_topic",
     "http/push",
     "http/push_broadcast",
     "http/push_create",
@@ -33,6 +34,7 @@ pub(crate) const NAMES: [&str; 12] = [
 #[test]
 fn shapes_are_as_agreed_and_read_back() {
     both_ways("http/event", &event());
+    both_ways("http/own_topic", &OwnTopic { name: "news".into() });
     both_ways("http/push", &push());
     both_ways("http/push_broadcast", &push_broadcast());
     both_ways("http/push_create", &push_create());

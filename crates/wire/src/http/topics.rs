@@ -13,6 +13,13 @@ pub struct Topic {
     pub created_at: jiff::Timestamp,
 }
 
+/// A topic, as a device that is in it sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnTopic {
+    /// Its name.
+    pub name: String,
+}
+
 /// A device of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopicDevice {

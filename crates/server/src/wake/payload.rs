@@ -38,7 +38,10 @@ pub(super) fn apns(
     let voip = claimed.target.kind == TargetKind::ApnsVoip;
     let (push_type, priority, aps) = match claimed.plan.rung {
         Rung::Ring if voip => (apns::PushType::Voip, apns::Priority::Immediate, json!({})),
-        Rung::Ring => (apns::PushType::Alert, apns::Priority::Immediate, call_aps(claimed)),
+        Rung::Ring => {
+            let caller = claimed.call.as_ref().map_or("", |call| call.caller_name.as_str());
+            (apns::PushType::Alert, apns::Priority::Immediate, call_alert(caller))
+        }
         Rung::Background => (
             apns::PushType::Background,
             apns::Priority::Considerate,
@@ -144,9 +147,8 @@ fn alert_aps(ids: &Ids, claimed: &Claimed, settings: &Settings) -> Value {
     aps
 }
 
-/// A call for an iPhone whose app has no PushKit token.
-fn call_aps(claimed: &Claimed) -> Value {
-    let caller = claimed.call.as_ref().map_or("", |call| call.caller_name.as_str());
+/// The `aps` of a call for an iPhone whose app has no PushKit token.
+pub fn call_alert(caller: &str) -> Value {
     json!({
         "alert": { "title": caller, "body": "Incoming call" },
         "sound": "default",

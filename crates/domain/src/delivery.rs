@@ -14,14 +14,15 @@
 //! provider refuses for its content, or for the only token there is, has ended: the sender must
 //! change it. What is refused for the credential waits for another one, as long as the ttl lasts.
 //!
-//! A VoIP push whose end nobody knows is never sent again: a late one forces a ghost call.
+//! A VoIP push whose end nobody knows is never sent again, and one with too little left to ring is
+//! not sent at all: a late one forces a ghost call.
 
 use std::time::Duration;
 
 use crate::id::{AttemptId, ProviderId};
 use crate::outcome::{Diagnosis, Outcome, RetryRule};
 use crate::time::Time;
-use crate::wake::{Draw, LAPSE, back_off};
+use crate::wake::{Draw, LAPSE, VOIP_LEAST_LEFT, back_off};
 
 /// The first pause after an attempt whose end nobody knows.
 const UNKNOWN_PAUSE: Duration = Duration::from_secs(5);
@@ -63,7 +64,7 @@ pub enum End {
     Accepted,
     /// It was cancelled before it was sent.
     Cancelled,
-    /// Its ttl was over before a provider took it.
+    /// Its ttl was over, or too little of a call's ringing left, before a provider took it.
     Expired,
     /// The provider or our own check refused it for good.
     Refused,
@@ -128,6 +129,14 @@ pub struct Facts {
     pub expires_at: Time,
     /// From when on the device's budget has room for it; `None`: it has.
     pub budget_at: Option<Time>,
+}
+
+/// Whether a push that ends at `expires_at` is no longer of use at `now`.
+pub fn is_too_late(kind: PushKind, expires_at: Time, now: Time) -> bool {
+    match kind {
+        PushKind::Alert | PushKind::Background => expires_at <= now,
+        PushKind::Voip => expires_at < now.plus(VOIP_LEAST_LEFT),
+    }
 }
 
 /// What a claim came to.
@@ -203,7 +212,7 @@ impl Delivery {
             }
             Phase::Claimed { .. } | Phase::Due(_) => {}
         }
-        if facts.expires_at <= now {
+        if is_too_late(facts.kind, facts.expires_at, now) {
             return Claim::End(self.end(End::Expired));
         }
         if let Some(at) = facts.budget_at {
@@ -231,6 +240,10 @@ impl Delivery {
         }
         let pause = match outcome {
             Outcome::Accepted { .. } => return Settled::Next(self.end(End::Accepted)),
+            // It waited for room until it was too late, or was cancelled meanwhile.
+            Outcome::Withdrawn if is_too_late(facts.kind, facts.expires_at, now) => {
+                return Settled::Next(self.end(End::Expired));
+            }
             Outcome::Withdrawn => return Settled::Next(self.end(End::Cancelled)),
             Outcome::Unknown { .. } if facts.kind == PushKind::Voip => {
                 return Settled::Next(self.end(End::Expired));

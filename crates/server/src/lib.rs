@@ -9,6 +9,7 @@
 //!  sender ─▶ (1) accept ─▶ store ─▶ (2) route ─▶ (3a) session ─▶ device
 //!                                       │
 //!                                       └─▶ (3b) wake ─▶ provider ─▶ (4) settle ─▶ (5) report
+//!  back end ─▶ pushes: a direct push, the same way from the store on
 //! ```
 //!
 //! A newcomer's walk: [`accept`], [`route`], [`session`], [`wake`], [`report`]. Read first:
@@ -29,6 +30,7 @@ pub mod ids;
 pub mod logging;
 pub mod node;
 pub mod offline;
+pub mod pushes;
 pub mod relane;
 pub mod report;
 pub mod route;

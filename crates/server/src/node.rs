@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::credentials::Clients;
 use crate::ids::Ids;
+use crate::pushes::sending::Sending;
 use crate::report;
 use crate::route::Hub;
 use crate::seal::{MasterKey, rotate};
@@ -76,6 +77,8 @@ pub struct Node {
     pub settings_cache: SettingsCache,
     /// Calls that ring, as far as this node knows.
     pub ringing: Ringing,
+    /// Direct pushes that this node is sending.
+    pub sending: Sending,
     /// All tasks.
     pub tasks: Tasks,
     /// Wakes the job that looks at devices anew after a change.
@@ -123,6 +126,7 @@ impl Node {
             incarnation: started.incarnation,
             hub: Hub::default(),
             ringing: Ringing::default(),
+            sending: Sending::default(),
             relane: tokio::sync::Notify::new(),
             circuits: Circuits::new(&config.circuit),
             settings_cache: SettingsCache::default(),

@@ -150,7 +150,11 @@ fn removed(frame: &PushToken) -> PushTarget {
 }
 
 /// Checks a token's form; returns it as it is stored.
-fn check(wanted: &Wanted) -> Result<String, Problem> {
+///
+/// # Errors
+///
+/// A [`Problem`] that names the field.
+pub fn check(wanted: &Wanted) -> Result<String, Problem> {
     if let Some(app_id) = &wanted.app_id {
         let good = (1..=155).contains(&app_id.len())
             && app_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));

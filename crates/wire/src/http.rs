@@ -2,7 +2,10 @@
 //!
 //! Requests refuse unknown fields: a misspelt setting should not be taken for its default.
 
+mod events;
 mod push_choice;
+mod pushes;
+mod topics;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +17,10 @@ use crate::client::{
 };
 use crate::server::{FailedRecipient, ServerFrame};
 use crate::{HeldPosition, Position};
+
+pub use events::*;
+pub use pushes::*;
+pub use topics::*;
 
 /// `POST /v1/apps`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -446,6 +453,9 @@ pub struct Record {
     /// The call, by its caller's UUID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<String>,
+    /// The direct push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<String>,
     /// The diagnosis code of a refused push.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,

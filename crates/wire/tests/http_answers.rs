@@ -16,7 +16,7 @@ use wire::{
 };
 
 use crate::golden::{check_complete, check_golden, pretty};
-use crate::http_requests;
+use crate::{http_requests, pushes};
 
 /// The golden files of answers.
 const NAMES: [&str; 12] = [
@@ -64,7 +64,7 @@ fn an_inbox_page_holds_the_frames_of_the_websocket() {
 
 #[test]
 fn every_file_of_the_folder_is_compared() {
-    check_complete("http", NAMES.into_iter().chain(http_requests::NAMES));
+    check_complete("http", NAMES.into_iter().chain(http_requests::NAMES).chain(pushes::NAMES));
 }
 
 /// Compares an answer with its golden file, which must read back as the same.
@@ -178,6 +178,7 @@ fn record() -> Record {
         attempt: Some("att_00000000000000000000000000000003".into()),
         message: Some("msg_00000000000000000000000000000007".into()),
         call: None,
+        push: None,
         code: Some(911),
         detail: Some(json!({ "status": 410, "reason": "Unregistered", "took_ms": 12 })),
     }

@@ -86,6 +86,26 @@ fn a_lapsed_attempt_has_a_successor_of_the_same_name_but_for_calls() {
 }
 
 #[test]
+fn a_call_is_not_pushed_with_less_than_five_seconds_left() {
+    for (left, expected) in [(5, None), (4, Some(Phase::Ended(End::Expired)))] {
+        let facts = Facts { expires_at: NOW.plus_seconds(left), ..VOIP };
+        let claim = Delivery::new(NOW).claim(&facts, draw(1), NOW);
+        let ended = match claim {
+            Claim::End(delivery) => Some(delivery.phase),
+            Claim::Push(..) => None,
+            Claim::Wait(delivery) => panic!("{delivery:?}"),
+        };
+        assert_eq!(ended, expected, "{left} s left");
+        // One that waited for room until then was not cancelled by anybody.
+        let withdrawn = settle(claimed(1, &VOIP, NOW), 1, &Outcome::Withdrawn, &facts);
+        assert_eq!(withdrawn, expected.unwrap_or(Phase::Ended(End::Cancelled)), "{left} s left");
+    }
+    // What is shown to the user may come in the last second.
+    let facts = Facts { expires_at: NOW.plus_seconds(1), ..ALERT };
+    assert!(matches!(Delivery::new(NOW).claim(&facts, draw(1), NOW), Claim::Push(..)));
+}
+
+#[test]
 fn a_stale_settle_changes_nothing_and_a_cancel_catches_what_waits() {
     let delivery = claimed(1, &ALERT, NOW);
     assert_eq!(delivery.cancelled(), None);

@@ -35,7 +35,7 @@ use crate::target::Platform;
 use crate::time::Time;
 
 pub use claim::{Claim, Draw, Facts, Plan, Presence};
-pub use ring::RingFacts;
+pub use ring::{RingFacts, VOIP_LEAST_LEFT, VOIP_LONGEST};
 pub use settle::Settled;
 pub(crate) use settle::back_off;
 

@@ -142,7 +142,7 @@ fn encrypted(push: &Push, payload: &Bytes, pad_to_bytes: usize) -> Result<Bytes,
     };
     encrypt(payload, pad_to_bytes, keys).ok_or_else(|| FieldFault {
         // The keys were checked when the subscription was read, so this is not seen.
-        field: "subscription.keys",
+        field: "subscription.keys".into(),
         problem: "the crypto library does not encrypt for them".to_owned(),
         remedy: "Let the app subscribe again.",
         diagnosis: Diagnosis::BadPushToken,

@@ -170,7 +170,7 @@ const AUTH: &str = "subscription.keys.auth";
 /// A fault of a subscription.
 fn fault(field: &'static str, problem: impl Into<String>) -> FieldFault {
     FieldFault {
-        field,
+        field: field.into(),
         problem: problem.into(),
         remedy: "Register the PushSubscription as the browser gave it, by JSON.stringify.",
         diagnosis: Diagnosis::BadPushToken,

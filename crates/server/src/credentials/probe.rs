@@ -22,8 +22,12 @@ impl Clients {
                 let push = nobodys_push(entry)?;
                 Some(client.send(&push, now, || true).await.outcome)
             }
-            // Without a message that only asks (`validate_only`), the next push tells.
-            Place::Fcm | Place::Webpush(_) => None,
+            Place::Fcm => {
+                let entry = clients.fcm.iter().find(|entry| entry.id == key.credential)?;
+                let client = self.fcm_client(entry, Traffic::Probe).ok()?;
+                Some(client.probe(now).await.outcome)
+            }
+            Place::Webpush(_) => None,
         }
     }
 }

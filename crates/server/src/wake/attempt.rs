@@ -130,7 +130,7 @@ async fn send(node: &Arc<Node>, claimed: &Claimed) -> Sent {
         }
     };
     let detail = json!({
-        "request": exchange.request,
+        "request": report::request(&exchange.request),
         "answer": exchange.answer,
         "queued_ms": exchange.queued.as_millis(),
         "took_ms": exchange.took.as_millis(),
@@ -160,29 +160,12 @@ fn log_push(
     detail: serde_json::Value,
     now: Time,
 ) {
-    let reason = match outcome {
-        Outcome::Accepted { .. } => "accepted",
-        Outcome::Refused(_) => "refused",
-        Outcome::Unknown { .. } => "unknown",
-        Outcome::Withdrawn => "withdrawn",
-    };
-    let mut record = report::attempt(claimed, now, Step::Push, reason);
+    let mut record = report::attempt(claimed, now, Step::Push, report::outcome_word(outcome));
     let mut detail = detail;
     detail["rung"] = claimed.plan.rung.as_str().into();
     detail["target"] = claimed.target.kind.as_str().into();
     detail["count"] = claimed.plan.count.into();
-    match outcome {
-        Outcome::Accepted { provider_id } => detail["provider_id"] = json!(provider_id),
-        Outcome::Refused(refusal) => {
-            record.code = Some(refusal.diagnosis.code());
-            detail["status"] = json!(refusal.status);
-            detail["reason"] = json!(refusal.reason);
-            detail["diagnosis"] = json!(refusal.diagnosis.meaning());
-            detail["remedy"] = json!(refusal.remedy);
-        }
-        Outcome::Unknown { detail: seen } => detail["seen"] = json!(seen),
-        Outcome::Withdrawn => {}
-    }
+    report::outcome(&mut record, &mut detail, outcome);
     record.detail = Some(detail.to_string());
     node.log.append(record);
 }

@@ -68,10 +68,14 @@ async fn push_one(
         v: VERSION,
         kind: Kind::CallEnded,
         // The duty is over; the push belongs to none.
-        wake: WakeId::from_bits(0).to_string(),
+        wake: Some(WakeId::from_bits(0).to_string()),
+        push: None,
         count: None,
         sent_at: to_wire::time(now),
         expires_at: to_wire::time(now.plus(TTL)),
+        open: None,
+        action: None,
+        image: None,
         call: Some(CallPayload {
             id: to_wire::call_id(record.id),
             caller_name: record.caller_name.clone(),

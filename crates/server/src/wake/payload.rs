@@ -42,7 +42,10 @@ pub(super) fn apns(
     let voip = claimed.target.kind == TargetKind::ApnsVoip;
     let (push_type, priority, aps) = match claimed.plan.rung {
         Rung::Ring if voip => (apns::PushType::Voip, apns::Priority::Immediate, json!({})),
-        Rung::Ring => (apns::PushType::Alert, apns::Priority::Immediate, call_aps(claimed)),
+        Rung::Ring => {
+            let caller = claimed.call.as_ref().map_or("", |call| call.caller_name.as_str());
+            (apns::PushType::Alert, apns::Priority::Immediate, call_alert(caller))
+        }
         Rung::Background => (
             apns::PushType::Background,
             apns::Priority::Considerate,
@@ -178,11 +181,15 @@ fn payload(claimed: &Claimed) -> Payload {
             (None, true) => Kind::Missed,
             (None, false) => Kind::Message,
         },
-        wake: claimed.wake.to_string(),
+        wake: Some(claimed.wake.to_string()),
+        push: None,
         count: call.is_none().then_some(claimed.plan.count),
         // The claim is the decision to push; what follows is waiting and transport.
         sent_at: to_wire::time(claimed.at),
         expires_at: to_wire::time(claimed.plan.expires_at),
+        open: None,
+        action: None,
+        image: None,
         call,
     }
 }
@@ -205,9 +212,8 @@ fn alert_aps(ids: &Ids, claimed: &Claimed, settings: &Settings) -> Value {
     aps
 }
 
-/// A call for an iPhone whose app has no PushKit token.
-fn call_aps(claimed: &Claimed) -> Value {
-    let caller = claimed.call.as_ref().map_or("", |call| call.caller_name.as_str());
+/// The `aps` of a call for an iPhone whose app has no PushKit token.
+pub fn call_alert(caller: &str) -> Value {
     json!({
         "alert": { "title": caller, "body": INCOMING_CALL },
         "sound": "default",

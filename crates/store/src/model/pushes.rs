@@ -5,7 +5,8 @@ use std::sync::Arc;
 use domain::delivery::{End, PushKind};
 use domain::token::CredentialFacts;
 use domain::{
-    AppId, AttemptId, DeviceNumber, LaneId, Outcome, Platform, ProviderId, PushId, TargetKind, Time,
+    AppId, AttemptId, DeviceNumber, InboxId, LaneId, Outcome, Platform, ProviderId, PushId,
+    TargetKind, Time,
 };
 
 use super::{Digest, Effects, Lane, Target};
@@ -259,6 +260,8 @@ pub struct ClaimedDelivery {
     pub expires_at: Time,
     /// Where to.
     pub to: DeliveryTo,
+    /// The device's user, for the log.
+    pub user: Option<String>,
     /// The attempt, to be settled by this name.
     pub attempt: AttemptId,
     /// The provider's name for it.
@@ -294,6 +297,8 @@ pub struct DeviceAddress {
     pub number: DeviceNumber,
     /// The client's own id of it.
     pub name: String,
+    /// Its user's inbox.
+    pub inbox: InboxId,
     /// What it runs.
     pub platform: Platform,
     /// BCP 47.

@@ -6,7 +6,8 @@
 use domain::delivery::{Delivery, End, Facts, Phase, PushKind};
 use domain::policy::Router;
 use domain::{
-    AppId, DeviceNumber, Diagnosis, Environment, Outcome, Platform, PushId, TargetKind, Time,
+    AppId, DeviceNumber, Diagnosis, Environment, InboxId, Outcome, Platform, PushId, TargetKind,
+    Time,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -236,7 +237,7 @@ fn page(
     };
     let sql = format!(
         "SELECT d.id, d.name, d.platform, d.locale, t.kind, t.token, t.environment, t.learned,
-                t.app_id, t.registered_at, t.suspect_since
+                t.app_id, t.registered_at, t.suspect_since, d.inbox
          FROM {from} w JOIN devices d ON d.id = w.device
          LEFT JOIN targets t ON t.device = d.id ORDER BY d.id"
     );
@@ -253,6 +254,7 @@ fn page(
             current = Some(Candidate {
                 number,
                 name: row.get(1)?,
+                inbox: InboxId::from_number(row.get(11)?),
                 platform: word(row, 2, Platform::parse)?,
                 locale: row.get(3)?,
                 targets: Vec::with_capacity(2),
@@ -281,6 +283,7 @@ fn page(
 struct Candidate {
     number: DeviceNumber,
     name: String,
+    inbox: InboxId,
     platform: Platform,
     locale: Option<String>,
     targets: Vec<Target>,
@@ -296,6 +299,7 @@ impl Candidate {
             Some(at) => page.devices.push(DeviceAddress {
                 number: self.number,
                 name: self.name,
+                inbox: self.inbox,
                 platform: self.platform,
                 locale: self.locale,
                 target: self.targets.swap_remove(at),

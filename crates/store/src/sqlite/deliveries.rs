@@ -211,6 +211,10 @@ impl Tx<'_> {
                 if let (Some(budget), DeliveryTo::Device(address)) = (budget, &to) {
                     self.spend_budget(address.number, budget.spend(now))?;
                 }
+                let user = match &to {
+                    DeliveryTo::Device(address) => Some(self.user_of(address.inbox)?),
+                    DeliveryTo::Raw(_) => None,
+                };
                 stored.delivery = delivery;
                 // Its lapse is the lane's business, not news to anybody.
                 self.write_delivery(&stored)?;
@@ -222,6 +226,7 @@ impl Tx<'_> {
                     content: Arc::clone(&head.content),
                     expires_at: head.expires_at,
                     to,
+                    user,
                     attempt: draw.attempt,
                     provider,
                     slot: None,
@@ -507,6 +512,7 @@ impl Tx<'_> {
         Ok(Some(DeviceAddress {
             number: device,
             name: row.name,
+            inbox: row.inbox,
             platform: row.platform,
             locale: row.locale,
             target,

@@ -84,7 +84,7 @@ fn limits_are_reached_and_not_passed() {
     });
     let bad = |field, problem: &str, change: fn(&mut Push)| {
         let fault = encode(&push(change), 512).expect_err(field);
-        assert_eq!((fault.field, fault.diagnosis), (field, Diagnosis::BadPayload));
+        assert_eq!((&*fault.field, fault.diagnosis), (field, Diagnosis::BadPayload));
         assert!(fault.problem.contains(problem), "{fault}");
     };
     bad("ttl", "2419201 s", |push| push.ttl = LONGEST_TTL + Duration::from_secs(1));

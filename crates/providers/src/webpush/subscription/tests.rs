@@ -78,7 +78,7 @@ fn what_is_wrong_is_named_and_not_repeated() {
     let shared = URL_SAFE_NO_PAD.encode(SHARED);
     let check = |text: &str, field, problem: &str| {
         let fault = Subscription::parse(text.as_bytes()).expect_err(text);
-        assert_eq!((fault.field, fault.diagnosis), (field, Diagnosis::BadPushToken), "{text}");
+        assert_eq!((&*fault.field, fault.diagnosis), (field, Diagnosis::BadPushToken), "{text}");
         assert!(fault.problem.contains(problem), "{fault}");
         assert!(!fault.to_string().contains("SECRET"), "{fault}");
     };

@@ -3,6 +3,7 @@
 mod certificate;
 mod full_disk;
 mod push_log;
+mod pushes;
 mod rude_clients;
 mod secrets;
 mod starting;

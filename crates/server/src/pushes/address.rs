@@ -189,9 +189,9 @@ mod tests {
 
     use super::*;
 
-    fn check(raw: Value) -> Result<Address, wire::Problem> {
+    fn check(raw: Value) -> Result<Address, Box<wire::Problem>> {
         let raw: RawTarget = serde_json::from_value(raw).unwrap();
-        Address::check(raw).map_err(wire::Problem::from)
+        Address::check(raw).map_err(|problem| Box::new(problem.into()))
     }
 
     #[test]

@@ -39,6 +39,19 @@ pub enum Destination {
     Topic(String),
 }
 
+/// Whoever holds a token can push to it, so only its sort is shown.
+impl std::fmt::Debug for Destination {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Condition(_) => "Condition",
+            Self::Fid(_) => "Fid",
+            Self::Subscription(_) => "Subscription",
+            Self::Token(_) => "Token",
+            Self::Topic(_) => "Topic",
+        })
+    }
+}
+
 /// An [`Address`] as JSON.
 #[derive(Serialize, Deserialize)]
 struct Stored {

@@ -105,6 +105,16 @@ fn a_field_that_breaks_its_rule_is_named() {
         (voip(json!({ "body": "x" })), "invalid_field", "body"),
         (voip(json!({ "to": { "topic": "news" } })), "invalid_field", "to"),
         (voip(json!({ "to": { "all": true } })), "invalid_field", "to"),
+        (
+            voip(json!({ "to": { "targets": [{ "kind": "fcm", "topic": "news" }] } })),
+            "invalid_field",
+            "to.targets[0].topic",
+        ),
+        (
+            voip(json!({ "to": { "targets": [{ "kind": "fcm", "condition": "'a' in topics" }] } })),
+            "invalid_field",
+            "to.targets[0].condition",
+        ),
         (voip(json!({ "ttl": 31 })), "invalid_field", "ttl"),
         (voip(json!({ "ttl": 4 })), "invalid_field", "ttl"),
         (voip(json!({ "priority": "normal" })), "invalid_field", "priority"),

@@ -17,6 +17,7 @@ fn check(kind: PushKind, content: Value) -> Result<(), Box<wire::Problem>> {
         push: PushId::from_bits(9),
         kind,
         content: &content,
+        fcm_topic: None,
         sound: "default",
         times: Times { send_at: NOW, expires_at: NOW.plus(Duration::from_secs(3_600)) },
     };

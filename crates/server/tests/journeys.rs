@@ -5,6 +5,7 @@ mod circuits;
 mod full_disk;
 mod isolation;
 mod push_log;
+mod pushes;
 mod rude_clients;
 mod secrets;
 mod starting;

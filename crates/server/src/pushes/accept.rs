@@ -56,6 +56,7 @@ pub async fn accept(
         push: id,
         kind: checked.kind,
         content: &checked.content,
+        fcm_topic: checked.fcm_topic.as_ref(),
         sound: &settings.sound,
         times,
     };

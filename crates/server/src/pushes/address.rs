@@ -40,6 +40,19 @@ pub enum Destination {
     Topic(String),
 }
 
+/// Whoever holds a token can push to it, so only its sort is shown.
+impl std::fmt::Debug for Destination {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Condition(_) => "Condition",
+            Self::Fid(_) => "Fid",
+            Self::Subscription(_) => "Subscription",
+            Self::Token(_) => "Token",
+            Self::Topic(_) => "Topic",
+        })
+    }
+}
+
 /// An [`Address`] as JSON.
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -204,9 +217,9 @@ mod tests {
 
     use super::*;
 
-    fn check(raw: Value) -> Result<Address, wire::Problem> {
+    fn check(raw: Value) -> Result<Address, Box<wire::Problem>> {
         let raw: RawTarget = serde_json::from_value(raw).unwrap();
-        Address::check(raw).map_err(wire::Problem::from)
+        Address::check(raw).map_err(|problem| Box::new(problem.into()))
     }
 
     #[test]

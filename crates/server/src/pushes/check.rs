@@ -13,7 +13,7 @@ use store::model::{Lane, NewAudience, RawTarget, Subject};
 use wire::http::{PriorityName, PushCall, PushCreate, PushKindName, PushTexts, PushTo};
 use wire::limits;
 
-use super::address::Address;
+use super::address::{Address, Destination};
 use super::content::{Call, Content, Overrides, Priority, Texts};
 use super::render::LONGEST_TTL_S;
 use crate::accept::check_name;
@@ -47,6 +47,8 @@ pub struct Checked {
     pub kind: PushKind,
     /// What it says.
     pub content: Content,
+    /// A topic or condition of FCM's among its targets, for which FCM's own rules are stricter.
+    pub fcm_topic: Option<Destination>,
     /// Pushes a second at most, for a broadcast.
     pub rate: Option<u32>,
     /// How long it is of use, where its sender says.
@@ -112,8 +114,10 @@ pub fn check(create: PushCreate, app: AppId, policy: &Policy) -> Result<Checked,
         return Err(Problem::invalid_field("send_at", "a call rings at once; leave it out"));
     }
     let rings_until = create.call.as_ref().map(|call| from_wire::time(call.rings_until));
+    let (audience, fcm_topic) = audience(create.to, app, kind, policy)?;
     Ok(Checked {
-        audience: audience(create.to, app, kind, policy)?,
+        audience,
+        fcm_topic,
         kind,
         rate: create.rate,
         ttl: create.ttl.map(|ttl| Duration::from_secs(u64::from(ttl))),
@@ -224,15 +228,15 @@ fn audience(
     app: AppId,
     kind: PushKind,
     policy: &Policy,
-) -> Result<NewAudience, Problem> {
+) -> Result<(NewAudience, Option<Destination>), Problem> {
     let PushTo { users, devices, targets, topic, all } = to;
     let named = users.len() + devices.len() + targets.len();
     match (named, topic, all) {
         (0, Some(topic), false) => {
             check_name("to.topic", &topic)?;
-            return Ok(NewAudience::Topic(topic));
+            return Ok((NewAudience::Topic(topic), None));
         }
-        (0, None, true) => return Ok(NewAudience::All),
+        (0, None, true) => return Ok((NewAudience::All, None)),
         (0, None, false) => {
             return Err(Problem::invalid_field(
                 "to",
@@ -266,6 +270,7 @@ fn audience(
     }
     let mut addresses = Vec::with_capacity(targets.len());
     let mut seen = HashSet::new();
+    let mut fcm_topic = None;
     for (index, raw) in targets.into_iter().enumerate() {
         let place = format!("to.targets[{index}]");
         let address = Address::check(raw).map_err(|problem| problem.within(&place))?;
@@ -275,12 +280,26 @@ fn audience(
                 "PushKit's tokens take pushes of the kind `voip` only",
             ));
         }
+        let of_many = match &address.to {
+            Destination::Topic(_) => Some("topic"),
+            Destination::Condition(_) => Some("condition"),
+            Destination::Fid(_) | Destination::Subscription(_) | Destination::Token(_) => None,
+        };
+        if let Some(field) = of_many {
+            if kind == PushKind::Voip {
+                return Err(Problem::invalid_field(
+                    format!("{place}.{field}"),
+                    "a call rings for single devices, never for a topic",
+                ));
+            }
+            fcm_topic = fcm_topic.or_else(|| Some(address.to.clone()));
+        }
         // The same target twice is one push.
         if seen.insert(address.clone()) {
             addresses.push(raw_target(&address, app, policy));
         }
     }
-    Ok(NewAudience::Listed { users, devices, targets: addresses })
+    Ok((NewAudience::Listed { users, devices, targets: addresses }, fcm_topic))
 }
 
 fn raw_target(address: &Address, app: AppId, policy: &Policy) -> RawTarget {

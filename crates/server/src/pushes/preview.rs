@@ -26,6 +26,8 @@ pub struct Preview<'a> {
     pub kind: PushKind,
     /// What it says.
     pub content: &'a Content,
+    /// A topic or condition of FCM's among its targets.
+    pub fcm_topic: Option<&'a Destination>,
     /// The app's sound.
     pub sound: &'a str,
     /// When it goes out and when it is over.
@@ -108,7 +110,10 @@ impl Preview<'_> {
             }
             Service::Fcm => {
                 let any = Destination::Token("any".to_owned());
-                fcm::encode(&render::fcm::message(&parts, &any, send_at)?)?;
+                // FCM takes less to a topic than to a device.
+                for to in std::iter::once(&any).chain(self.fcm_topic) {
+                    fcm::encode(&render::fcm::message(&parts, to, send_at)?)?;
+                }
             }
             Service::Webpush => {
                 render::webpush::push(&parts, send_at)?;

@@ -258,6 +258,7 @@ impl World {
             project: PROJECT.to_owned(),
             environment: Environment::Production,
             devices: self.devices.clone(),
+            locale: "en".to_owned(),
             behaviour: Behaviour::default(),
         })
     }

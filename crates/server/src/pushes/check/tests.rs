@@ -8,14 +8,15 @@ use super::*;
 const NOW: Time = Time::from_millis(1_772_346_600_000);
 
 /// Checks a push to alice with these fields; `null` leaves a field out.
-fn checked(fields: Value) -> Result<Checked, wire::Problem> {
+fn checked(fields: Value) -> Result<Checked, Box<wire::Problem>> {
     let mut push = json!({ "to": { "users": ["alice"] }, "title": "Hi" });
     for (field, value) in fields.as_object().unwrap() {
         push[field] = value.clone();
     }
     push.as_object_mut().unwrap().retain(|_, value| !value.is_null());
     let create: PushCreate = serde_json::from_value(push).unwrap();
-    check(create, AppId::from_number(1), &Policy::default()).map_err(wire::Problem::from)
+    let checked = check(create, AppId::from_number(1), &Policy::default());
+    checked.map_err(|problem| Box::new(problem.into()))
 }
 
 fn call(rings_for: u64) -> Value {
@@ -104,6 +105,16 @@ fn a_field_that_breaks_its_rule_is_named() {
         (voip(json!({ "body": "x" })), "invalid_field", "body"),
         (voip(json!({ "to": { "topic": "news" } })), "invalid_field", "to"),
         (voip(json!({ "to": { "all": true } })), "invalid_field", "to"),
+        (
+            voip(json!({ "to": { "targets": [{ "kind": "fcm", "topic": "news" }] } })),
+            "invalid_field",
+            "to.targets[0].topic",
+        ),
+        (
+            voip(json!({ "to": { "targets": [{ "kind": "fcm", "condition": "'a' in topics" }] } })),
+            "invalid_field",
+            "to.targets[0].condition",
+        ),
         (voip(json!({ "ttl": 31 })), "invalid_field", "ttl"),
         (voip(json!({ "ttl": 4 })), "invalid_field", "ttl"),
         (voip(json!({ "priority": "normal" })), "invalid_field", "priority"),

@@ -9,7 +9,7 @@ use super::*;
 /// 2026-03-01 06:30:00 UTC.
 const NOW: Time = Time::from_millis(1_772_346_600_000);
 
-fn check(kind: PushKind, content: Value) -> Result<(), wire::Problem> {
+fn check(kind: PushKind, content: Value) -> Result<(), Box<wire::Problem>> {
     let content: Content = serde_json::from_value(content).unwrap();
     let preview = Preview {
         ids: &Ids::new(&[7; 32]),
@@ -17,10 +17,11 @@ fn check(kind: PushKind, content: Value) -> Result<(), wire::Problem> {
         push: PushId::from_bits(9),
         kind,
         content: &content,
+        fcm_topic: None,
         sound: "default",
         times: Times { send_at: NOW, expires_at: NOW.plus(Duration::from_secs(3_600)) },
     };
-    preview.check().map_err(wire::Problem::from)
+    preview.check().map_err(|problem| Box::new(problem.into()))
 }
 
 fn call() -> Value {
@@ -95,6 +96,40 @@ fn what_is_too_large_names_what_takes_the_room() {
         let found = (problem.code.as_str(), problem.field.as_deref());
         assert_eq!(found, ("push_refused", Some(field)), "{}", problem.detail);
         assert!(problem.detail.starts_with("913 bad payload: as "), "{}", problem.detail);
+    }
+}
+
+/// Times have as many digits as they need, so a push that just fits at one must not be too large at
+/// another.
+#[test]
+fn what_passes_fits_whenever_it_is_claimed() {
+    let body = |length: usize| json!({ "texts": { "body": "x".repeat(length) } });
+    let most = (3_000..4_000).rfind(|length| check(PushKind::Alert, body(*length)).is_ok());
+    let content: Content = serde_json::from_value(body(most.expect("3000 bytes pass"))).unwrap();
+    for micros in [0, 1, 120_000, 999_999] {
+        let at = Time::from_micros(NOW.as_micros() + micros);
+        let parts = Parts {
+            ids: &Ids::new(&[7; 32]),
+            app: AppId::from_number(1),
+            push: PushId::from_bits(9),
+            kind: PushKind::Alert,
+            content: &content,
+            locale: None,
+            sound: "default",
+            provider: ProviderId::from_bits(0),
+            at,
+            expires_at: NOW.plus(Duration::from_secs(3_600)),
+        };
+        let topics = Topics {
+            app: apns::Topic::of_bundle("com.example.reveille").unwrap(),
+            voip: apns::Topic::voip_of_bundle("com.example.reveille").unwrap(),
+        };
+        let push = render::apns::push(&parts, TargetKind::Apns, "00", topics, at).unwrap();
+        assert!(apns::encode(&push).is_ok(), "{micros}");
+        let to = Destination::Token("a".repeat(200));
+        let message = render::fcm::message(&parts, &to, at).unwrap();
+        assert!(fcm::encode(&message).is_ok(), "{micros}");
+        assert!(render::webpush::push(&parts, at).is_ok(), "{micros}");
     }
 }
 

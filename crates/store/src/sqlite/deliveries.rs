@@ -455,9 +455,11 @@ impl Tx<'_> {
         kind: PushKind,
         device: DeviceNumber,
     ) -> Result<Option<LaneId>, Error> {
-        let Some(address) = self.address(kind, device)? else { return Ok(None) };
         let Some(row) = self.device(device)? else { return Ok(None) };
-        let lane = self.lane_of(row.app, Subject::Push, &address.target)?;
+        let Some(target) = self.push_target(kind, row.app, row.platform, device)? else {
+            return Ok(None);
+        };
+        let lane = self.lane_of(row.app, Subject::Push, &target)?;
         self.lane_id(lane).map(Some)
     }
 

@@ -229,6 +229,11 @@ impl FieldFault {
 
     /// The outcome of a push that was never sent because of this.
     pub fn into_outcome(self) -> Outcome {
+        Outcome::Refused(self.into_refusal())
+    }
+
+    /// The same as a refusal.
+    pub fn into_refusal(self) -> Refusal {
         // A malformed token is only suspect: our check, not the provider's word.
         let (retry, token) = match self.diagnosis {
             Diagnosis::BadPayload => (RetryRule::Bare, TokenVerdict::Keep),
@@ -240,14 +245,7 @@ impl FieldFault {
             | Diagnosis::ProductionCertificateRequired
             | Diagnosis::AppMismatch => (RetryRule::WhenChanged, TokenVerdict::Keep),
         };
-        Outcome::Refused(Refusal {
-            diagnosis: self.diagnosis,
-            scope: self.diagnosis.scope(),
-            retry,
-            token,
-            status: None,
-            reason: format!("{}: {}", self.field, self.problem),
-            remedy: self.remedy.to_owned(),
-        })
+        let reason = format!("{}: {}", self.field, self.problem);
+        Refusal { token, ..Refusal::unsent(self.diagnosis, retry, reason, self.remedy) }
     }
 }

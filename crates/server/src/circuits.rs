@@ -21,7 +21,7 @@ use domain::circuit::{Moved, Open, Pauses};
 use domain::token::CredentialFacts;
 use domain::{
     AppId, Circuit, CredentialId, Diagnosis, Environment, LaneId, MassFailure, Outcome, Refusal,
-    RetryRule, Time, TokenVerdict,
+    RetryRule, Time,
 };
 use serde_json::json;
 use store::model::EventType;
@@ -394,17 +394,10 @@ fn said(outcome: &Outcome) -> serde_json::Value {
 /// has told.
 pub fn refusal(open: Open, now: Time) -> Refusal {
     let pause = now.until(open.probe_at).max(Duration::from_secs(1));
-    Refusal {
-        diagnosis: open.diagnosis,
-        scope: open.diagnosis.scope(),
-        retry: RetryRule::After(pause),
-        token: TokenVerdict::Keep,
-        status: None,
-        reason: "circuit_open".to_owned(),
-        remedy: if open.diagnosis.is_credential_fault() {
-            "The push service does not take the credential; see the event credential.failed, and upload another one.".to_owned()
-        } else {
-            "Wait; the push service is away and is being probed.".to_owned()
-        },
-    }
+    let remedy = if open.diagnosis.is_credential_fault() {
+        "The push service does not take the credential; see the event credential.failed, and upload another one."
+    } else {
+        "Wait; the push service is away and is being probed."
+    };
+    Refusal::unsent(open.diagnosis, RetryRule::After(pause), "circuit_open", remedy)
 }

@@ -2,9 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use domain::{
-    AppId, CredentialId, Diagnosis, Environment, Refusal, RetryRule, TargetKind, TokenVerdict,
-};
+use domain::{AppId, CredentialId, Diagnosis, Environment, Refusal, RetryRule, TargetKind};
 use providers::webpush::Subscription;
 use providers::{Apns, Fcm, WebPush, apns};
 use store::model::{Settings, Target};
@@ -295,13 +293,5 @@ fn no_apns() -> Refusal {
 
 /// A refusal before anything was sent: only a change cures it.
 fn refusal(diagnosis: Diagnosis, reason: &str, remedy: &str) -> Refusal {
-    Refusal {
-        diagnosis,
-        scope: diagnosis.scope(),
-        retry: RetryRule::WhenChanged,
-        token: TokenVerdict::Keep,
-        status: None,
-        reason: reason.to_owned(),
-        remedy: remedy.to_owned(),
-    }
+    Refusal::unsent(diagnosis, RetryRule::WhenChanged, reason, remedy)
 }

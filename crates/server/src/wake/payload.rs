@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use domain::wake::Rung;
-use domain::{Diagnosis, FirstRung, Refusal, RetryRule, TargetKind, Time, TokenVerdict};
+use domain::{Diagnosis, FirstRung, Refusal, RetryRule, TargetKind, Time};
 use providers::webpush::Subscription;
 use providers::{FieldFault, PushToken, apns, fcm, webpush};
 use serde_json::{Value, json};
@@ -120,8 +120,8 @@ pub(super) fn webpush(
     settings: &Settings,
     now: Time,
 ) -> Result<webpush::Push, Refusal> {
-    let subscription = Subscription::parse(claimed.target.token.as_bytes())
-        .map_err(|fault| no_subscription(&fault))?;
+    let subscription =
+        Subscription::parse(claimed.target.token.as_bytes()).map_err(FieldFault::into_refusal)?;
     let topic = match claimed.plan.rung {
         Rung::Background | Rung::Alert | Rung::Repeat(_) => {
             Some(collapse_id(ids, claimed, settings))
@@ -150,19 +150,6 @@ pub(super) fn webpush(
         topic,
         payload: Some(Bytes::from(body)),
     })
-}
-
-fn no_subscription(fault: &FieldFault) -> Refusal {
-    let diagnosis = Diagnosis::BadPushToken;
-    Refusal {
-        diagnosis,
-        scope: diagnosis.scope(),
-        retry: RetryRule::WhenChanged,
-        token: TokenVerdict::Suspect,
-        status: None,
-        reason: fault.to_string(),
-        remedy: "Let the browser subscribe anew.".to_owned(),
-    }
 }
 
 /// The `reveille` object.
@@ -281,15 +268,12 @@ fn hashed(ids: &Ids, domain: &str, claimed: &Claimed, text: &str) -> String {
 }
 
 fn unsendable(error: &serde_json::Error) -> Refusal {
-    Refusal {
-        diagnosis: Diagnosis::BadPayload,
-        scope: Diagnosis::BadPayload.scope(),
-        retry: RetryRule::Bare,
-        token: TokenVerdict::Keep,
-        status: None,
-        reason: format!("the payload is no JSON: {error}"),
-        remedy: "Please report this; it is a fault of the server.".to_owned(),
-    }
+    Refusal::unsent(
+        Diagnosis::BadPayload,
+        RetryRule::Bare,
+        format!("the payload is no JSON: {error}"),
+        "Please report this; it is a fault of the server.",
+    )
 }
 
 #[cfg(test)]

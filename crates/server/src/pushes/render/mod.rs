@@ -16,7 +16,7 @@ pub mod webpush;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::delivery::PushKind;
-use domain::{AppId, Diagnosis, ProviderId, PushId, Refusal, RetryRule, Time, TokenVerdict};
+use domain::{AppId, Diagnosis, ProviderId, PushId, Refusal, RetryRule, Time};
 use providers::FieldFault;
 use wire::push::{CallPayload, Kind, Payload, VERSION};
 
@@ -69,20 +69,14 @@ pub enum Fault {
 impl Fault {
     /// The outcome of a push that was never sent because of this.
     pub fn into_refusal(self) -> Refusal {
-        let (reason, remedy) = match self {
-            Self::Override { field, problem } => {
-                (format!("{field}: {problem}"), "Correct the override, and push again.")
-            }
-            Self::Rule(fault) => (format!("{}: {}", fault.field, fault.problem), fault.remedy),
-        };
-        Refusal {
-            diagnosis: Diagnosis::BadPayload,
-            scope: Diagnosis::BadPayload.scope(),
-            retry: RetryRule::Bare,
-            token: TokenVerdict::Keep,
-            status: None,
-            reason,
-            remedy: remedy.to_owned(),
+        match self {
+            Self::Override { field, problem } => Refusal::unsent(
+                Diagnosis::BadPayload,
+                RetryRule::Bare,
+                format!("{field}: {problem}"),
+                "Correct the override, and push again.",
+            ),
+            Self::Rule(fault) => fault.into_refusal(),
         }
     }
 }

@@ -16,6 +16,7 @@
 //! [`node::Node`], which wires everything; then [`accept::accept`] and [`session::serve`].
 
 pub mod accept;
+pub mod attempt;
 pub mod calls;
 pub mod circuits;
 pub mod cli;

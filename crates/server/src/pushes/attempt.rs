@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use domain::delivery::{self, PushKind};
-use domain::token::CredentialFacts;
-use domain::{Diagnosis, Outcome, Refusal, RetryRule, TargetKind, Time, TokenVerdict};
+use domain::{Diagnosis, Outcome, Refusal, RetryRule, TargetKind, Time};
+use providers::FieldFault;
 use providers::webpush::Subscription;
-use serde_json::{Value, json};
+use serde_json::Value;
 use store::log::{DeviceName, Record, Step};
 use store::model::{
     ClaimedDelivery, DeliveryTo, Judged, PushState, Settings, SettleDelivery, Target,
@@ -20,13 +19,11 @@ use super::content::Content;
 use super::render::apns::Topics;
 use super::render::{self, Parts};
 use super::sending::Attempt;
+use crate::attempt::{Sent, later, settled};
 use crate::circuits::CircuitKey;
 use crate::credentials::{Chosen, Client, Traffic};
 use crate::node::Node;
 use crate::report;
-
-/// The pause before a settle is written again, after the store could not.
-const SETTLE_AGAIN: Duration = Duration::from_millis(500);
 
 /// Starts the attempt of a claimed delivery.
 pub fn push(node: &Arc<Node>, claimed: ClaimedDelivery) {
@@ -54,18 +51,8 @@ async fn attempt(node: &Arc<Node>, mut claimed: ClaimedDelivery) {
         DeliveryTo::Raw(_) => None,
     };
     let settle = SettleDelivery { key: claimed.key, attempt: claimed.attempt, outcome, token, now };
-    let done = loop {
-        match node.store.settle_delivery(settle.clone()).await {
-            Ok(done) => break done,
-            Err(store::Error::Closed) => return,
-            Err(error) => tracing::warn!(%error, "a settle is not stored; trying again"),
-        }
-        tokio::select! {
-            // Unsettled, the attempt lapses and has a successor.
-            () = node.tasks.stopped() => return,
-            () = tokio::time::sleep(SETTLE_AGAIN) => {}
-        }
-    };
+    let done = settled(node, || node.store.settle_delivery(settle.clone())).await;
+    let Some(done) = done else { return };
     if done.dropped {
         node.log.append(record(&claimed, now, Step::Settle, "token_dropped"));
         tracing::info!(
@@ -107,41 +94,32 @@ impl Recipient {
 async fn send(node: &Arc<Node>, claimed: &ClaimedDelivery, sending: &Attempt) -> Sent {
     let settings = match node.settings(claimed.app).await {
         Ok(settings) => settings,
-        Err(error) => return not_sent(later(&error.to_string())),
+        Err(error) => return Sent::not(later(error.to_string())),
     };
     if !settings.policy.push_enabled {
-        return not_sent(disabled());
+        return Sent::not(disabled());
     }
     let parts = Recipient::of(claimed)
         .and_then(|to| Ok((to, serde_json::from_str(&claimed.content).map_err(|_| unreadable())?)));
     let (recipient, content): (Recipient, Content) = match parts {
         Ok(parts) => parts,
-        Err(refusal) => return not_sent(refusal),
+        Err(refusal) => return Sent::not(refusal),
     };
     // A call that was cancelled between its claim and the attempt is not rung; anything else may
     // have been on its way already.
     if claimed.kind == PushKind::Voip {
         match node.store.push(claimed.app, claimed.key.push).await {
             Ok(Some(push)) if push.state != PushState::Cancelled => {}
-            Ok(_) => return ended(Outcome::Withdrawn),
-            Err(error) => return not_sent(later(&error.to_string())),
+            Ok(_) => return Sent::ended(Outcome::Withdrawn),
+            Err(error) => return Sent::not(later(error.to_string())),
         }
     }
     let sent = exchange(node, claimed, sending, &settings, &recipient, &content).await;
     let (exchange, circuit) = match sent {
         Ok(sent) => sent,
-        Err(refusal) => return not_sent(refusal),
+        Err(refusal) => return Sent::not(refusal),
     };
-    let detail = json!({
-        "request": report::request(&exchange.request),
-        "answer": exchange.answer,
-        "queued_ms": exchange.queued.as_millis(),
-        "took_ms": exchange.took.as_millis(),
-    });
-    report::print::push(claimed.app, &settings, &detail);
-    let now = node.clock.now();
-    let credential = node.push_ended(claimed.app, &circuit, &exchange.outcome, now);
-    Sent { outcome: exchange.outcome, detail, credential }
+    Sent::of(node, claimed.app, &settings, &circuit, exchange)
 }
 
 async fn exchange(
@@ -192,7 +170,7 @@ async fn exchange(
         }
         Client::Webpush(client) => {
             let subscription = Subscription::parse(recipient.target.token.as_bytes())
-                .map_err(|fault| render::Fault::Rule(fault).into_refusal())?;
+                .map_err(FieldFault::into_refusal)?;
             let push = render::webpush::push(&parts, now)
                 .map_err(render::Fault::into_refusal)?
                 .to(subscription);
@@ -252,56 +230,22 @@ fn record(claimed: &ClaimedDelivery, at: Time, step: Step, reason: &'static str)
     record
 }
 
-/// What a push came to.
-struct Sent {
-    outcome: Outcome,
-    /// Request and answer, for the log.
-    detail: Value,
-    /// What is known of the credential, for the judgement of the token.
-    credential: CredentialFacts,
-}
-
-fn not_sent(refusal: Refusal) -> Sent {
-    ended(Outcome::Refused(refusal))
-}
-
-/// It ended here, and nothing was sent.
-fn ended(outcome: Outcome) -> Sent {
-    Sent { outcome, detail: json!({}), credential: CredentialFacts::default() }
-}
-
 /// The app's switch is off.
 fn disabled() -> Refusal {
-    Refusal {
-        retry: RetryRule::WhenChanged,
-        reason: "push_disabled".to_owned(),
-        remedy: "Set `push_enabled` in the app's settings.".to_owned(),
-        ..later("")
-    }
-}
-
-/// Our own trouble: the push was not sent, and nothing is wrong with token or credential.
-fn later(reason: &str) -> Refusal {
-    Refusal {
-        diagnosis: Diagnosis::TemporarilyDisabled,
-        scope: Diagnosis::TemporarilyDisabled.scope(),
-        retry: RetryRule::BackOff { first: Duration::from_secs(1) },
-        token: TokenVerdict::Keep,
-        status: None,
-        reason: reason.to_owned(),
-        remedy: "See the server's log.".to_owned(),
-    }
+    Refusal::unsent(
+        Diagnosis::TemporarilyDisabled,
+        RetryRule::WhenChanged,
+        "push_disabled",
+        "Set `push_enabled` in the app's settings.",
+    )
 }
 
 /// What is stored is of a later version.
 fn unreadable() -> Refusal {
-    Refusal {
-        diagnosis: Diagnosis::BadPayload,
-        scope: Diagnosis::BadPayload.scope(),
-        retry: RetryRule::Bare,
-        token: TokenVerdict::Keep,
-        status: None,
-        reason: "the push was stored by another version of this server".to_owned(),
-        remedy: "Push again, or start the version that took it in.".to_owned(),
-    }
+    Refusal::unsent(
+        Diagnosis::BadPayload,
+        RetryRule::Bare,
+        "the push was stored by another version of this server",
+        "Push again, or start the version that took it in.",
+    )
 }

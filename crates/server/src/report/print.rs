@@ -3,85 +3,83 @@
 //! Headers and field names as they are, tokens as their hash (the record has no other), texts as
 //! their length unless the app asks for them too.
 
-use serde_json::Value;
+use providers::Exchange;
+use serde_json::{Value, json};
 use store::model::Settings;
 
-/// How a text that stands for a token begins, in records.
-const HASH: &str = "sha256:";
+use super::request;
 
 /// Prints what was sent and what came back.
-pub fn push(app: domain::AppId, settings: &Settings, detail: &Value) {
+pub fn push(app: domain::AppId, settings: &Settings, exchange: &Exchange) {
     if !settings.print_push_logs {
         return;
     }
-    let shown = |part: &str| shown(&detail[part], settings.log_payloads);
-    tracing::info!(
-        app.id = %app,
-        request = %shown("request"),
-        answer = %shown("answer"),
-        "push"
-    );
+    let (request, answer) = shown(exchange, settings.log_payloads);
+    tracing::info!(app.id = %app, %request, %answer, "push");
 }
 
-/// A request or an answer of a record, with its body as text or masked.
-fn shown(part: &Value, payloads: bool) -> Value {
-    let mut part = part.clone();
-    if payloads || part.is_null() {
-        return part;
+/// A request and its answer, with the texts in their bodies or without.
+fn shown(exchange: &Exchange, payloads: bool) -> (Value, Value) {
+    let mut answer = json!(exchange.answer);
+    if payloads {
+        return (json!(exchange.request), answer);
     }
-    if let Some(body) = part.get_mut("body") {
-        *body = masked_body(body.as_str().unwrap_or_default());
+    if let Some(seen) = &exchange.answer {
+        answer["body"] = request::masked_body(&seen.body);
     }
-    part
-}
-
-/// A body with every text in it as its length; one that is no JSON as its own.
-fn masked_body(body: &str) -> Value {
-    match serde_json::from_str(body) {
-        Ok(json) => masked(json),
-        Err(_) => length(body).into(),
-    }
-}
-
-fn masked(value: Value) -> Value {
-    match value {
-        Value::String(text) if text.starts_with(HASH) => Value::String(text),
-        Value::String(text) => length(&text).into(),
-        Value::Array(items) => items.into_iter().map(masked).collect(),
-        Value::Object(fields) => {
-            Value::Object(fields.into_iter().map(|(name, value)| (name, masked(value))).collect())
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => value,
-    }
-}
-
-fn length(text: &str) -> String {
-    format!("<{} bytes>", text.len())
+    (request::masked(&exchange.request), answer)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use domain::Outcome;
+    use providers::{AnswerRecord, RequestRecord};
 
     use super::*;
 
+    fn exchange(body: &str, answer: Option<&'static str>) -> Exchange {
+        Exchange {
+            request: RequestRecord {
+                host: Arc::from("api.push.apple.com"),
+                path: Arc::from("/3/device/"),
+                path_token: None,
+                headers: Vec::new(),
+                body: body.to_owned().into(),
+            },
+            answer: answer.map(|body| AnswerRecord {
+                status: http::StatusCode::OK,
+                headers: http::HeaderMap::new(),
+                body: body.into(),
+            }),
+            outcome: Outcome::Withdrawn,
+            queued: Duration::ZERO,
+            took: Duration::ZERO,
+        }
+    }
+
     #[test]
     fn texts_are_shown_as_their_length_and_names_as_they_are() {
-        let request = json!({
-            "host": "api.push.apple.com",
-            "path": "/3/device/sha256:ba7816bf8f01",
-            "headers": { "apns-topic": "com.example.app" },
-            "body": json!({ "aps": { "alert": { "title": "Bob", "body": "Noon?" } }, "n": 1,
-                "token": "sha256:ba7816bf8f01" }).to_string(),
-        });
+        let body = json!({ "aps": { "alert": { "title": "Bob", "body": "Noon?" } }, "n": 1 });
+        let sent = exchange(&body.to_string(), Some(r#"{"name":"a/b"}"#));
+        let (request, answer) = shown(&sent, false);
         assert_eq!(
-            shown(&request, false)["body"],
-            json!({ "aps": { "alert": { "title": "<3 bytes>", "body": "<5 bytes>" } }, "n": 1,
-                "token": "sha256:ba7816bf8f01" })
+            request["body"],
+            json!({ "aps": { "alert": { "title": "(3 bytes)", "body": "(5 bytes)" } }, "n": 1 })
         );
-        assert_eq!(shown(&request, false)["headers"], request["headers"]);
-        assert_eq!(shown(&request, true), request);
-        assert_eq!(shown(&json!({ "body": "<html>" }), false)["body"], "<6 bytes>");
-        assert_eq!(shown(&Value::Null, false), Value::Null);
+        assert_eq!(request["path"], "/3/device/");
+        assert_eq!(answer["body"], json!({ "name": "(3 bytes)" }));
+        let (_, answer) = shown(&exchange("{}", Some("<html>")), false);
+        assert_eq!(answer["body"], "(6 bytes)");
+        assert_eq!(shown(&exchange("{}", None), false).1, Value::Null);
+    }
+
+    #[test]
+    fn an_app_that_asks_for_the_texts_gets_them() {
+        let body = json!({ "aps": { "alert": "Noon?" } }).to_string();
+        let (request, answer) = shown(&exchange(&body, Some("<html>")), true);
+        assert_eq!((&request["body"], &answer["body"]), (&json!(body), &json!("<html>")));
     }
 }

@@ -9,14 +9,19 @@ use serde_json::{Value, json};
 /// A request with the texts in its body masked.
 pub(super) fn masked(request: &RequestRecord) -> Value {
     let mut masked = json!(request);
-    masked["body"] = match serde_json::from_slice(&request.body) {
-        Ok(mut body) => {
-            mask(&mut body, &mut Vec::new());
-            body
-        }
-        Err(_) => length(request.body.len()),
-    };
+    masked["body"] = masked_body(&request.body);
     masked
+}
+
+/// A body with each text in it masked; one that is no JSON as its length.
+pub(super) fn masked_body(body: &[u8]) -> Value {
+    match serde_json::from_slice(body) {
+        Ok(mut value) => {
+            mask(&mut value, &mut Vec::new());
+            value
+        }
+        Err(_) => length(body.len()),
+    }
 }
 
 /// Masks the texts inside of a value; `path` is where it is.

@@ -2,21 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use domain::token::CredentialFacts;
-use domain::{Diagnosis, Outcome, Refusal, RetryRule, Time, TokenVerdict};
-use serde_json::json;
+use domain::{Outcome, Time};
 use store::log::Step;
 use store::model::{Claimed, Settle};
 
 use super::payload;
+use crate::attempt::{Sent, later, settled};
 use crate::credentials::{Chosen, Client, Traffic};
 use crate::node::Node;
 use crate::report;
-
-/// The pause before a settle is written again, after the store could not.
-const SETTLE_AGAIN: Duration = Duration::from_millis(500);
 
 /// Starts the attempt of a claimed wake.
 pub fn push(node: &Arc<Node>, claimed: Claimed) {
@@ -47,17 +42,8 @@ async fn attempt(node: &Arc<Node>, mut claimed: Claimed) {
         claimed_at: claimed.at,
         now,
     };
-    let done = loop {
-        match node.store.settle(settle.clone()).await {
-            Ok(done) => break done,
-            Err(store::Error::Closed) => return,
-            Err(error) => tracing::warn!(%error, "a settle is not stored; trying again"),
-        }
-        tokio::select! {
-            // Unsettled, the attempt lapses and has a successor.
-            () = node.tasks.stopped() => return,
-            () = tokio::time::sleep(SETTLE_AGAIN) => {}
-        }
+    let Some(done) = settled(node, || node.store.settle(settle.clone())).await else {
+        return;
     };
     if done.dropped {
         let record = report::attempt(&claimed, now, Step::Settle, "token_dropped");
@@ -75,28 +61,11 @@ async fn attempt(node: &Arc<Node>, mut claimed: Claimed) {
     node.carry_out(done.effects);
 }
 
-/// What a push came to.
-struct Sent {
-    outcome: Outcome,
-    /// Request and answer, for the log.
-    detail: serde_json::Value,
-    /// What is known of the credential, for the judgement of the token.
-    credential: CredentialFacts,
-}
-
-impl Sent {
-    /// It was refused here, and not sent.
-    fn not(refusal: Refusal) -> Self {
-        let credential = CredentialFacts::default();
-        Self { outcome: Outcome::Refused(refusal), detail: json!({}), credential }
-    }
-}
-
 /// Sends one push.
 async fn send(node: &Arc<Node>, claimed: &Claimed) -> Sent {
     let settings = match node.settings(claimed.app).await {
         Ok(settings) => settings,
-        Err(error) => return Sent::not(later(&error.to_string())),
+        Err(error) => return Sent::not(later(error.to_string())),
     };
     let chosen =
         node.clients.choose(&node.circuits, &claimed.target, claimed.app, &settings, Traffic::Wake);
@@ -129,15 +98,7 @@ async fn send(node: &Arc<Node>, claimed: &Claimed) -> Sent {
             client.send(&push, now, wanted(node, claimed)).await
         }
     };
-    let detail = json!({
-        "request": report::request(&exchange.request),
-        "answer": exchange.answer,
-        "queued_ms": exchange.queued.as_millis(),
-        "took_ms": exchange.took.as_millis(),
-    });
-    report::print::push(claimed.app, &settings, &detail);
-    let credential = node.push_ended(claimed.app, &circuit, &exchange.outcome, node.clock.now());
-    Sent { outcome: exchange.outcome, detail, credential }
+    Sent::of(node, claimed.app, &settings, &circuit, exchange)
 }
 
 /// What the transport asks right before it writes: a call must still ring. A wake for messages
@@ -168,17 +129,4 @@ fn log_push(
     report::outcome(&mut record, &mut detail, outcome);
     record.detail = Some(detail.to_string());
     node.log.append(record);
-}
-
-/// Our own trouble: the push was not sent, and nothing is wrong with token or credential.
-fn later(reason: &str) -> Refusal {
-    Refusal {
-        diagnosis: Diagnosis::TemporarilyDisabled,
-        scope: Diagnosis::TemporarilyDisabled.scope(),
-        retry: RetryRule::BackOff { first: Duration::from_secs(1) },
-        token: TokenVerdict::Keep,
-        status: None,
-        reason: reason.to_owned(),
-        remedy: "See the server's log.".to_owned(),
-    }
 }

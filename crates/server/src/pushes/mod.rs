@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A broadcast, to a topic or to all of an app, is taken in here and has no deliveries of its own:
-//! it is walked.
+//! its devices are to be walked. The walk is not built yet, and until then a broadcast stays open.
 //!
 //! Read first: [`accept::accept`], [`content::Content`], [`render::Parts`].
 

@@ -48,7 +48,8 @@ pub fn classify(
     let words = Words::of(body);
     let meaning = Meaning::of(host, status, &words);
     let (diagnosis, scope, token, remedy) = meaning.say();
-    let pause = retry_after(headers, now);
+    // A pause of nothing is a date in the past, by a clock that is wrong here or there.
+    let pause = retry_after(headers, now).filter(|pause| !pause.is_zero());
     let back_off = |first| pause.map_or(RetryRule::BackOff { first }, RetryRule::After);
     let retry = match meaning {
         Meaning::BadPayload => RetryRule::Bare,

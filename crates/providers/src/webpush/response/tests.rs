@@ -228,8 +228,15 @@ fn the_services_pause_is_the_better_one() {
     check(503, &mozilla(503, 201, "x"), "120", after(120));
     // Time::EPOCH is the now of these tests.
     check(429, "", "Thu, 01 Jan 1970 00:02:00 GMT", after(120));
-    check(503, "", "Wed, 31 Dec 1969 23:00:00 GMT", after(0));
+    check(
+        503,
+        "",
+        "Wed, 31 Dec 1969 23:00:00 GMT",
+        RetryRule::BackOff { first: PAUSES.webpush_unavailable },
+    );
     check(429, "", "soon", RetryRule::BackOff { first: PAUSES.webpush_throttled });
+    check(429, "", "0", RetryRule::BackOff { first: PAUSES.webpush_throttled });
+    check(302, "", "0", RetryRule::BackOff { first: PAUSES.webpush_unavailable });
     // It does not make a dead subscription worth another try.
     check(410, "", "120", RetryRule::WhenChanged);
     check(400, "", "120", RetryRule::Bare);

@@ -45,8 +45,8 @@ impl MassFailure {
             Outcome::Refused(_) | Outcome::Unknown { .. } | Outcome::Withdrawn => return,
         };
         let number = part_number(now);
-        // A remainder is less than the number of parts, and a part's number is not negative.
-        let place = usize::try_from(number.rem_euclid(10)).unwrap_or(0);
+        // A part's number is not negative.
+        let place = usize::try_from(number).unwrap_or(0) % PARTS;
         let Some(part) = self.parts.get_mut(place) else { return };
         if part.number != number {
             *part = Part { number, ..Part::default() };

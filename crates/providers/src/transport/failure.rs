@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::{Diagnosis, Outcome, Refusal, RetryRule, Scope, TokenVerdict};
+use domain::{Diagnosis, Outcome, Refusal, RetryRule, Scope};
 use rustls::AlertDescription;
 use thiserror::Error;
 
@@ -140,14 +140,10 @@ impl Failure {
                 (Diagnosis::TemporarilyDisabled, Scope::Service, retry)
             }
         };
+        let reason = format!("{}: {self}", self.reason());
         Outcome::Refused(Refusal {
-            diagnosis,
             scope,
-            retry,
-            token: TokenVerdict::Keep,
-            status: None,
-            reason: format!("{}: {self}", self.reason()),
-            remedy: self.remedy().to_owned(),
+            ..Refusal::unsent(diagnosis, retry, reason, self.remedy())
         })
     }
 }

@@ -27,7 +27,7 @@ use base64::alphabet::URL_SAFE;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
-use domain::{Diagnosis, Outcome, Refusal, RetryRule, Scope, Time, TokenVerdict};
+use domain::{Diagnosis, Outcome, Refusal, RetryRule, Scope, Time};
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
 pub use credential::{Subject, VapidKey};
@@ -140,17 +140,14 @@ impl Inner {
         if self.hosts.has(host) {
             return Ok(());
         }
-        Err(Outcome::Refused(Refusal {
-            diagnosis: Diagnosis::NotConfigured,
-            // Another browser's push service may well be allowed.
-            scope: Scope::Device,
-            retry: RetryRule::WhenChanged,
-            token: TokenVerdict::Keep,
-            status: None,
-            reason: format!("HostNotAllowed: {host} is not among the push services allowed here"),
-            remedy: "If this push service is meant, add its host to webpush.allowed_hosts."
-                .to_owned(),
-        }))
+        let refusal = Refusal::unsent(
+            Diagnosis::NotConfigured,
+            RetryRule::WhenChanged,
+            format!("HostNotAllowed: {host} is not among the push services allowed here"),
+            "If this push service is meant, add its host to webpush.allowed_hosts.",
+        );
+        // Another browser's push service may well be allowed.
+        Err(Outcome::Refused(Refusal { scope: Scope::Device, ..refusal }))
     }
 
     /// Sends, and once more if our token was the trouble.

@@ -125,11 +125,10 @@ fn nobody(failed: &[(String, PushFault)]) -> Problem {
     }
 }
 
-/// A hash of the whole request but for its id: the same id with another one is refused.
+/// A hash of the whole request, whose id is out of it: the same id with another one is refused.
 fn request_digest(create: &PushCreate) -> [u8; 32] {
-    let create = PushCreate { id: None, ..create.clone() };
     // Maps are sorted, so that the same request has the same text.
-    let text = serde_json::to_vec(&create).unwrap_or_default();
+    let text = serde_json::to_vec(create).unwrap_or_default();
     let mut sum = [0; 32];
     for (to, from) in sum.iter_mut().zip(digest::digest(&digest::SHA256, &text).as_ref()) {
         *to = *from;

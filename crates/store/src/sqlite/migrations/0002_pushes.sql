@@ -95,7 +95,7 @@ CREATE TABLE pushes (
     codes      TEXT NOT NULL DEFAULT '{}'
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX pushes_of_app ON pushes (app, created_at);
-CREATE INDEX broadcasts_open ON pushes (state, audience) WHERE state IN ('open', 'paused');
+CREATE INDEX broadcasts_open ON pushes (state, send_at) WHERE audience <> 'listed';
 CREATE INDEX pushes_ended ON pushes (ended_at) WHERE ended_at IS NOT NULL;
 
 -- A push on its way to one device, or to a target that is no device's. `ended` set: it is over.

@@ -83,7 +83,9 @@ impl Tx<'_> {
         let sql = if all {
             "SELECT id FROM devices WHERE app = ?1 AND id > ?2 ORDER BY id LIMIT ?3"
         } else {
-            "SELECT DISTINCT w.device FROM wakes w JOIN devices d ON d.id = w.device
+            // CROSS: by the wakes there are, not by every device of the app, which took 80 ms of
+            // the writer with a million of them.
+            "SELECT DISTINCT w.device FROM wakes w CROSS JOIN devices d ON d.id = w.device
              WHERE d.app = ?1 AND w.device > ?2
                AND (w.due IS NULL OR w.attempt IS NOT NULL OR w.reason = 'refused')
              ORDER BY w.device LIMIT ?3"

@@ -137,6 +137,7 @@ impl Tx<'_> {
             self.add_other(step, app, kind, other, &delivery, fx)?;
         }
         self.end_push(step.push, step.now)?;
+        let state = self.push_head(step.push)?.map_or(state, |head| head.state);
         Ok(state)
     }
 

@@ -1,7 +1,8 @@
 //! Broadcasts: one push to many devices, walked in the order of their numbers.
 //!
 //! The cursor and all that was done up to it are one transaction. A kill between sending and
-//! storing sends some devices the push once more, under the same names; it skips nobody.
+//! storing sends some devices the push once more, under the same names; it skips nobody. A step
+//! that is not ahead of the cursor was stored before, and counts no second time.
 
 use domain::delivery::{Delivery, End, Facts, Phase, PushKind};
 use domain::policy::Router;
@@ -95,50 +96,65 @@ impl Tx<'_> {
         step: &BroadcastStep,
         fx: &mut Effects,
     ) -> Result<PushState, Error> {
-        let sql = "SELECT app, state, expires_at, kind FROM pushes WHERE id = ?1";
-        let head = self.one(sql, [Bits(step.push.bits())], |row| {
+        let sql = "SELECT app, state, expires_at, kind, cursor < ?2 FROM pushes WHERE id = ?1";
+        let head = self.one(sql, params![Bits(step.push.bits()), step.cursor.number()], |row| {
             Ok((
                 AppId::from_number(row.get(0)?),
                 word(row, 1, PushState::parse)?,
                 row.get::<_, At>(2)?.0,
                 word(row, 3, PushKind::parse)?,
+                row.get::<_, bool>(4)?,
             ))
         })?;
-        let Some((app, state, expires_at, kind)) = head else { return Ok(PushState::Cancelled) };
+        let Some((app, state, expires_at, kind, is_new)) = head else {
+            return Ok(PushState::Cancelled);
+        };
+        if is_new {
+            self.count_step(step)?;
+            let accepted = Outcome::Accepted { provider_id: None };
+            for token in &step.cleared {
+                self.judge_token(token, &accepted, step.now, fx)?;
+            }
+            let facts = Facts { kind, expires_at, budget_at: None };
+            for other in &step.others {
+                let judgement = self.judge_token(&other.token, &other.outcome, step.now, fx)?;
+                let spread = rand::random();
+                let mut delivery =
+                    Delivery::tried(other.provider, &other.outcome, &facts, spread, step.now);
+                if self.has_another_target(kind, &other.token, judgement, &other.outcome)? {
+                    delivery = delivery.elsewhere(step.now);
+                }
+                self.add_other(step, app, kind, other, &delivery, fx)?;
+            }
+        }
+        if step.finished {
+            self.run(
+                "UPDATE pushes SET cursor = MAX(cursor, bound) WHERE id = ?1",
+                [Bits(step.push.bits())],
+            )?;
+        }
+        self.end_push(step.push, step.now)?;
+        let state = self.push_head(step.push)?.map_or(state, |head| head.state);
+        Ok(state)
+    }
+
+    /// Moves the cursor, and counts whom it came to.
+    fn count_step(&self, step: &BroadcastStep) -> Result<(), Error> {
         let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let others = count(u64::try_from(step.others.len()).unwrap_or(u64::MAX));
         self.run(
-            "UPDATE pushes SET cursor = CASE WHEN ?3 THEN MAX(bound, ?2) ELSE MAX(cursor, ?2) END,
-                devices = devices + ?4 + ?5, accepted = accepted + ?4, skipped = skipped + ?6,
-                waiting = waiting + ?5
+            "UPDATE pushes SET cursor = ?2, devices = devices + ?3 + ?4, accepted = accepted + ?3,
+                skipped = skipped + ?5, waiting = waiting + ?4
              WHERE id = ?1",
             params![
                 Bits(step.push.bits()),
                 step.cursor.number(),
-                step.finished,
                 count(step.accepted),
                 others,
                 count(step.skipped),
             ],
         )?;
-        let accepted = Outcome::Accepted { provider_id: None };
-        for token in &step.cleared {
-            self.judge_token(token, &accepted, step.now, fx)?;
-        }
-        let facts = Facts { kind, expires_at, budget_at: None };
-        for other in &step.others {
-            let judgement = self.judge_token(&other.token, &other.outcome, step.now, fx)?;
-            let spread = rand::random();
-            let mut delivery =
-                Delivery::tried(other.provider, &other.outcome, &facts, spread, step.now);
-            if self.has_another_target(kind, &other.token, judgement, &other.outcome)? {
-                delivery = delivery.elsewhere(step.now);
-            }
-            self.add_other(step, app, kind, other, &delivery, fx)?;
-        }
-        self.end_push(step.push, step.now)?;
-        let state = self.push_head(step.push)?.map_or(state, |head| head.state);
-        Ok(state)
+        Ok(())
     }
 
     /// A device that was not served by the walk: to be tried again, or refused for good.
@@ -161,12 +177,7 @@ impl Tx<'_> {
                 match self.delivery_lane(kind, device)? {
                     Some(lane) => {
                         let place = Place { device: Some(device), inbox: None, target: None, lane };
-                        // Device numbers are unique in a broadcast, and so name its rows. Around a
-                        // kill a device may come by twice: the row that is there stands.
-                        if self.has_delivery(step.push, device)? {
-                            self.recount(step.push, "devices")?;
-                            return Ok(());
-                        }
+                        // Device numbers are unique in a broadcast, and so name its rows.
                         self.insert_delivery(step.push, device.number(), app, &place, delivery)?;
                         fx.due.extend(delivery.due().map(|due| (lane, due)));
                         return Ok(());
@@ -182,24 +193,6 @@ impl Tx<'_> {
         if let Some(code) = code {
             self.count_code(step.push, code, 1)?;
         }
-        Ok(())
-    }
-
-    fn has_delivery(&self, push: PushId, device: DeviceNumber) -> Result<bool, Error> {
-        let found = self.one(
-            "SELECT 1 FROM deliveries WHERE push = ?1 AND number = ?2",
-            params![Bits(push.bits()), device.number()],
-            |_| Ok(()),
-        )?;
-        Ok(found.is_some())
-    }
-
-    /// A device that was counted twice.
-    fn recount(&self, push: PushId, column: &str) -> Result<(), Error> {
-        let sql = format!(
-            "UPDATE pushes SET waiting = waiting - 1, {column} = {column} - 1 WHERE id = ?1"
-        );
-        self.run(&sql, [Bits(push.bits())])?;
         Ok(())
     }
 }

@@ -4,14 +4,13 @@
 //! storing sends some devices the push once more, under the same names; it skips nobody. A step
 //! that is not ahead of the cursor was stored before, and counts no second time.
 
-use domain::delivery::{Delivery, End, Facts, Phase, PushKind};
+use domain::delivery::{Delivery, End, Facts, Phase};
 use domain::policy::Router;
-use domain::{
-    AppId, DeviceNumber, Diagnosis, Environment, Outcome, Platform, PushId, TargetKind, Time,
-};
+use domain::{AppId, DeviceNumber, Environment, Outcome, Platform, PushId, TargetKind, Time};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Sqlite;
+use super::deliveries::{PushHead, no_target, said};
 use super::pushes::Place;
 use super::rows::{At, Bits, target_kind, word, word_or_null};
 use super::writer::Tx;
@@ -96,35 +95,30 @@ impl Tx<'_> {
         step: &BroadcastStep,
         fx: &mut Effects,
     ) -> Result<PushState, Error> {
-        let sql = "SELECT app, state, expires_at, kind, cursor < ?2 FROM pushes WHERE id = ?1";
-        let head = self.one(sql, params![Bits(step.push.bits()), step.cursor.number()], |row| {
-            Ok((
-                AppId::from_number(row.get(0)?),
-                word(row, 1, PushState::parse)?,
-                row.get::<_, At>(2)?.0,
-                word(row, 3, PushKind::parse)?,
-                row.get::<_, bool>(4)?,
-            ))
-        })?;
-        let Some((app, state, expires_at, kind, is_new)) = head else {
-            return Ok(PushState::Cancelled);
-        };
-        if is_new {
+        let Some(head) = self.push_head(step.push)? else { return Ok(PushState::Cancelled) };
+        if step.cursor > head.cursor {
             self.count_step(step)?;
             let accepted = Outcome::Accepted { provider_id: None };
             for token in &step.cleared {
                 self.judge_token(token, &accepted, step.now, fx)?;
             }
-            let facts = Facts { kind, expires_at, budget_at: None };
+            let facts = Facts { kind: head.kind, expires_at: head.expires_at, budget_at: None };
             for other in &step.others {
                 let judgement = self.judge_token(&other.token, &other.outcome, step.now, fx)?;
                 let spread = rand::random();
                 let mut delivery =
                     Delivery::tried(other.provider, &other.outcome, &facts, spread, step.now);
-                if self.has_another_target(kind, &other.token, judgement, &other.outcome)? {
+                let goes_on = delivery.phase == Phase::Ended(End::Refused)
+                    && self.has_another_target(
+                        head.kind,
+                        &other.token,
+                        judgement,
+                        &other.outcome,
+                    )?;
+                if goes_on {
                     delivery = delivery.elsewhere(step.now);
                 }
-                self.add_other(step, app, kind, other, &delivery, fx)?;
+                self.add_other(step, &head, other, delivery, fx)?;
             }
         }
         if step.finished {
@@ -134,8 +128,7 @@ impl Tx<'_> {
             )?;
         }
         self.end_push(step.push, step.now)?;
-        let state = self.push_head(step.push)?.map_or(state, |head| head.state);
-        Ok(state)
+        Ok(self.push_head(step.push)?.map_or(head.state, |head| head.state))
     }
 
     /// Moves the cursor, and counts whom it came to.
@@ -157,43 +150,33 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// A device that was not served by the walk: to be tried again, or refused for good.
+    /// A device whose push was not taken by the walk: it has a delivery of its own, or it is over.
     fn add_other(
         &mut self,
         step: &BroadcastStep,
-        app: AppId,
-        kind: PushKind,
+        head: &PushHead,
         other: &BroadcastOther,
-        delivery: &Delivery,
+        delivery: Delivery,
         fx: &mut Effects,
     ) -> Result<(), Error> {
         let device = other.token.device;
-        let (column, code) = match (&delivery.phase, &other.outcome) {
-            (Phase::Ended(End::Refused), Outcome::Refused(refusal)) => {
-                ("refused", Some(refusal.diagnosis.code()))
-            }
-            (Phase::Ended(_), _) => ("expired", None),
-            (Phase::Due(_) | Phase::Claimed { .. }, _) => {
-                match self.delivery_lane(kind, device)? {
-                    Some(lane) => {
-                        let place = Place { device: Some(device), inbox: None, target: None, lane };
-                        // Device numbers are unique in a broadcast, and so name its rows.
-                        self.insert_delivery(step.push, device.number(), app, &place, delivery)?;
-                        fx.due.extend(delivery.due().map(|due| (lane, due)));
-                        return Ok(());
-                    }
-                    None => ("refused", Some(Diagnosis::BadPushToken.code())),
+        let said = said(&other.outcome);
+        let (end, said) = match delivery.phase {
+            Phase::Ended(end) => (end, said),
+            Phase::Due(_) | Phase::Claimed { .. } => match self.delivery_lane(head.kind, device)? {
+                None => (End::Refused, Some(no_target())),
+                Some(lane) => {
+                    let place = Place { device: Some(device), inbox: None, target: None, lane };
+                    // Device numbers are unique in a broadcast, and so name its rows.
+                    let number = device.number();
+                    self.insert_delivery(step.push, number, head.app, &place, &delivery)?;
+                    fx.due.extend(delivery.due().map(|due| (lane, due)));
+                    return Ok(());
                 }
-            }
+            },
         };
-        let sql = format!(
-            "UPDATE pushes SET waiting = waiting - 1, {column} = {column} + 1 WHERE id = ?1"
-        );
-        self.run(&sql, [Bits(step.push.bits())])?;
-        if let Some(code) = code {
-            self.count_code(step.push, code, 1)?;
-        }
-        Ok(())
+        let code = said.filter(|_| end == End::Refused).map(|(code, _)| code);
+        self.count(step.push, end, code)
     }
 }
 

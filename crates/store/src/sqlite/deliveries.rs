@@ -63,10 +63,12 @@ pub(super) fn stored_delivery(row: &Row<'_>) -> rusqlite::Result<StoredDelivery>
 /// What a delivery needs to know of its push.
 #[derive(Clone, Debug)]
 pub(super) struct PushHead {
+    pub(super) app: AppId,
     pub(super) kind: PushKind,
     pub(super) content: Arc<str>,
     pub(super) expires_at: Time,
     pub(super) state: PushState,
+    pub(super) cursor: DeviceNumber,
 }
 
 impl Sqlite {
@@ -359,7 +361,7 @@ impl Tx<'_> {
 
     pub(super) fn push_head(&self, push: PushId) -> Result<Option<PushHead>, Error> {
         self.one(
-            "SELECT kind, content, expires_at, state FROM pushes WHERE id = ?1",
+            "SELECT kind, content, expires_at, state, app, cursor FROM pushes WHERE id = ?1",
             [Bits(push.bits())],
             |row| {
                 Ok(PushHead {
@@ -367,6 +369,8 @@ impl Tx<'_> {
                     content: row.get(1)?,
                     expires_at: row.get::<_, At>(2)?.0,
                     state: word(row, 3, PushState::parse)?,
+                    app: AppId::from_number(row.get(4)?),
+                    cursor: DeviceNumber::from_number(row.get(5)?),
                 })
             },
         )
@@ -453,7 +457,8 @@ impl Tx<'_> {
         self.end_push(stored.key.push, now)
     }
 
-    fn count(&self, push: PushId, end: End, code: Option<u16>) -> Result<(), Error> {
+    /// Counts the end of a delivery that was waiting.
+    pub(super) fn count(&self, push: PushId, end: End, code: Option<u16>) -> Result<(), Error> {
         let column = match end {
             End::Accepted => "accepted",
             End::Cancelled => "cancelled",
@@ -470,7 +475,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    pub(super) fn count_code(&self, push: PushId, code: u16, times: u64) -> Result<(), Error> {
+    fn count_code(&self, push: PushId, code: u16, times: u64) -> Result<(), Error> {
         let path = format!("$.\"{code}\"");
         let times = i64::try_from(times).unwrap_or(i64::MAX);
         self.run(
@@ -589,7 +594,7 @@ impl Tx<'_> {
 }
 
 /// What an outcome says, for the record of a delivery.
-fn said(outcome: &Outcome) -> Option<(u16, String)> {
+pub(super) fn said(outcome: &Outcome) -> Option<(u16, String)> {
     match outcome {
         Outcome::Refused(refusal) => Some((refusal.diagnosis.code(), refusal.reason.clone())),
         Outcome::Unknown { detail } => {
@@ -599,6 +604,6 @@ fn said(outcome: &Outcome) -> Option<(u16, String)> {
     }
 }
 
-fn no_target() -> (u16, String) {
+pub(super) fn no_target() -> (u16, String) {
     (Diagnosis::BadPushToken.code(), "no_target".to_owned())
 }

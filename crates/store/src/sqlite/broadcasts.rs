@@ -163,6 +163,10 @@ impl Tx<'_> {
         let said = said(&other.outcome);
         let (end, said) = match delivery.phase {
             Phase::Ended(end) => (end, said),
+            // Nothing of it is sent any more.
+            Phase::Due(_) | Phase::Claimed { .. } if head.state == PushState::Cancelled => {
+                (End::Cancelled, None)
+            }
             Phase::Due(_) | Phase::Claimed { .. } => match self.delivery_lane(head.kind, device)? {
                 None => (End::Refused, Some(no_target())),
                 Some(lane) => {

@@ -71,7 +71,8 @@ impl Tx<'_> {
         Ok(found)
     }
 
-    /// Takes the bound: devices that register from here on are not part of it.
+    /// Takes the bound: devices that register from here on are not part of it. One that was paused
+    /// or cancelled meanwhile does not begin.
     fn start_broadcast(&self, id: PushId, now: Time) -> Result<Option<Push>, Error> {
         let app = self.one("SELECT app FROM pushes WHERE id = ?1", [Bits(id.bits())], |row| {
             row.get(0).map(AppId::from_number)
@@ -82,7 +83,7 @@ impl Tx<'_> {
                 WHEN 'all' THEN (SELECT COALESCE(MAX(id), 0) FROM devices WHERE app = pushes.app)
                 ELSE (SELECT COALESCE(MAX(device), 0) FROM topic_devices
                       WHERE topic = pushes.topic) END
-             WHERE id = ?1 AND bound IS NULL",
+             WHERE id = ?1 AND bound IS NULL AND state = 'open'",
             params![Bits(id.bits()), At(now)],
         )?;
         self.end_push(id, now)?;

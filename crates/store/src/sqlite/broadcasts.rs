@@ -207,10 +207,11 @@ fn page(
         }
     };
     let scope = match &push.audience {
-        Audience::Topic(name) => {
+        // By its number: a topic that was made anew under the same name is another one.
+        Audience::Topic(_) => {
             let topic: Option<i64> = conn
-                .prepare_cached("SELECT id FROM topics WHERE app = ?1 AND name = ?2")?
-                .query_row(params![push.app.number(), name], |row| row.get(0))
+                .prepare_cached("SELECT topic FROM pushes WHERE id = ?1")?
+                .query_row([Bits(push.id.bits())], |row| row.get(0))
                 .optional()?;
             topic.unwrap_or(0)
         }

@@ -157,14 +157,15 @@ impl Tx<'_> {
                 self.end_delivery(&stored, End::Cancelled, None, now)?;
                 return Ok(None);
             }
-            PushState::Paused => {
+            PushState::Paused if head.expires_at > now => {
                 // A broadcast's: looked at again when it is resumed.
                 let later = Delivery { phase: Phase::Due(head.expires_at), ..stored.delivery };
                 stored.delivery = later;
                 self.save_delivery(&stored, fx)?;
                 return Ok(None);
             }
-            PushState::Done | PushState::Open => {}
+            // Paused or not, what is of no use any more is over.
+            PushState::Done | PushState::Open | PushState::Paused => {}
         }
         let Some(to) = self.destination(&stored, head.kind)? else {
             self.end_delivery(&stored, End::Refused, Some(no_target()), now)?;

@@ -16,8 +16,8 @@ use super::rows::{At, Bits, target_kind, word, word_or_null};
 use super::writer::Tx;
 use crate::Error;
 use crate::model::{
-    Audience, BroadcastOther, BroadcastPage, BroadcastStep, DeviceAddress, Effects, Push,
-    PushState, Target,
+    Audience, BroadcastOther, BroadcastPage, BroadcastStep, DeliveryKey, DeviceAddress, Effects,
+    Push, PushState, Target,
 };
 
 impl Sqlite {
@@ -175,6 +175,8 @@ impl Tx<'_> {
                     // Device numbers are unique in a broadcast, and so name its rows.
                     let number = device.number();
                     self.insert_delivery(step.push, number, head.app, &place, &delivery)?;
+                    let key = DeliveryKey { push: step.push, number };
+                    self.note(key, said.as_ref(), step.now)?;
                     fx.due.extend(delivery.due().map(|due| (lane, due)));
                     return Ok(());
                 }

@@ -294,7 +294,7 @@ impl Tx<'_> {
             Phase::Ended(End::Refused) if goes_on => {
                 stored.delivery = delivery.elsewhere(settle.now);
                 self.follow_target(&mut stored, head.kind)?;
-                self.note(&stored, said.as_ref(), settle.now)?;
+                self.note(stored.key, said.as_ref(), settle.now)?;
                 self.save_delivery(&stored, &mut done.effects)?;
             }
             Phase::Ended(end) => {
@@ -308,7 +308,7 @@ impl Tx<'_> {
             Phase::Due(_) | Phase::Claimed { .. } => {
                 stored.delivery = delivery;
                 self.follow_target(&mut stored, head.kind)?;
-                self.note(&stored, said.as_ref(), settle.now)?;
+                self.note(stored.key, said.as_ref(), settle.now)?;
                 self.save_delivery(&stored, &mut done.effects)?;
             }
         }
@@ -412,9 +412,9 @@ impl Tx<'_> {
     }
 
     /// Notes what was last said of a delivery that goes on.
-    fn note(
+    pub(super) fn note(
         &self,
-        stored: &StoredDelivery,
+        key: DeliveryKey,
         said: Option<&(u16, String)>,
         now: Time,
     ) -> Result<(), Error> {
@@ -422,8 +422,8 @@ impl Tx<'_> {
             "UPDATE deliveries SET settled_at = ?3, code = ?4, reason = ?5
              WHERE push = ?1 AND number = ?2",
             params![
-                Bits(stored.key.push.bits()),
-                stored.key.number,
+                Bits(key.push.bits()),
+                key.number,
                 At(now),
                 said.map(|(code, _)| code),
                 said.map(|(_, reason)| reason),

@@ -10,7 +10,8 @@ use domain::{AppId, DeviceNumber, Environment, Outcome, Platform, PushId, Target
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Sqlite;
-use super::deliveries::{PushHead, no_target, said};
+use super::deliveries::PushHead;
+use super::ends::{no_target, said};
 use super::pushes::Place;
 use super::rows::{At, Bits, target_kind, word, word_or_null};
 use super::writer::Tx;

@@ -11,6 +11,7 @@ mod calls;
 mod credentials;
 mod deliveries;
 mod devices;
+mod ends;
 mod entries;
 mod events;
 mod inboxes;

@@ -6,6 +6,7 @@
 mod accept;
 mod acks;
 mod apps;
+mod broadcasts;
 mod calls;
 mod credentials;
 mod deliveries;

@@ -15,7 +15,9 @@ use store::model::{
 };
 
 use super::topics::names;
-use super::world::{BELIEVED, DAY, NOON, Phone, SECOND, World, accepted, refused, to_device};
+use super::world::{
+    BELIEVED, DAY, NOON, Phone, SECOND, World, accepted, credential, refused, to_device,
+};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -141,6 +143,11 @@ impl World {
     async fn open(&self) -> Vec<PushId> {
         let open = self.store().broadcasts().await.expect("read");
         open.into_iter().map(|push| push.id).collect()
+    }
+
+    async fn add_fcm(&self) {
+        let new = credential(self.app, "fcm_service_account", 1, self.now);
+        self.store().add_credential(new).await.expect("added");
     }
 
     async fn sleepers(&mut self, users: &[&str]) -> Vec<Phone> {

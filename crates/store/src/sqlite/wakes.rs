@@ -62,7 +62,8 @@ pub(super) fn device_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DeviceRow>
 }
 
 impl DeviceRow {
-    fn lane(&self, call: i64) -> Option<LaneId> {
+    /// Where its wakes go: for messages, or for a call.
+    pub(super) fn lane(&self, call: i64) -> Option<LaneId> {
         if call == 0 { self.message_lane } else { self.call_lane }
     }
 

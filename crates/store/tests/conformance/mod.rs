@@ -16,6 +16,7 @@ mod history;
 mod opening;
 mod pushes;
 mod races;
+mod relane;
 mod sessions;
 pub(crate) mod snapshot;
 mod tokens;

@@ -23,6 +23,6 @@ mod tokens;
 mod topics;
 mod trim;
 mod wakes;
-mod world;
+pub(crate) mod world;
 
 use super::backend::Backend;

@@ -198,7 +198,8 @@ impl Backend {
         *self.outside.borrow_mut() = None;
     }
 
-    fn file(&self) -> PathBuf {
+    /// Where the database is.
+    pub(crate) fn file(&self) -> PathBuf {
         self.dir.path().join("reveille.db")
     }
 }

@@ -108,6 +108,7 @@ async fn a_device_is_in_several_topics_and_a_topic_that_is_removed_leaves_the_ot
     };
     assert!(remove(&world).await);
     assert!(!remove(&world).await);
+    world.look();
     assert_eq!(world.devices_of("news").await, None);
     assert_eq!(topics_of(&world, &alice).await, ["weather"]);
     // A new one of the same name begins empty.

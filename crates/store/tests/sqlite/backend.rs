@@ -13,8 +13,8 @@ use store::{Options, Store};
 use tempfile::TempDir;
 
 use super::conformance::snapshot::{
-    CallFact, DeliveryFact, DeviceFact, EntryFact, InboxFact, LaneFact, PushFact, SessionFact,
-    Snapshot, TargetFact, WakeFact,
+    CallFact, DeliveryFact, DeviceFact, EntryFact, InboxFact, LaneFact, MemberFact, PushFact,
+    SessionFact, Snapshot, TargetFact, WakeFact,
 };
 
 /// A data directory that goes with the test.
@@ -186,6 +186,14 @@ impl Backend {
                         attempt: row.get::<_, Option<[u8; 16]>>(5)?.map(u128::from_be_bytes),
                         ended: word(row, 6, End::parse)?,
                     })
+                },
+            ),
+            members: all.rows(
+                "SELECT (SELECT name FROM topics t WHERE t.id = d.topic), device
+                 FROM topic_devices d ORDER BY topic, device",
+                |row| {
+                    let device = DeviceNumber::from_number(row.get(1)?);
+                    Ok(MemberFact { topic: row.get(0)?, device })
                 },
             ),
         };

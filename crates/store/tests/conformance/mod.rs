@@ -1,4 +1,4 @@
-//! What every back end must do, line by line of the design's 6.1 and 7.1.
+//! What every back end must do, line by line of the design's 6.1, 7.1 and 8.
 //!
 //! Each scenario plays on a [`world::World`], which looks at the committed state from outside
 //! after every step and fails at the first state that breaks a rule of [`snapshot::Snapshot`].

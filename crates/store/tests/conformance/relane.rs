@@ -468,3 +468,23 @@ async fn a_claim_goes_by_what_the_device_runs_now() {
     assert_eq!(claimed[0].target.kind, TargetKind::Apns);
     world.settle(&claimed[0], accepted()).await;
 }
+
+/// PushKit's tokens are not Firebase's: a call that rings while the way changes goes by the new one.
+#[tokio::test]
+async fn a_call_that_is_not_pushed_yet_goes_by_todays_way() {
+    let mut world = World::new().await;
+    world.add("apns_key").await;
+    let alice = world.both("alice").await;
+    world.set_target(&alice, TargetKind::ApnsVoip, "pushkit's").await;
+    let bob = world.phone("bob").await;
+    let (_, effects) = world.ring(&bob, "alice").await;
+    let lane = world.store().lane(effects.due[0].0).await.expect("read").expect("it is there");
+    assert_eq!(lane.kind, TargetKind::ApnsVoip);
+    world.change_settings(|settings| settings.policy.ios_route = IosRoute::Fcm).await;
+    let claimed = world.claim_one().await;
+    assert_eq!((claimed.key.device, claimed.target.kind), (alice.number, TargetKind::Fcm));
+    // One that is on its way is never sent again, by whatever way.
+    world.change_settings(|settings| settings.policy.ios_route = IosRoute::Automatic).await;
+    world.pass(domain::wake::LAPSE);
+    assert!(world.claim_due().await.is_empty());
+}

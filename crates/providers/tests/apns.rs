@@ -52,7 +52,7 @@ async fn alerts_and_calls_pass_apples_checks() {
     };
     let call = Push {
         device_token: PushToken::new(voip),
-        topic: Topic::voip_of_bundle(APP).unwrap(),
+        topic: Topic::for_push(APP, PushType::Voip).unwrap(),
         push_type: PushType::Voip,
         priority: Priority::Immediate,
         expiration: Expiration::Once,
@@ -108,7 +108,8 @@ async fn a_key_apple_does_not_know_is_refused() {
 #[tokio::test]
 async fn a_topic_the_key_does_not_cover_is_refused_by_apple_or_by_us() {
     let rig = ApnsRig::start().await;
-    let elsewhere = Push { topic: Topic::of_bundle("com.example.x").unwrap(), ..rig.push() };
+    let elsewhere =
+        Push { topic: Topic::for_push("com.example.x", PushType::Alert).unwrap(), ..rig.push() };
     let exchange = rig.client().send(&elsewhere, rig.now(), || true).await;
     check_refused(&exchange, 912, "TopicDisallowed");
 
@@ -302,7 +303,7 @@ async fn two_apps_of_a_team_share_a_key() {
     );
     let push = Push {
         device_token: PushToken::new(other),
-        topic: Topic::of_bundle("com.example.other").unwrap(),
+        topic: Topic::for_push("com.example.other", PushType::Alert).unwrap(),
         ..rig.push()
     };
     check_all_accepted(&[rig.send(&client).await, client.send(&push, rig.now(), || true).await]);

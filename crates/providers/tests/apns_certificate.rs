@@ -58,7 +58,7 @@ async fn a_certificate_pushes_calls_and_sends_no_provider_token() {
     let voip = rig.devices.register_apns(APP, device::Environment::Production, ApnsTokenKind::Voip);
     let call = Push {
         device_token: PushToken::new(voip),
-        topic: Topic::voip_of_bundle(APP).unwrap(),
+        topic: Topic::for_push(APP, PushType::Voip).unwrap(),
         push_type: PushType::Voip,
         priority: Priority::Immediate,
         expiration: Expiration::Once,
@@ -67,7 +67,8 @@ async fn a_certificate_pushes_calls_and_sends_no_provider_token() {
     check_all_accepted(&[client.send(&call, rig.now(), || true).await]);
     assert!(rig.sim.seen().iter().all(|seen| seen.header("authorization").is_none()));
 
-    let elsewhere = Push { topic: Topic::of_bundle("com.example.x").unwrap(), ..rig.push() };
+    let elsewhere =
+        Push { topic: Topic::for_push("com.example.x", PushType::Alert).unwrap(), ..rig.push() };
     let exchange = client.send(&elsewhere, rig.now(), || true).await;
     check_refused(&exchange, 912, "topic: \"com.example.x\" is not covered");
 }

@@ -82,7 +82,7 @@ impl ApnsRig {
     pub(crate) fn push(&self) -> Push {
         Push {
             device_token: PushToken::new(&*self.token),
-            topic: Topic::of_bundle(APP).expect("a bundle id"),
+            topic: Topic::for_push(APP, PushType::Alert).expect("a bundle id"),
             push_type: PushType::Background,
             priority: Priority::Considerate,
             expiration: Expiration::At(self.now().plus(Duration::from_secs(60))),

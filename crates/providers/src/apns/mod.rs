@@ -10,9 +10,12 @@
 
 mod certificate;
 mod credential;
+mod payload;
 mod provider_token;
+mod push_type;
 mod request;
 mod response;
+mod topic;
 
 use std::sync::Arc;
 
@@ -23,8 +26,10 @@ use http::uri::{Authority, PathAndQuery};
 use http::{HeaderName, HeaderValue, Request};
 
 pub use credential::{Credential, Environments, Facts, key_id_of_file_name};
-pub use request::{Encoded, Expiration, Priority, Push, PushType, Topic, encode};
+pub use push_type::{Authentication, PushType};
+pub use request::{Encoded, Expiration, Priority, Push, encode};
 pub use response::classify;
+pub use topic::Topic;
 
 use crate::config::{Config, Pauses};
 use crate::error::{Error, FieldFault};

@@ -194,7 +194,7 @@ fn push(number: usize) -> Result<Push> {
     );
     Ok(Push {
         device_token: PushToken::new(format!("{number:08x}{:056x}", rand::random::<u128>())),
-        topic: Topic::of_bundle(BUNDLE)?,
+        topic: Topic::for_push(BUNDLE, PushType::Background)?,
         push_type: PushType::Background,
         priority: Priority::Considerate,
         expiration: Expiration::At(Time::from_millis(1_800_000_000_000)),

@@ -34,9 +34,8 @@ impl Clients {
                 let bundle = bundle_id(&clients.apns, target)?;
                 let entry = covering(&clients.apns, &bundle, target.kind, environment)?;
                 let client = self.apns_client(entry, environment)?;
-                let topics =
-                    (apns::Topic::of_bundle(&bundle), apns::Topic::voip_of_bundle(&bundle));
-                match topics {
+                let topic = |push_type| apns::Topic::for_push(&bundle, push_type);
+                match (topic(apns::PushType::Alert), topic(apns::PushType::Voip)) {
                     (Ok(topic), Ok(voip_topic)) => Ok(Client::Apns { client, topic, voip_topic }),
                     (Err(fault), _) | (_, Err(fault)) => {
                         Err(refusal(Diagnosis::AppMismatch, "bad_topic", &fault.to_string()))

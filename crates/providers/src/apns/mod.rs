@@ -8,6 +8,7 @@
 //!
 //! Does not: choose environments, keep tokens, wait before a retry.
 
+mod aps;
 mod certificate;
 mod credential;
 mod payload;
@@ -25,6 +26,7 @@ use http::header::{AUTHORIZATION, HeaderMap};
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderName, HeaderValue, Request};
 
+pub use aps::{Alert, Aps, Fraction, InterruptionLevel, Localized, Sound};
 pub use credential::{Credential, Environments, Facts, key_id_of_file_name};
 pub use push_type::{Authentication, PushType};
 pub use request::{Encoded, Expiration, Priority, Push, encode};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::{Outcome, RetryRule, TokenVerdict};
 use http::StatusCode;
 use providers::PushToken;
-use providers::apns::{Credential, Expiration, Priority, Push, PushType, Topic};
+use providers::apns::{Credential, Expiration, KeyDetails, Priority, Push, PushType, Topic};
 use sim::apns::KnownKey;
 use sim::device::{self, ApnsTokenKind};
 use sim::pki::ApnsKey;
@@ -98,8 +98,9 @@ async fn a_dead_token_is_dropped_since_its_time() {
 async fn a_key_apple_does_not_know_is_refused() {
     let rig = ApnsRig::start().await;
     let key = ApnsKey::generate().unwrap();
-    let credential =
-        Credential::parse_p8(key.pem().as_bytes(), &key.key_id, &key.team_id, &[]).unwrap();
+    let ApnsKey { key_id, team_id, .. } = &key;
+    let details = KeyDetails { key_id, team_id, ..KeyDetails::default() };
+    let credential = Credential::parse_p8(key.pem().as_bytes(), &details).unwrap();
     let exchange = rig.send(&rig.client_of(credential)).await;
     check_refused(&exchange, 904, "InvalidProviderToken");
     assert_eq!(refusal(&exchange).retry, RetryRule::WhenChanged);
@@ -115,9 +116,10 @@ async fn a_topic_the_key_does_not_cover_is_refused_by_apple_or_by_us() {
 
     let requests = rig.sim.counts().requests;
     let ApnsKey { key_id, team_id, .. } = &rig.key;
-    let bundles = [APP.to_owned()];
-    let credential = Credential::parse_p8(rig.key.pem().as_bytes(), key_id, team_id, &bundles);
-    let client = rig.client_of(credential.unwrap());
+    let bundle_ids = &[APP.to_owned()];
+    let details = KeyDetails { key_id, team_id, bundle_ids, ..KeyDetails::default() };
+    let credential = Credential::parse_p8(rig.key.pem().as_bytes(), &details).unwrap();
+    let client = rig.client_of(credential);
     let exchange = client.send(&elsewhere, rig.now(), || true).await;
     check_refused(&exchange, 912, "topic: \"com.example.x\" is not covered");
     assert_eq!(refusal(&exchange).status, None);
@@ -247,23 +249,27 @@ async fn apples_pauses_are_passed_on_and_a_closing_connection_is_left() {
     let rig = ApnsRig::start().await;
     let client = rig.client();
     check_all_accepted(&[rig.send(&client).await]);
-    let check = async |status, reason: &str, retry| {
-        rig.sim.trouble().answer_next(1, &Scripted::apns(status, reason));
+    let check = async |times, status, reason: &str, retry| {
+        rig.sim.trouble().answer_next(times, &Scripted::apns(status, reason));
         let exchange = rig.send(&client).await;
         check_refused(&exchange, 902, reason);
         assert_eq!(refusal(&exchange).retry, retry);
     };
     let pauses = rig.config.pauses;
     let slowly = RetryRule::After(pauses.apns_unavailable);
-    check(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", slowly).await;
-    check(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", slowly).await;
+    check(1, StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", slowly).await;
+    check(1, StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", slowly).await;
     let throttled = RetryRule::BackOff { first: pauses.apns_throttled };
-    check(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", throttled).await;
+    check(1, StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", throttled).await;
     assert_eq!(rig.sim.counts().connections, 1);
-    let soon = RetryRule::After(pauses.apns_shutdown);
-    check(StatusCode::SERVICE_UNAVAILABLE, "Shutdown", soon).await;
+    // A connection that is shutting down is left, once; then the service as a whole is.
+    let (shutdown, unavailable) = ("Shutdown", StatusCode::SERVICE_UNAVAILABLE);
+    rig.sim.trouble().answer_next(1, &Scripted::apns(unavailable, shutdown));
     check_all_accepted(&[rig.send(&client).await]);
     assert_eq!(rig.sim.counts().connections, 2);
+    check(2, unavailable, shutdown, RetryRule::After(pauses.apns_shutdown)).await;
+    check_all_accepted(&[rig.send(&client).await]);
+    assert_eq!(rig.sim.counts().connections, 4);
 }
 
 #[tokio::test]

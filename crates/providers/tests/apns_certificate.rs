@@ -19,7 +19,7 @@ fn identity(rig: &ApnsRig, kind: ApnsCertificateKind) -> Identity {
 /// The credential in a PEM file of the identity.
 fn credential(rig: &ApnsRig, identity: &Identity) -> Credential {
     let pem = format!("{}{}", identity.certificate_pem(), identity.key_pem());
-    Credential::parse_pem(pem.as_bytes(), rig.now()).expect("a good certificate")
+    Credential::parse_pem(pem.as_bytes(), "", rig.now()).expect("a good certificate")
 }
 
 #[tokio::test]
@@ -36,7 +36,8 @@ async fn every_form_of_p12_opens_and_pushes() {
             let credential = Credential::parse_p12(&file, password, rig.now())
                 .unwrap_or_else(|fault| panic!("{form:?} {password:?}: {fault}"));
             assert_eq!(credential.facts().environments, Environments::Both);
-            assert!(credential.facts().topics.contains(&format!("{APP}.voip")));
+            let voip = Topic::for_push(APP, PushType::Voip).unwrap();
+            assert!(credential.covers(&voip));
 
             let fault = Credential::parse_p12(&file, "wrong", rig.now()).expect_err("a fault");
             assert_eq!(fault, CredentialFault::WrongPassword, "{form:?} {password:?}");
@@ -81,15 +82,27 @@ async fn a_certificate_of_one_environment_is_refused_for_the_other() {
     let Some(Error::Credential(fault)) = error else { panic!("{error:?}") };
     assert_eq!(fault.diagnosis().code(), 905);
 
-    // The service is production, whatever we were told.
-    for fault in [CertificateFault::Answer, CertificateFault::GoAway] {
-        let rig = ApnsRig::start_with(|options| options.certificate_fault = fault).await;
-        let sandbox = credential(&rig, &identity(&rig, ApnsCertificateKind::Development));
-        let client = Apns::new(&rig.config, sandbox, Environment::Sandbox).unwrap();
-        for exchange in rig.send_many(&client, 5).await {
-            check_refused(&exchange, 905, "BadCertificateEnvironment");
+    // The service is another one than we were told. Only production is said to need another
+    // certificate; to a client of the sandbox a production certificate would be no cure.
+    use ApnsCertificateKind::{Development, Production};
+    let cases = [
+        (Production, device::Environment::Sandbox, Environment::Production, 905),
+        (Development, device::Environment::Production, Environment::Sandbox, 904),
+    ];
+    for (kind, service, believed, code) in cases {
+        for fault in [CertificateFault::Answer, CertificateFault::GoAway] {
+            let rig = ApnsRig::start_with(|options| {
+                options.certificate_fault = fault;
+                options.environment = service;
+            })
+            .await;
+            let credential = credential(&rig, &identity(&rig, kind));
+            let client = Apns::new(&rig.config, credential, believed).unwrap();
+            for exchange in rig.send_many(&client, 5).await {
+                check_refused(&exchange, code, "BadCertificateEnvironment");
+            }
+            assert!(rig.accepted_ids().is_empty());
         }
-        assert!(rig.accepted_ids().is_empty());
     }
 }
 
@@ -98,12 +111,12 @@ async fn an_expired_certificate_is_903_wherever_it_is_noticed() {
     let rig = ApnsRig::start().await;
     let expired = rig.ca.apns_identity(&ApnsCertificate::universal(APP).expired()).unwrap();
     let pem = format!("{}{}", expired.certificate_pem(), expired.key_pem());
-    let fault = Credential::parse_pem(pem.as_bytes(), rig.now()).expect_err("a fault");
+    let fault = Credential::parse_pem(pem.as_bytes(), "", rig.now()).expect_err("a fault");
     assert_eq!(fault.diagnosis().code(), 903);
 
     // By our clock it was good; Apple ends the TLS connection.
     let before = rig.now().minus(Duration::from_secs(30 * 86_400));
-    let client = rig.client_of(Credential::parse_pem(pem.as_bytes(), before).unwrap());
+    let client = rig.client_of(Credential::parse_pem(pem.as_bytes(), "", before).unwrap());
     let exchange = client.send(&rig.push(), before, || true).await;
     check_refused(&exchange, 903, "TlsAlert 45");
 

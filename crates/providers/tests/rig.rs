@@ -74,8 +74,8 @@ impl ApnsRig {
     /// The key, good for any bundle id as far as the client knows.
     pub(crate) fn credential(&self) -> apns::Credential {
         let ApnsKey { key_id, team_id, .. } = &self.key;
-        apns::Credential::parse_p8(self.key.pem().as_bytes(), key_id, team_id, &[])
-            .expect("a good key")
+        let details = apns::KeyDetails { key_id, team_id, ..apns::KeyDetails::default() };
+        apns::Credential::parse_p8(self.key.pem().as_bytes(), &details).expect("a good key")
     }
 
     /// A good background push to the device.

@@ -24,8 +24,9 @@ mod stream;
 mod window;
 
 pub(crate) use connect::{Endpoint, Timeouts, tls_config};
+pub(crate) use connection::HeaderTable;
 pub(crate) use failure::Failure;
-pub(crate) use pool::{Policy, Pool, Reconnect, Turn};
+pub(crate) use pool::{Policy, Pool, Reconnect};
 pub use roots::Roots;
 
 use std::time::Duration;

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connect::{Endpoint, Timeouts};
-use super::connection::{Connection, Driver, Event, open};
+use super::connection::{Connection, Driver, Event, HeaderTable, open};
 use super::failure::Failure;
 use super::stream::{StreamEnd, exchange};
 use super::window::Window;
@@ -84,12 +84,12 @@ impl Pool {
 
     /// Sends a request and reads its answer.
     ///
-    /// `request` builds the head when its turn has come; it is told whether it is the first on its
-    /// connection. `wanted` is asked right before; if it says no, nothing is written. An
+    /// `request` builds the head when its turn has come, for the header table of its connection.
+    /// `wanted` is asked right before; if it says no, nothing is written. An
     /// unprocessed request is sent again at once, a lost one once.
     pub(crate) async fn send(
         &self,
-        request: impl Fn(Turn) -> Result<Request<()>, Failure>,
+        request: impl Fn(HeaderTable) -> Result<Request<()>, Failure>,
         body: &Bytes,
         wanted: impl Fn() -> bool,
     ) -> (Reply, Timing) {
@@ -107,7 +107,7 @@ impl Pool {
             if !wanted() {
                 break Reply::Withdrawn;
             }
-            let head = match request(slot.turn()) {
+            let head = match request(slot.connection.facts.header_table.clone()) {
                 Ok(head) => head,
                 Err(failure) => break Reply::Failed(failure),
             };
@@ -152,6 +152,15 @@ impl Pool {
         shared.advance(&mut state);
     }
 
+    /// Connects at once when next asked, although the server has just refused: what it refused
+    /// has changed. If it refuses again, that does not help twice.
+    pub(crate) fn forgive(&self) {
+        let mut state = self.0.0.lock();
+        if state.failures == 1 {
+            state.pause = None;
+        }
+    }
+
     /// Takes no more requests, lets those in flight end, then ends all tasks.
     pub(crate) async fn close(&self) {
         let shared = &self.0.0;
@@ -167,15 +176,6 @@ impl Pool {
         shared.stop.cancel();
         shared.tasks.wait().await;
     }
-}
-
-/// Whether a request is the first on its connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// Nothing was written before it.
-    First,
-    /// Others were.
-    Later,
 }
 
 /// Ends the tasks when the last handle is gone.
@@ -509,15 +509,6 @@ impl Slot {
     /// The connection it is on.
     pub(super) const fn connection(&self) -> &Arc<Connection> {
         &self.connection
-    }
-
-    /// Whether a request written now is the connection's first.
-    fn turn(&self) -> Turn {
-        if self.connection.facts.used.swap(true, Ordering::Relaxed) {
-            Turn::Later
-        } else {
-            Turn::First
-        }
     }
 
     /// The request was answered with this status.

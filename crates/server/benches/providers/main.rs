@@ -26,7 +26,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use domain::{Environment, Time};
-use providers::apns::{Credential, Expiration, Priority, Push, PushType, Topic};
+use providers::apns::{Credential, Expiration, KeyDetails, Priority, Push, PushType, Topic};
 use providers::{Apns, Config, PushToken, Roots};
 use sim::pki::{ApnsKey, Ca, Identity};
 use tokio::task::JoinSet;
@@ -180,9 +180,10 @@ fn ours(ca: &Ca, authority: &str) -> Result<Apns> {
     // One connection, as the bare client has.
     config.connections_per_credential = 1;
     let key = ApnsKey::generate()?;
-    let bundles = [BUNDLE.to_owned()];
-    let credential =
-        Credential::parse_p8(key.pem().as_bytes(), &key.key_id, &key.team_id, &bundles)?;
+    let (key_id, team_id) = (&*key.key_id, &*key.team_id);
+    let bundle_ids = &[BUNDLE.to_owned()];
+    let details = KeyDetails { key_id, team_id, bundle_ids, ..KeyDetails::default() };
+    let credential = Credential::parse_p8(key.pem().as_bytes(), &details)?;
     Ok(Apns::new(&config, credential, Environment::Production)?)
 }
 

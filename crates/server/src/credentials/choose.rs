@@ -32,15 +32,18 @@ impl Clients {
             TargetKind::Apns | TargetKind::ApnsVoip => {
                 let environment = environment(target, settings);
                 let bundle = bundle_id(&clients.apns, target)?;
-                let entry = covering(&clients.apns, &bundle, target.kind, environment)?;
+                let topic = |push_type| {
+                    apns::Topic::for_push(&bundle, push_type).map_err(|fault| {
+                        refusal(Diagnosis::AppMismatch, "bad_topic", &fault.to_string())
+                    })
+                };
+                let (topic, voip_topic) =
+                    (topic(apns::PushType::Alert)?, topic(apns::PushType::Voip)?);
+                let voip = target.kind == TargetKind::ApnsVoip;
+                let wanted = if voip { &voip_topic } else { &topic };
+                let entry = covering(&clients.apns, wanted, environment)?;
                 let client = self.apns_client(entry, environment)?;
-                let topic = |push_type| apns::Topic::for_push(&bundle, push_type);
-                match (topic(apns::PushType::Alert), topic(apns::PushType::Voip)) {
-                    (Ok(topic), Ok(voip_topic)) => Ok(Client::Apns { client, topic, voip_topic }),
-                    (Err(fault), _) | (_, Err(fault)) => {
-                        Err(refusal(Diagnosis::AppMismatch, "bad_topic", &fault.to_string()))
-                    }
-                }
+                Ok(Client::Apns { client, topic, voip_topic })
             }
             TargetKind::Webpush => Err(refusal(
                 Diagnosis::NotConfigured,
@@ -93,12 +96,8 @@ fn bundle_id(entries: &[ApnsEntry], target: &Target) -> Result<String, Refusal> 
     if let Some(app_id) = &target.app_id {
         return Ok(app_id.clone());
     }
-    let mut bundles: Vec<&str> = entries
-        .iter()
-        .flat_map(|entry| &entry.credential.facts().topics)
-        .map(String::as_str)
-        .filter(|topic| !topic.ends_with(".voip") && !topic.ends_with(".complication"))
-        .collect();
+    let mut bundles: Vec<&str> =
+        entries.iter().flat_map(|entry| entry.credential.facts().bundle_ids()).collect();
     bundles.sort_unstable();
     bundles.dedup();
     match bundles[..] {
@@ -115,29 +114,21 @@ fn bundle_id(entries: &[ApnsEntry], target: &Target) -> Result<String, Refusal> 
 /// The newest credential that covers the topic in that environment.
 fn covering<'a>(
     entries: &'a [ApnsEntry],
-    bundle: &str,
-    kind: TargetKind,
+    topic: &apns::Topic,
     environment: Environment,
 ) -> Result<&'a ApnsEntry, Refusal> {
     if entries.is_empty() {
         return Err(no_apns());
     }
-    let voip = format!("{bundle}.voip");
-    let covers = |entry: &&ApnsEntry| {
-        let facts = entry.credential.facts();
-        let wanted = if kind == TargetKind::ApnsVoip { voip.as_str() } else { bundle };
-        // A key covers what it was uploaded for, calls included; no bundle ids means all of them.
-        let key = facts.key_id.is_some()
-            && (facts.topics.is_empty() || facts.topics.iter().any(|topic| topic == bundle));
-        key || facts.topics.iter().any(|topic| topic == wanted)
-    };
-    let of_topic: Vec<&ApnsEntry> = entries.iter().filter(covers).collect();
+    let of_topic: Vec<&ApnsEntry> =
+        entries.iter().filter(|entry| entry.credential.covers(topic)).collect();
     if of_topic.is_empty() {
         return Err(refusal(
             Diagnosis::AppMismatch,
             "topic_not_covered",
             &format!(
-                "No APNs credential of this app covers {bundle}; upload one that does, or correct the bundle ids of the key."
+                "No APNs credential of this app covers {}; upload one that does, or correct the bundle ids of the key.",
+                topic.bundle_id()
             ),
         ));
     }

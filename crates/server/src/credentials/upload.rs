@@ -121,8 +121,10 @@ impl Sealed {
                         "a .p8 does not say which apps it is for; give their bundle ids",
                     ));
                 }
-                apns::Credential::parse_p8(&file, key_id, team_id, &self.bundle_ids)
-                    .map(Parsed::Apns)
+                let bundle_ids = &self.bundle_ids;
+                let details =
+                    apns::KeyDetails { key_id, team_id, bundle_ids, ..Default::default() };
+                apns::Credential::parse_p8(&file, &details).map(Parsed::Apns)
             }
             CredentialKind::ApnsCertificate => {
                 let password = self.password.as_deref().unwrap_or_default();
@@ -176,7 +178,7 @@ fn apns_facts(facts: &apns::Facts, now: Time) -> (BTreeMap<String, Value>, Vec<S
     };
     let mut shown = BTreeMap::from([
         ("environments".to_owned(), environments),
-        ("topics".to_owned(), json!(facts.topics)),
+        ("topics".to_owned(), facts.topics.iter().map(|topic| topic.name.as_str()).collect()),
     ]);
     let mut warnings = Vec::new();
     for (name, value) in

@@ -13,6 +13,7 @@ mod aps;
 mod certificate;
 mod credential;
 mod payload;
+mod probe;
 mod provider_token;
 mod push_type;
 mod reason;
@@ -34,6 +35,7 @@ pub use aps::{Alert, Aps, Fraction, InterruptionLevel, Localized, Sound};
 pub use credential::{
     CoveredTopic, Credential, Environments, Facts, KeyDetails, TopicKind, key_id_of_file_name,
 };
+pub use probe::Belief;
 pub use provider_token::{ProviderToken, ProviderTokens};
 pub use push_type::{Authentication, PushType};
 pub use request::{Encoded, Expiration, Priority, Push, encode};

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use domain::Environment;
-use providers::apns::{Credential, Environments, Expiration, Priority, Push, PushType, Topic};
+use providers::apns::{
+    Credential, Environments, Expiration, Priority, Push, PushType, Topic, TopicKind,
+};
 use providers::{Apns, CredentialFault, Error, PushToken};
 use sim::apns::CertificateFault;
 use sim::device::{self, ApnsTokenKind};
@@ -29,9 +31,12 @@ async fn every_form_of_p12_opens_and_pushes() {
     // Keychain's form: RC2-40 for the certificate, 3DES for the key.
     let keychain = ["-legacy"];
     let triple = ["-keypbe", "PBE-SHA1-3DES", "-certpbe", "PBE-SHA1-3DES", "-macalg", "sha1"];
-    let forms: [&[&str]; 3] = [&[], &keychain, &triple];
+    let aes = ["-keypbe", "AES-256-CBC", "-certpbe", "AES-256-CBC", "-macalg", "sha512"];
+    // With PBES2 and 3DES, as openssl versions between the two wrote it.
+    let between = ["-keypbe", "DES-EDE3-CBC", "-certpbe", "DES-EDE3-CBC"];
+    let forms: [&[&str]; 5] = [&[], &keychain, &triple, &aes, &between];
     for form in forms {
-        for password in ["", "correct horse", "pässwörd"] {
+        for password in ["", "correct horse", "pässwörd", "秘密 ключ"] {
             let file = identity.pkcs12(password, form).await.unwrap();
             let credential = Credential::parse_p12(&file, password, rig.now())
                 .unwrap_or_else(|fault| panic!("{form:?} {password:?}: {fault}"));
@@ -49,6 +54,77 @@ async fn every_form_of_p12_opens_and_pushes() {
             let client = rig.client_of(credential);
             check_all_accepted(&[rig.send(&client).await]);
         }
+    }
+}
+
+/// Keychain Access never writes this; an old openssl might.
+#[tokio::test]
+async fn a_form_of_p12_that_does_not_open_says_what_to_type() {
+    let rig = ApnsRig::start().await;
+    let identity = identity(&rig, ApnsCertificateKind::Universal);
+    let form = ["-certpbe", "PBE-SHA1-RC2-128", "-legacy"];
+    let file = identity.pkcs12("x", &form).await.unwrap();
+    let fault = Credential::parse_p12(&file, "x", rig.now()).expect_err("a fault");
+    let message = "the .p12 file cannot be read: its encryption is not supported";
+    assert_eq!((fault.to_string().as_str(), fault.diagnosis().code()), (message, 904));
+    assert!(fault.remedy().contains("openssl pkcs12 -in old.p12"), "{}", fault.remedy());
+
+    let file = identity.pkcs12("🔑", &[]).await.unwrap();
+    let fault = Credential::parse_p12(&file, "🔑", rig.now()).expect_err("a fault");
+    assert!(matches!(fault, CredentialFault::Field { field: "password", .. }), "{fault}");
+}
+
+#[tokio::test]
+async fn every_kind_of_certificate_says_what_it_is_for() {
+    let rig = ApnsRig::start().await;
+    let check = |kind, environments, topics: &[(&str, TopicKind)], probe: &str| {
+        let credential = credential(&rig, &identity(&rig, kind));
+        let facts = credential.facts();
+        assert_eq!(facts.environments, environments, "{kind:?}");
+        let found: Vec<_> = facts.topics.iter().map(|it| (&*it.name, it.kind)).collect();
+        assert_eq!(found, topics, "{kind:?}");
+        assert!(facts.bundle_ids().eq([APP]), "{kind:?}");
+        let topic = credential.probe_topic().unwrap();
+        assert_eq!(topic.as_str(), probe, "{kind:?}");
+    };
+    let (voip, complication) = (format!("{APP}.voip"), format!("{APP}.complication"));
+    let app = (APP, TopicKind::App);
+    check(ApnsCertificateKind::Development, Environments::Sandbox, &[app], APP);
+    check(ApnsCertificateKind::Production, Environments::Production, &[app], APP);
+    let (voip, complication) =
+        ((&*voip, TopicKind::Voip), (&*complication, TopicKind::Complication));
+    check(ApnsCertificateKind::Universal, Environments::Both, &[app, complication, voip], APP);
+    check(ApnsCertificateKind::Voip, Environments::Both, &[app, voip], voip.0);
+}
+
+#[tokio::test]
+async fn what_needs_a_key_is_not_sent_with_a_certificate() {
+    let rig = ApnsRig::start().await;
+    let client = rig.client_of(credential(&rig, &identity(&rig, ApnsCertificateKind::Universal)));
+    let needs = |push_type| Push {
+        topic: Topic::for_push(APP, push_type).unwrap(),
+        push_type,
+        payload: br#"{"aps":{"event":"end","timestamp":0}}"#.as_slice().into(),
+        ..rig.push()
+    };
+    for push_type in
+        [PushType::Controls, PushType::LiveActivity, PushType::Location, PushType::Widgets]
+    {
+        let exchange = client.send(&needs(push_type), rig.now(), || true).await;
+        let reason = format!("push_type: {} pushes need a key", push_type.as_str());
+        check_refused(&exchange, 912, &reason);
+    }
+    // The certificate does not list the topic; one that does may try.
+    let exchange = client.send(&needs(PushType::PushToTalk), rig.now(), || true).await;
+    check_refused(&exchange, 912, "topic: \"com.example.app.voip-ptt\" is not covered");
+    let key = rig.client();
+    let exchange = key.send(&needs(PushType::Mdm), rig.now(), || true).await;
+    check_refused(&exchange, 912, "push_type: mdm pushes need a certificate");
+    assert_eq!(rig.sim.counts().requests, 0, "nothing was sent");
+    for push_type in [PushType::LiveActivity, PushType::PushToTalk, PushType::Location] {
+        // Nobody has such a token, but the push itself passes.
+        let push = Push { device_token: PushToken::new("ab".repeat(32)), ..needs(push_type) };
+        check_refused(&key.send(&push, rig.now(), || true).await, 911, "BadDeviceToken");
     }
 }
 
@@ -84,10 +160,11 @@ async fn a_certificate_of_one_environment_is_refused_for_the_other() {
 
     // The service is another one than we were told. Only production is said to need another
     // certificate; to a client of the sandbox a production certificate would be no cure.
-    use ApnsCertificateKind::{Development, Production};
+    let production = ApnsCertificateKind::Production;
+    let development = ApnsCertificateKind::Development;
     let cases = [
-        (Production, device::Environment::Sandbox, Environment::Production, 905),
-        (Development, device::Environment::Production, Environment::Sandbox, 904),
+        (production, device::Environment::Sandbox, Environment::Production, 905),
+        (development, device::Environment::Production, Environment::Sandbox, 904),
     ];
     for (kind, service, believed, code) in cases {
         for fault in [CertificateFault::Answer, CertificateFault::GoAway] {

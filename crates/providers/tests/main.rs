@@ -4,6 +4,7 @@
 
 mod apns;
 mod apns_certificate;
+mod apns_password;
 mod apns_trouble;
 mod fcm;
 mod rig;

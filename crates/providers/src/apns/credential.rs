@@ -357,6 +357,16 @@ fn open_p12(file: &[u8], password: &str) -> Result<Pkcs12Archive, CredentialFaul
 /// What an error of the PKCS#12 reader means.
 fn p12_fault(error: &p12_keystore::error::Error, password: &str) -> CredentialFault {
     use p12_keystore::error::Error as P12;
+    // RFC 7292 takes passwords as BMPString, which has no such characters; openssl writes them all
+    // the same.
+    if password.chars().any(|c| c > '\u{ffff}') {
+        return CredentialFault::Field {
+            field: "password",
+            problem: "has a character that a .p12 password cannot have, such as an emoji"
+                .to_owned(),
+            remedy: "Export the certificate and its key again with another password.",
+        };
+    }
     match error {
         P12::MacError(_) | P12::UnpadError | P12::Pkcs5Error(_) if password.is_empty() => {
             CredentialFault::PasswordMissing

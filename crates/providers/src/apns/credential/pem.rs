@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
@@ -33,22 +33,17 @@ pub(super) fn read(file: &[u8], password: &str) -> Result<(Keys, Vec<Vec<u8>>), 
             remedy: "Convert it, openssl pkcs8 -topk8 -in key.pem -out new.pem, and upload the certificate followed by new.pem.",
         });
     }
-    let unreadable = |problem: String| CredentialFault::Unreadable {
-        input: "the PEM file",
-        problem,
-        remedy: "Upload certificate and key as exported, one after the other.",
-    };
     let certificates = CertificateDer::pem_slice_iter(file)
         .map(|found| found.map(|found| found.to_vec()))
         .collect::<Result<_, _>>()
-        .map_err(|error| unreadable(error.to_string()))?;
+        .map_err(|error| unreadable(problem(&error)))?;
     let mut keys: Keys = PrivateKeyDer::pem_slice_iter(file)
         .map(|found| found.map(|found| Zeroizing::new(found.secret_der().to_vec())))
         .collect::<Result<_, _>>()
-        .map_err(|error| unreadable(error.to_string()))?;
+        .map_err(|error| unreadable(problem(&error)))?;
     for section in text.split(BEGIN).skip(1) {
         let Some((body, _)) = section.split_once(END) else {
-            return Err(unreadable("the encrypted private key has no end".to_owned()));
+            return Err(unreadable(format!("there is no {END}")));
         };
         let body: String = body.split_whitespace().collect();
         let der = STANDARD
@@ -57,4 +52,24 @@ pub(super) fn read(file: &[u8], password: &str) -> Result<(Keys, Vec<Vec<u8>>), 
         keys.push(unlock(&der, password)?);
     }
     Ok((keys, certificates))
+}
+
+/// The fault of a text that is cut or damaged.
+fn unreadable(problem: String) -> CredentialFault {
+    CredentialFault::Unreadable {
+        input: "the PEM file",
+        problem,
+        remedy: "Upload certificate and key as exported, one after the other.",
+    }
+}
+
+/// What the PEM reader found wrong, where its own words are numbers.
+fn problem(error: &pem::Error) -> String {
+    match error {
+        pem::Error::MissingSectionEnd { end_marker } => {
+            format!("there is no -----END {}-----", String::from_utf8_lossy(end_marker))
+        }
+        pem::Error::IllegalSectionStart { .. } => "a -----BEGIN line has no end".to_owned(),
+        other => other.to_string(),
+    }
 }

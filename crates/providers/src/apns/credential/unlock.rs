@@ -86,3 +86,6 @@ fn unreadable(problem: String) -> CredentialFault {
         remedy: "Write the key again, openssl pkcs8 -topk8 -in key.pem -out new.pem, and upload it after the certificate.",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,6 @@
 //! APNs with a key: what goes out, what comes back.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use domain::{Outcome, RetryRule, TokenVerdict};
 use http::StatusCode;
@@ -211,40 +210,6 @@ async fn what_is_no_longer_wanted_when_its_turn_comes_is_not_sent() {
 }
 
 #[tokio::test]
-async fn an_expired_provider_token_is_renewed_on_a_new_connection() {
-    let rig = ApnsRig::start().await;
-    let client = rig.client();
-    let start = rig.now();
-    check_all_accepted(&[rig.send(&client).await]);
-    // Apple's clock runs ahead of ours.
-    rig.devices.clock().advance(Duration::from_secs(61 * 60));
-
-    // The token is too young to be expired: renewing it would be one more mistake.
-    let young = client.send(&rig.push(), start.plus(Duration::from_secs(60)), || true).await;
-    check_refused(&young, 904, "ExpiredProviderToken");
-
-    let old = client.send(&rig.push(), start.plus(Duration::from_secs(30 * 60)), || true).await;
-    check_all_accepted(&[old]);
-    check_all_accepted(&[client
-        .send(&rig.push(), start.plus(Duration::from_secs(31 * 60)), || true)
-        .await]);
-}
-
-#[tokio::test]
-async fn all_clients_of_a_key_use_one_provider_token() {
-    let rig = ApnsRig::start().await;
-    let credential = rig.credential();
-    let clients = [rig.client_of(credential.clone()), rig.client_of(credential)];
-    for client in &clients {
-        check_all_accepted(&rig.send_many(client, 5).await);
-    }
-    let seen = rig.sim.seen();
-    let tokens: Vec<_> = seen.iter().map(|seen| seen.header("authorization")).collect();
-    assert_eq!(tokens.len(), 10);
-    assert!(tokens.iter().all(|token| *token == tokens[0] && token.is_some()));
-}
-
-#[tokio::test]
 async fn apples_pauses_are_passed_on_and_a_closing_connection_is_left() {
     let rig = ApnsRig::start().await;
     let client = rig.client();
@@ -270,28 +235,6 @@ async fn apples_pauses_are_passed_on_and_a_closing_connection_is_left() {
     check(2, unavailable, shutdown, RetryRule::After(pauses.apns_shutdown)).await;
     check_all_accepted(&[rig.send(&client).await]);
     assert_eq!(rig.sim.counts().connections, 4);
-}
-
-#[tokio::test]
-async fn an_unrelated_key_is_tried_once_on_a_new_connection() {
-    let rig = ApnsRig::start().await;
-    let client = rig.client();
-    let refused = Scripted::apns(StatusCode::FORBIDDEN, "UnrelatedKeyIdInToken");
-    rig.sim.trouble().answer_next(1, &refused);
-    check_all_accepted(&[rig.send(&client).await]);
-    assert_eq!(rig.sim.counts().connections, 2);
-    rig.sim.trouble().answer_next(2, &refused);
-    check_refused(&rig.send(&client).await, 904, "UnrelatedKeyIdInToken");
-}
-
-#[tokio::test]
-async fn a_key_for_the_other_environment_is_named_so() {
-    let rig = ApnsRig::start_with(|options| {
-        options.keys[0].environments =
-            sim::apns::KeyEnvironments::Only(device::Environment::Sandbox);
-    })
-    .await;
-    check_refused(&rig.send(&rig.client()).await, 905, "BadEnvironmentKeyI");
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@
 mod apns;
 mod apns_certificate;
 mod apns_password;
+mod apns_probe;
+mod apns_token;
 mod apns_trouble;
 mod fcm;
 mod rig;

@@ -26,12 +26,22 @@ fn p8() -> String {
     KeyPair::generate().expect("a key").serialize_pem()
 }
 
-/// A certificate and its key in PEM, with this common name and these extensions.
+/// A certificate of the app, with this common name and these extensions.
 fn certificate(common_name: &str, extensions: &[(&[u64], &[u8])], key: &KeyPair) -> String {
+    certificate_of("com.example.app", common_name, extensions, key)
+}
+
+/// A certificate with this UID, common name and these extensions.
+fn certificate_of(
+    bundle_id: &str,
+    common_name: &str,
+    extensions: &[(&[u64], &[u8])],
+    key: &KeyPair,
+) -> String {
     let mut params = CertificateParams::new(Vec::new()).expect("no names");
     params.distinguished_name.push(DnType::CommonName, common_name);
     let uid = vec![0, 9, 2342, 19_200_300, 100, 1, 1];
-    params.distinguished_name.push(DnType::CustomDnType(uid), "com.example.app");
+    params.distinguished_name.push(DnType::CustomDnType(uid), bundle_id);
     params.distinguished_name.push(DnType::OrganizationalUnitName, "TEAM123456");
     params.not_before = rcgen::date_time_ymd(2026, 1, 1);
     params.not_after = rcgen::date_time_ymd(2028, 1, 1);
@@ -154,6 +164,21 @@ fn environments_come_from_extensions_or_else_from_the_name() {
 }
 
 #[test]
+fn a_management_certificate_says_what_it_is_good_for() {
+    let key = KeyPair::generate().expect("a key");
+    let uid = "com.apple.mgmt.External.6f0a5d3e";
+    let pem = certificate_of(uid, "APSP:6f0a5d3e", &[], &key) + &key.serialize_pem();
+    let credential = Credential::parse_pem(pem.as_bytes(), "", now()).expect("good");
+    let facts = credential.facts();
+    assert_eq!(facts.environments, Environments::Production);
+    assert_eq!(facts.topics, [CoveredTopic { name: uid.to_owned(), kind: TopicKind::Mdm }]);
+    assert_eq!(facts.bundle_ids().count(), 0);
+    let topic = credential.probe_topic().expect("a topic");
+    assert_eq!((topic.as_str(), topic.push_type()), (uid, PushType::Mdm));
+    credential.check_push(PushType::Mdm, &topic).expect("its own topic");
+}
+
+#[test]
 fn a_wrong_certificate_is_named() {
     let key = KeyPair::generate().expect("a key");
     let other = KeyPair::generate().expect("a key");
@@ -174,6 +199,15 @@ fn a_wrong_certificate_is_named() {
     check(fault(whole, earlier), 904, "valid only from");
 
     let named = |name: &str| certificate(name, &[], &key) + &key.serialize_pem();
+    let no_pem = |file: &[u8]| Credential::parse_pem(file, "", now()).expect_err("a fault");
+    check(
+        no_pem(b"{\"type\":\"service_account\"}"),
+        904,
+        "a Google service account key, not a push",
+    );
+    check(no_pem(b""), 904, "the file is empty, not a push certificate in PEM form");
+    check(no_pem(&[0x30, 0x82, 1, 0, 2, 1, 3]), 904, "the file is a PKCS#12 file (.p12), not");
+
     let distribution = named("Apple Distribution: Example (TEAM123456)");
     check(fault(distribution, now()), 904, "a distribution certificate for signing apps");
     check(fault(named("example.com"), now()), 904, "without Apple's push extensions");

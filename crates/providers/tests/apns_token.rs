@@ -57,8 +57,8 @@ async fn all_clients_of_a_key_use_one_provider_token() {
     assert!(tokens.iter().all(|token| *token == tokens[0] && token.is_some()));
 }
 
-/// Many requests meet the expired token at once; the first renews it and the others use the new
-/// one, instead of being told that it is too young to be renewed.
+/// Many requests meet the expired token; the first renews it and the others use the new one,
+/// also those that hear of it only when it is there already.
 #[tokio::test]
 async fn a_burst_that_meets_an_expired_token_is_sent_again_with_one_new_one() {
     let rig = ApnsRig::start().await;
@@ -71,7 +71,15 @@ async fn a_burst_that_meets_an_expired_token_is_sent_again_with_one_new_one() {
     let pushes: Vec<_> = (0..20).map(|_| rig.push()).collect();
     let now = after(start, 30);
     let burst = pushes.iter().map(|push| client.send(push, now, || true));
-    check_all_accepted(&futures_util::future::join_all(burst).await);
+    rig.sim.trouble().hold_next(10);
+    let watch = async {
+        rig.sim.trouble().wait_held(10, PATIENCE).await.unwrap();
+        // The other ten have been sent again.
+        rig.sim.wait_counts(|counts| counts.accepted == 18, PATIENCE).await.unwrap();
+        rig.sim.trouble().release();
+    };
+    let (burst, ()) = tokio::join!(futures_util::future::join_all(burst), watch);
+    check_all_accepted(&burst);
     let mut tokens = tokens_seen(&rig);
     tokens.sort();
     tokens.dedup();

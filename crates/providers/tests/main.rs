@@ -8,5 +8,7 @@ mod apns_password;
 mod apns_probe;
 mod apns_token;
 mod apns_trouble;
+mod apns_wire;
 mod fcm;
 mod rig;
+mod wire;

@@ -192,7 +192,7 @@ impl FcmRig {
 }
 
 /// A configuration that trusts `ca` and is pointed at `url`.
-fn config(ca: &Ca, point: impl FnOnce(&mut Config, Uri), url: &str) -> Config {
+pub(crate) fn config(ca: &Ca, point: impl FnOnce(&mut Config, Uri), url: &str) -> Config {
     let mut config =
         Config::new(Roots::with_extra(ca.pem().as_bytes()).expect("a PEM certificate"));
     config.reconnect_first = Duration::from_millis(1);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::Environment;
+use proptest::test_runner::{Config as ProptestConfig, TestRunner};
 use providers::apns::{
     Credential, Environments, Expiration, Priority, Push, PushType, Topic, TopicKind,
 };
@@ -72,6 +73,29 @@ async fn a_form_of_p12_that_does_not_open_says_what_to_type() {
     let file = identity.pkcs12("🔑", &[]).await.unwrap();
     let fault = Credential::parse_p12(&file, "🔑", rig.now()).expect_err("a fault");
     assert!(matches!(fault, CredentialFault::Field { field: "password", .. }), "{fault}");
+}
+
+/// A container with any byte changed opens or is refused; without a MAC, which would refuse nearly
+/// all of them, the change is met further in.
+#[tokio::test]
+async fn a_damaged_p12_never_panics() {
+    let rig = ApnsRig::start().await;
+    let identity = identity(&rig, ApnsCertificateKind::Universal);
+    let legacy = ["-legacy", "-nomac"];
+    let forms: [&[&str]; 3] = [&["-nomac"], &legacy, &[]];
+    for form in forms {
+        let file = identity.pkcs12("x", form).await.unwrap();
+        let changes = (0..file.len(), 1..=u8::MAX, 0..file.len());
+        let config = ProptestConfig { cases: 200, ..ProptestConfig::default() };
+        let result = TestRunner::new(config).run(&changes, |(at, change, end)| {
+            let mut changed = file.clone();
+            changed[at] ^= change;
+            let _ = Credential::parse_p12(&changed, "x", rig.now());
+            let _ = Credential::parse_p12(&file[..end], "x", rig.now());
+            Ok(())
+        });
+        result.unwrap_or_else(|error| panic!("{form:?}: {error}"));
+    }
 }
 
 #[tokio::test]

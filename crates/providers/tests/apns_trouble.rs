@@ -1,6 +1,7 @@
 //! The transport in trouble: nothing is lost, nothing doubled that need not be, nothing hangs.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use domain::{Environment, Outcome};
@@ -96,9 +97,9 @@ async fn a_lost_answer_is_asked_for_once_more_with_the_same_id() {
 async fn a_lost_request_that_is_no_longer_wanted_is_not_sent_again() {
     let rig = ApnsRig::start().await;
     let client = warm(&rig).await;
-    let asked = std::sync::atomic::AtomicU32::new(0);
+    let asked = AtomicU32::new(0);
     rig.sim.trouble().close_after_processing(1);
-    let wanted = || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0;
+    let wanted = || asked.fetch_add(1, Ordering::Relaxed) == 0;
     let exchange = client.send(&rig.push(), rig.now(), wanted).await;
     assert_eq!(exchange.outcome, Outcome::Withdrawn);
     check_each_once(&rig, 9);
@@ -129,13 +130,22 @@ async fn a_limit_lowered_while_requests_are_under_way_is_obeyed() {
     check_refused(&client.send(&bad, rig.now(), || true).await, 911, "BadDeviceToken");
     let before = rig.sim.counts().requests;
     rig.sim.trouble().hold_next(1);
+    let (rings, call) = (AtomicBool::new(true), rig.push());
     let watch = async {
         rig.sim.trouble().wait_held(1, PATIENCE).await.unwrap();
         assert_eq!(rig.sim.counts().requests, before + 1, "one at a time");
+        rings.store(false, Ordering::Relaxed);
         rig.sim.trouble().release();
     };
-    let (burst, ()) = tokio::join!(rig.send_many(&client, 10), watch);
+    let (burst, call, ()) = tokio::join!(
+        biased;
+        rig.send_many(&client, 10),
+        client.send(&call, rig.now(), || rings.load(Ordering::Relaxed)),
+        watch,
+    );
     check_all_accepted(&burst);
+    // The others waited here, not in h2: what is no longer wanted can still be taken back.
+    assert_eq!(call.outcome, Outcome::Withdrawn);
     assert_eq!(rig.sim.counts().refused_streams, 0);
 
     // Among others, where the lower limit meets streams on their way.

@@ -210,13 +210,11 @@ impl Fraction {
 }
 
 /// Apple's form of yes.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field by reference")]
 fn one<S: Serializer>(_: &bool, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u8(1)
 }
 
 /// Whether a flag is left out.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field by reference")]
 const fn is_unset(flag: &bool) -> bool {
     !*flag
 }

@@ -7,7 +7,7 @@ use super::*;
 #[track_caller]
 fn check_body(push_type: PushType, body: &str, expected: Result<(), &str>) {
     let result = check(push_type, body.as_bytes());
-    let problem = result.as_ref().map(|()| ()).map_err(|fault| fault.problem.as_str());
+    let problem = result.as_ref().copied().map_err(|fault| fault.problem.as_str());
     assert_eq!(problem, expected, "{push_type:?} {body}");
     if let Err(fault) = result {
         assert_eq!((fault.field, fault.diagnosis), ("payload", Diagnosis::BadPayload));

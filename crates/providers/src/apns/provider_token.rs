@@ -20,18 +20,7 @@ const LONGEST_JWT: usize = 1024;
 pub struct ProviderToken {
     /// The whole `authorization` header, marked sensitive so that it is never indexed or printed.
     authorization: HeaderValue,
-    /// What the token says: `kid`, `iss` and `iat`.
-    claims: Claims,
-}
-
-/// What a provider token says of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Claims {
-    /// The key that signed it.
-    key_id: String,
-    /// The team the key belongs to.
-    team_id: String,
-    /// When it was issued.
+    /// Its `iat`.
     issued_at: Time,
 }
 
@@ -43,18 +32,14 @@ impl ProviderToken {
         if jwt.len() > LONGEST_JWT {
             return None;
         }
-        let (signed, _) = jwt.rsplit_once('.')?;
-        let (header, body) = signed.split_once('.')?;
-        let header: HeaderPart = part(header)?;
-        let body: BodyPart = part(body)?;
+        let (header, body) = parts(jwt)?;
         if header.alg != "ES256" {
             return None;
         }
         let mut authorization = HeaderValue::try_from(format!("{SCHEME}{jwt}")).ok()?;
         authorization.set_sensitive(true);
         let issued_at = Time::from_millis(body.iat.checked_mul(1_000)?);
-        let claims = Claims { key_id: header.kid, team_id: body.iss, issued_at };
-        Some(Self { authorization, claims })
+        Some(Self { authorization, issued_at })
     }
 
     /// The JWT itself, to be sealed and kept.
@@ -65,7 +50,7 @@ impl ProviderToken {
 
     /// When it was issued (`iat`), in whole seconds.
     pub const fn issued_at(&self) -> Time {
-        self.claims.issued_at
+        self.issued_at
     }
 
     /// The `authorization` header.
@@ -75,7 +60,8 @@ impl ProviderToken {
 
     /// Whether it says that it is of this key and team.
     pub(super) fn is_of(&self, key_id: &str, team_id: &str) -> bool {
-        self.claims.key_id == key_id && self.claims.team_id == team_id
+        parts(self.expose())
+            .is_some_and(|(header, body)| header.kid == key_id && body.iss == team_id)
     }
 }
 
@@ -131,6 +117,13 @@ pub(super) struct BodyPart {
     pub(super) iss: String,
     /// Seconds since the Unix epoch, as a number.
     pub(super) iat: i64,
+}
+
+/// What a JWT says: its first two parts of three.
+fn parts(jwt: &str) -> Option<(HeaderPart, BodyPart)> {
+    let (signed, _) = jwt.rsplit_once('.')?;
+    let (header, body) = signed.split_once('.')?;
+    Some((part(header)?, part(body)?))
 }
 
 /// Reads a part of a JWT.

@@ -4,6 +4,7 @@ mod certificate;
 mod circuits;
 mod full_disk;
 mod isolation;
+mod provider_tokens;
 mod push_log;
 mod pushes;
 mod rude_clients;

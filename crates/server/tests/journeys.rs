@@ -1,5 +1,6 @@
 //! The whole server as a real process, with phones, push services and rude clients around it.
 
+mod broadcasts;
 mod certificate;
 mod circuits;
 mod full_disk;

@@ -6,7 +6,7 @@ use aws_lc_rs::digest;
 use domain::{AppId, KeyId};
 use serde_json::json;
 use store::log::{Record, Step};
-use store::model::{NewPush, Push, PushAdded, PushFault};
+use store::model::{Audience, NewPush, Push, PushAdded, PushFault};
 use wire::http::PushCreate;
 
 use super::check::{self, Times};
@@ -78,6 +78,9 @@ pub async fn accept(
             node.carry_out(effects);
             if !replayed {
                 report(node, &push);
+            }
+            if push.audience != Audience::Listed {
+                node.broadcasts.changed();
             }
             Ok(Taken { push: *push, failed })
         }

@@ -291,7 +291,7 @@ impl Candidate {
                 locale: self.locale,
                 target: self.targets.swap_remove(at),
             }),
-            None => page.skipped += 1,
+            None => page.skipped.push(self.number),
         }
     }
 }

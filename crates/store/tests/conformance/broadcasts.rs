@@ -87,7 +87,7 @@ impl World {
             cursor: page.last.unwrap_or(DeviceNumber::from_number(0)),
             finished: page.last.is_none(),
             accepted: 0,
-            skipped: page.skipped,
+            skipped: page.skipped.len() as u64,
             cleared: Vec::new(),
             others: Vec::new(),
             now: self.now,

@@ -260,7 +260,7 @@ impl Walker {
             };
             assert!(self.come_to.insert(device, end).is_none(), "each device once");
         }
-        self.skipped += page.skipped;
+        self.skipped += page.skipped.len() as u64;
         self.stored = Some(BroadcastStep { now: self.world.now, ..step });
     }
 

@@ -8,3 +8,7 @@ mod client;
 mod fcm;
 mod fcm_oauth;
 mod pki;
+mod webpush;
+mod webpush_client;
+mod webpush_faults;
+mod webpush_wire;

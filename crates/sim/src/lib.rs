@@ -7,7 +7,7 @@
 //! ```text
 //!            TLS, HTTP/2               accepted                    mpsc
 //!  client ──────────┬────▶ apns, fcm, ──────────▶ device::Devices ──────▶ a phone, a test
-//!                          webpush
+//!             (ProxySim)   webpush
 //!                           ▲      │
 //!     Trouble (scripted) ───┘      └──▶ SeenPush (what came, what was answered)
 //! ```
@@ -21,6 +21,7 @@ pub mod fcm;
 mod http2;
 pub mod phone;
 pub mod pki;
+pub mod proxy;
 pub mod trouble;
 pub mod webpush;
 pub mod world;
@@ -31,6 +32,7 @@ pub use apns::{ApnsOptions, ApnsSim};
 pub use device::{Clock, Delivery, Devices};
 pub use fcm::{FcmOptions, FcmSim};
 pub use http2::{Counts, Fate, Recording, SeenPush};
+pub use proxy::{ProxyOptions, ProxySim};
 pub use trouble::Trouble;
 pub use webpush::{WebPushOptions, WebPushSim};
 

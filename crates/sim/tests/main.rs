@@ -8,6 +8,7 @@ mod client;
 mod fcm;
 mod fcm_oauth;
 mod pki;
+mod proxy;
 mod webpush;
 mod webpush_client;
 mod webpush_faults;

@@ -59,6 +59,11 @@ impl Push {
         }
     }
 
+    /// Whether it tells of a call that rings, or rang.
+    pub(crate) fn is_about_a_call(&self) -> bool {
+        self.payload.as_ref().is_some_and(|payload| payload.call.is_some())
+    }
+
     /// FCM's word for the priority, as `getPriority()` gives it; Apple and browsers tell the app
     /// nothing.
     pub(crate) fn priority_word(&self) -> Option<String> {

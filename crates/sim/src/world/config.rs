@@ -16,6 +16,8 @@ pub(super) struct Places<'a> {
     pub(super) apns_sandbox: String,
     pub(super) fcm: String,
     pub(super) fcm_oauth: String,
+    /// The Web Push service, if there is one.
+    pub(super) webpush: Option<SocketAddr>,
 }
 
 /// The text of the file.
@@ -36,6 +38,10 @@ pub(super) fn text(places: &Places<'_>, tuning: &Tuning) -> String {
     let _ = writeln!(file, "fcm_oauth_url = {:?}", places.fcm_oauth);
     let _ = writeln!(file, "extra_ca_file = {:?}", places.ca_file.display().to_string());
     duration(&mut file, "apns_retry_after_unavailable_ms", tuning.apns_retry_after_unavailable);
+    if let Some(address) = places.webpush {
+        let _ = writeln!(file, "\n[outbound]\nallow_private = \"{address}\"");
+        let _ = writeln!(file, "\n[webpush]\nallowed_hosts = \"{}\"", address.ip());
+    }
     file.push_str("\n[session]\n");
     duration(&mut file, "ping_interval_ms", tuning.ping_interval);
     duration(&mut file, "ack_deadline_ms", tuning.ack_deadline);
@@ -66,11 +72,17 @@ mod tests {
             apns_sandbox: "https://127.0.0.1:2".to_owned(),
             fcm: "https://127.0.0.1:3".to_owned(),
             fcm_oauth: "https://127.0.0.1:3/token".to_owned(),
+            webpush: None,
         };
         let plain = text(&places, &Tuning::default());
         assert!(plain.contains("data_dir = \"/tmp/a b\"\n"), "{plain}");
         assert!(!plain.contains("_ms"), "{plain}");
+        assert!(!plain.contains("webpush") && !plain.contains("outbound"), "{plain}");
         let tuned = Tuning { restart_grace: Some(Duration::from_secs(2)), ..Tuning::default() };
         assert!(text(&places, &tuned).contains("[wake]\nrestart_grace_ms = 2000\n"));
+        let webpush = Some(SocketAddr::from(([127, 0, 0, 1], 4)));
+        let browsers = text(&Places { webpush, ..places }, &Tuning::default());
+        assert!(browsers.contains("[outbound]\nallow_private = \"127.0.0.1:4\"\n"), "{browsers}");
+        assert!(browsers.contains("[webpush]\nallowed_hosts = \"127.0.0.1\"\n"), "{browsers}");
     }
 }

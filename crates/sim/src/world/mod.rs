@@ -6,7 +6,8 @@
 //! it never looks into the server; all it knows of it goes over the public wire.
 //!
 //! ```text
-//!   World ──start, kill, stop──▶ server (child process) ──▶ ApnsSim, FcmSim ──▶ Devices
+//!   World ──start, kill, stop──▶ server (child process) ──▶ ApnsSim, FcmSim, ──▶ Devices
+//!     │                                                     WebPushSim            │
 //!     └──phone()──▶ Phone ──────────────▲                                          │
 //!                     ▲────────────────────────────────────────────────────────────┘
 //! ```
@@ -23,7 +24,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -37,8 +38,9 @@ use self::process::Server;
 use crate::apns::{ApnsOptions, ApnsSim, KnownKey};
 use crate::device::{Devices, Environment};
 use crate::fcm::{FcmOptions, FcmSim};
-use crate::phone::{Behaviour, Phone, PhoneOptions, Platform, http as client};
+use crate::phone::{Behaviour, Browser, Phone, PhoneOptions, Platform, http as client};
 use crate::pki::{ApnsCertificate, ApnsKey, Ca, ServiceAccount};
+use crate::webpush::{Vendor, WebPushOptions, WebPushSim};
 
 /// The password of the `.p12` file in a world that uses one.
 const P12_PASSWORD: &str = "reveille";
@@ -55,6 +57,8 @@ pub struct World {
     apns: ApnsSim,
     apns_sandbox: ApnsSim,
     fcm: FcmSim,
+    /// If the world was asked for it.
+    webpush: Option<WebPushSim>,
     admin_key: String,
     app: App,
     app_key: String,
@@ -89,6 +93,12 @@ impl World {
             ..FcmOptions::new(&ca, &devices)
         })
         .await?;
+        let webpush = if options.webpush {
+            let webpush = WebPushOptions::new(&ca, &devices, Vendor::Plain);
+            Some(WebPushSim::start(webpush).await?)
+        } else {
+            None
+        };
 
         let root = directory.path();
         let (data_dir, ca_file) = (root.join("data"), root.join("ca.pem"));
@@ -103,6 +113,7 @@ impl World {
             apns_sandbox: apns_sandbox.url(),
             fcm: fcm.url(),
             fcm_oauth: fcm.token_url(),
+            webpush: webpush.as_ref().map(WebPushSim::addr),
         };
         let config_file = root.join("reveille.toml");
         std::fs::write(&config_file, config::text(&places, &options.tuning))?;
@@ -127,6 +138,7 @@ impl World {
             apns,
             apns_sandbox,
             fcm,
+            webpush,
             admin_key,
             app,
             app_key,
@@ -141,6 +153,12 @@ impl World {
         };
         world.upload(&apple).await?;
         world.upload(&service_account(&account)).await?;
+        if world.webpush.is_some() {
+            // The server makes the key pair itself; a file would be an imported one.
+            let vapid = json!({ "kind": "webpush_vapid", "subject": "mailto:push@example.org" });
+            let path = format!("/v1/apps/{}/credentials", world.app.id);
+            post::<Value>(listen, &world.admin_key, &path, &vapid).await?;
+        }
         Ok(world)
     }
 
@@ -225,6 +243,11 @@ impl World {
         &self.fcm
     }
 
+    /// The browsers' push service, if the world was asked for it.
+    pub fn webpush(&self) -> Option<&WebPushSim> {
+        self.webpush.as_ref()
+    }
+
     /// The push services' registry of installations.
     pub fn devices(&self) -> &Devices {
         &self.devices
@@ -257,9 +280,23 @@ impl World {
             app_id: APP.to_owned(),
             project: PROJECT.to_owned(),
             environment: Environment::Production,
+            browser: match platform {
+                Platform::Android | Platform::Ios => None,
+                Platform::Web => self.browser().await?,
+            },
             devices: self.devices.clone(),
             behaviour: Behaviour::default(),
         })
+    }
+
+    /// A browser as the app's page finds it, if the world has a push service for one.
+    async fn browser(&self) -> Result<Option<Browser>> {
+        let Some(webpush) = &self.webpush else { return Ok(None) };
+        let key: Value = self.call(Method::GET, "/v1/webpush-key", None).await?;
+        let key = key["public_key"].as_str().context("`GET /v1/webpush-key` answered no key")?;
+        let key = URL_SAFE_NO_PAD.decode(key).context("the server's VAPID key is no base64url")?;
+        let push_manager = webpush.push_manager();
+        Ok(Some(Browser { push_manager, application_server_key: Some(key) }))
     }
 
     // --- the HTTP API --------------------------------------------------------------------------

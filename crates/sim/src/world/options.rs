@@ -17,6 +17,9 @@ pub struct WorldOptions {
     pub server_exe: PathBuf,
     /// By what the server proves itself to Apple.
     pub apns: ApnsAuth,
+    /// Whether there is a Web Push service, for phones of [`Platform::Web`](crate::phone::Platform),
+    /// and the app has a VAPID key pair.
+    pub webpush: bool,
     /// Settings of the app that differ from the server's defaults.
     pub settings: Settings,
     /// Configuration of the server that differs from its defaults.
@@ -31,6 +34,7 @@ impl WorldOptions {
         Self {
             server_exe: server_exe.into(),
             apns: ApnsAuth::Key,
+            webpush: false,
             settings: Settings::default(),
             tuning: Tuning::default(),
             output: Output::File,

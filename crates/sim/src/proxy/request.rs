@@ -36,10 +36,9 @@ pub(super) fn read(head: &[u8], user: Option<&ProxyUser>) -> Result<Connect, Ref
     let refuse = |target: &str, status, why| Refusal { target: target.to_owned(), status, why };
     let text = std::str::from_utf8(head).map_err(|_| refuse("", 400, "the head is no text"))?;
     let mut lines = text.split("\r\n");
-    let mut words = lines.next().unwrap_or_default().split(' ');
-    let (method, target, version) = match (words.next(), words.next(), words.next(), words.next()) {
-        (Some(method), Some(target), Some(version), None) => (method, target, version),
-        _ => return Err(refuse("", 400, "the request line has not three words")),
+    let words: Vec<&str> = lines.next().unwrap_or_default().split(' ').collect();
+    let [method, target, version] = words[..] else {
+        return Err(refuse("", 400, "the request line has not three words"));
     };
     let bad = |why| refuse(target, 400, why);
     if method != "CONNECT" {

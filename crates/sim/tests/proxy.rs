@@ -61,14 +61,18 @@ async fn read_head(stream: &mut TcpStream) -> String {
             head.push(byte[0]);
         }
     };
-    tokio::time::timeout(PATIENCE, reading).await.unwrap();
+    soon(reading).await;
     String::from_utf8_lossy(&head).into_owned()
 }
 
+/// What has to come, in time.
+async fn soon<T>(coming: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, coming).await.unwrap()
+}
+
+/// Waits for the end of a connection; a reset is one too.
 async fn ends(stream: &mut TcpStream) {
-    // A reset is an end too.
-    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut Vec::new())).await;
-    assert!(read.is_ok(), "the connection is over");
+    let _ = soon(stream.read_to_end(&mut Vec::new())).await;
 }
 
 #[tokio::test]
@@ -76,12 +80,12 @@ async fn a_tunnel_carries_bytes_both_ways_until_one_side_ends_it() {
     let place = Place::new(None).await;
     let (mut client, answer) = place.ask(TARGET, "").await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    let (mut server, _) = place.behind.accept().await.unwrap();
+    let (mut server, _) = soon(place.behind.accept()).await.unwrap();
     client.write_all(b"ping").await.unwrap();
     let mut four = [0; 4];
-    server.read_exact(&mut four).await.unwrap();
+    soon(server.read_exact(&mut four)).await.unwrap();
     server.write_all(b"pong").await.unwrap();
-    client.read_exact(&mut four).await.unwrap();
+    soon(client.read_exact(&mut four)).await.unwrap();
     assert_eq!(&four, b"pong");
     assert_eq!(place.proxy.open_tunnels(), 1);
     let seen = SeenConnect { target: TARGET.into(), user: None, answered: Answered::Status(200) };
@@ -98,9 +102,9 @@ async fn what_comes_right_behind_the_request_goes_through() {
     let mut client = TcpStream::connect(place.proxy.addr()).await.unwrap();
     let request = format!("CONNECT {TARGET} HTTP/1.1\r\nHost: {TARGET}\r\n\r\nearly");
     client.write_all(request.as_bytes()).await.unwrap();
-    let (mut server, _) = place.behind.accept().await.unwrap();
+    let (mut server, _) = soon(place.behind.accept()).await.unwrap();
     let mut five = [0; 5];
-    server.read_exact(&mut five).await.unwrap();
+    soon(server.read_exact(&mut five)).await.unwrap();
     assert_eq!(&five, b"early");
 }
 
@@ -230,8 +234,7 @@ async fn a_proxy_may_hang_or_never_come_to_an_end() {
     assert!(silent.is_err());
     let mut client = open(place.proxy.addr()).await;
     let mut megabyte = vec![0; 1 << 20];
-    let reading = client.read_exact(&mut megabyte);
-    tokio::time::timeout(PATIENCE, reading).await.unwrap().unwrap();
+    soon(client.read_exact(&mut megabyte)).await.unwrap();
     assert!(!megabyte.windows(4).any(|four| four == b"\r\n\r\n"));
 }
 

@@ -12,22 +12,25 @@ use super::push::Push;
 /// Runs the worker for one push. It shows the newest message that it found, else what the push says,
 /// else a text of the app's own for what waits. The screen of a call is the page's to show.
 pub(crate) async fn run(installation: &Installation, push: &Push) {
-    let kind = push.payload.as_ref().map(|payload| payload.kind);
+    let payload = push.payload.as_ref();
+    let kind = payload.map(|payload| payload.kind);
     let drained = match kind {
-        // The user is to see the call now, and a push of somebody else leads to no inbox.
-        None | Some(Kind::Call) => Drained::default(),
+        // The user is to see the call now; what the app's back end pushed and a push of somebody
+        // else lead to no inbox.
+        None | Some(Kind::Call | Kind::Push) => Drained::default(),
         Some(Kind::CallEnded | Kind::Message | Kind::Missed | Kind::Test) => {
             drain::run(installation, Via::Worker).await
         }
     };
     let told = push.alert.as_ref().map(|alert| (alert.title.clone(), alert.body.clone()));
+    let rings = push.is_about_a_call() && kind != Some(Kind::CallEnded);
     match drained.newest.or(told).or_else(|| own_text(kind)) {
         Some((title, body)) => {
             installation.saw(PhoneEvent::NotificationShown { title, body, via: Via::Worker });
         }
-        None if kind == Some(Kind::Call) => {}
+        None if rings => {}
         None => {
-            let wake = push.payload.as_ref().map(|payload| payload.wake.clone());
+            let wake = payload.and_then(|payload| payload.wake.clone());
             installation.saw(PhoneEvent::SilentPush { kind, wake });
         }
     }
@@ -40,7 +43,7 @@ fn own_text(kind: Option<Kind>) -> Option<(String, String)> {
     let title = match kind? {
         Kind::Message | Kind::Test => "New message",
         Kind::Missed => "Missed call",
-        Kind::Call | Kind::CallEnded => return None,
+        Kind::Call | Kind::CallEnded | Kind::Push => return None,
     };
     Some((title.to_owned(), String::new()))
 }

@@ -285,6 +285,7 @@ impl World {
                 Platform::Web => self.browser().await?,
             },
             devices: self.devices.clone(),
+            locale: "en".to_owned(),
             behaviour: Behaviour::default(),
         })
     }
@@ -449,6 +450,8 @@ fn apns_key(key: &ApnsKey) -> CredentialUpload {
         key_id: None,
         team_id: Some(key.team_id.clone()),
         bundle_ids: vec![APP.to_owned()],
+        subject: None,
+        probe: None,
     }
 }
 
@@ -462,6 +465,8 @@ async fn apns_certificate(ca: &Ca) -> Result<CredentialUpload> {
         key_id: None,
         team_id: None,
         bundle_ids: Vec::new(),
+        subject: None,
+        probe: None,
     })
 }
 
@@ -474,6 +479,8 @@ fn service_account(account: &ServiceAccount) -> CredentialUpload {
         key_id: None,
         team_id: None,
         bundle_ids: Vec::new(),
+        subject: None,
+        probe: None,
     }
 }
 

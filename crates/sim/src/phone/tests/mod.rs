@@ -56,6 +56,7 @@ impl Scene {
                 application_server_key: Some(PAGE_KEY.to_vec()),
             }),
             devices: devices.clone(),
+            locale: "en".to_owned(),
             behaviour: Behaviour { linger: Duration::from_millis(50), ..Behaviour::default() },
         });
         phone.launch().await.unwrap();

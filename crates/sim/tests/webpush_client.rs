@@ -68,6 +68,7 @@ impl World {
         let now = self.devices.clock().now().as_second();
         Push {
             method: "POST",
+            origin: self.sim.origin().to_owned(),
             path: subscription.endpoint().strip_prefix(self.sim.origin()).unwrap().to_owned(),
             headers: vec![("ttl", "60".to_owned()), ("content-encoding", "aes128gcm".to_owned())],
             token: Some(Token {
@@ -90,7 +91,8 @@ impl World {
     pub(crate) async fn try_send(&self, client: &Client, push: &Push) -> Result<Answer, h2::Error> {
         let headers = push.headers(&self.vapid);
         let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        client.request(push.method, &push.path, &headers, &push.body).await
+        let url = format!("{}{}", push.origin, push.path);
+        client.request(push.method, &url, &headers, &push.body).await
     }
 
     /// Sends one good push, changed in this way, over a connection of its own.
@@ -104,6 +106,8 @@ impl World {
 /// A request that is about to be sent.
 pub(crate) struct Push {
     pub(crate) method: &'static str,
+    /// Whose endpoint it is: scheme, host and port.
+    pub(crate) origin: String,
     pub(crate) path: String,
     pub(crate) headers: Vec<(&'static str, String)>,
     /// What is signed; `None`: the headers say who sends, or nobody does.
@@ -248,7 +252,7 @@ impl Http1 {
 
     pub(crate) async fn send(&mut self, push: &Push, vapid: &Vapid) -> hyper::Result<Answer> {
         let mut request = Request::builder().method(push.method).uri(&push.path);
-        request = request.header(HOST, "localhost");
+        request = request.header(HOST, push.origin.strip_prefix("https://").unwrap());
         for (name, value) in push.headers(vapid) {
             request = request.header(name, value);
         }

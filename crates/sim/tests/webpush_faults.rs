@@ -85,6 +85,18 @@ fn check_answer(name: &str, vendor: Vendor, answer: &Answer, row: Row) {
 async fn a_request_that_breaks_rfc_8030_is_refused() {
     check(&[
         ("a PUT", "is a POST", |_, push| push.method = "PUT", METHOD),
+        (
+            "another host",
+            "no such push",
+            |_, push| push.origin = "https://push.example.org".to_owned(),
+            PATH,
+        ),
+        (
+            "another port",
+            "no such push",
+            |_, push| push.origin = "https://127.0.0.1:1".to_owned(),
+            PATH,
+        ),
         ("an unknown endpoint", "no such push", |_, push| push.path.push('x'), PATH),
         ("an endpoint with a query", "no such push", |_, push| push.path.push_str("?a=b"), PATH),
         ("no TTL", "TTL is missing", |_, push| push.set("ttl", None), TTL),

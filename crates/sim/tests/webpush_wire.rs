@@ -63,12 +63,16 @@ async fn http_1_1_is_judged_as_http_2_is() {
         faulty.set("ttl", None);
         let answer = client.send(&faulty, &world.vapid).await.unwrap();
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{vendor:?}");
+        let mut strayed = world.push();
+        strayed.origin = "https://push.example.org".to_owned();
+        let answer = client.send(&strayed, &world.vapid).await.unwrap();
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{vendor:?}");
         let answer = client.send(&world.push(), &world.vapid).await.unwrap();
         assert_eq!(answer.status, StatusCode::CREATED, "{vendor:?} {:?}", answer.body);
         assert!(deliveries.try_recv().is_ok());
         let seen = world.sim.seen();
         let places: Vec<_> = seen.iter().map(|push| (push.connection, push.stream)).collect();
-        assert_eq!(places, [(1, 0), (1, 0)], "one connection, kept alive");
+        assert_eq!(places, [(1, 0); 3], "one connection, kept alive");
     }
 }
 
@@ -167,6 +171,43 @@ async fn answers_over_http_1_1_are_held_and_a_frozen_service_is_silent() {
     assert!(silent.is_err());
     trouble.thaw();
     assert_eq!(push.await.unwrap().status, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn what_is_scripted_is_answered_as_it_is_over_both_protocols() {
+    let world = World::new(Vendor::Google).await;
+    let mut deliveries = world.devices.deliveries(world.subscription.endpoint());
+    let now = world.devices.clock().now();
+    let scripts = [
+        Scripted::front_end_502(),
+        Vendor::Google.too_many(RetryAfter::Seconds(30), now),
+        Vendor::Google.unavailable(RetryAfter::Absent, now),
+        Scripted::new(StatusCode::NOT_FOUND, "no such subscription"),
+        Scripted::new(StatusCode::GONE, "unsubscribed"),
+        Scripted::new(StatusCode::PAYLOAD_TOO_LARGE, "too large"),
+        Scripted::status(StatusCode::INTERNAL_SERVER_ERROR),
+    ];
+    // It makes the answers late and changes nothing else.
+    world.sim.trouble().latency(Duration::from_millis(1));
+    let client = world.connect().await;
+    let mut client_1 = world.connect_http1().await;
+    for script in &scripts {
+        world.sim.trouble().answer_next(2, script);
+        let push = world.push();
+        for answer in
+            [world.send(&client, &push).await, client_1.send(&push, &world.vapid).await.unwrap()]
+        {
+            assert_eq!((answer.status, &answer.body), (script.status, &script.body));
+            for (name, value) in &script.headers {
+                assert_eq!(answer.headers.get(name), Some(value), "{}", script.status);
+            }
+        }
+    }
+    let wait = &scripts[1].headers["retry-after"];
+    assert_eq!((scripts[1].status.as_u16(), wait.to_str().unwrap()), (429, "30"));
+    assert!(!scripts[2].headers.contains_key("retry-after"));
+    assert!(deliveries.try_recv().is_err(), "nobody got anything");
+    assert_eq!(world.send(&client, &world.push()).await.status, StatusCode::CREATED);
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! Virtual phones: an app, its notification extension and the system that puts them to sleep.
 //!
 //! What it does: behaves towards the server and the push services as an installation of an app on
-//! an Android phone, an iPhone or in a browser does, and logs everything that can be seen. What it does **not**
-//! do: it decides nothing about delivery and knows nothing of the server but the public wire.
+//! an Android phone, an iPhone or in a browser does, and logs everything that can be seen. What it
+//! does **not** do: it decides nothing about delivery and knows nothing of the server but the public
+//! wire.
 //!
 //! ```text
 //!   push service ──▶ os ──┬──▶ app ───────WebSocket──▶ server
@@ -186,8 +187,8 @@ impl Phone {
         lock(&self.installation.storage).device_id.clone()
     }
 
-    /// Its token of one kind, once it was launched; for the push services' registry. Of a browser it
-    /// is the endpoint.
+    /// Its token of one kind, once it was launched; for the push services' registry. Of a browser
+    /// it is the endpoint.
     pub fn push_token(&self, kind: TargetKindName) -> Option<String> {
         self.installation.push_token(kind)
     }

@@ -35,8 +35,8 @@ impl Platform {
 #[derive(Clone, Debug)]
 pub struct Behaviour {
     /// The system does not run the app for background pushes (budget used up, low power mode).
-    /// Alerts and VoIP pushes still arrive. Means nothing on Android and in a browser, where there is
-    /// one kind of push only.
+    /// Alerts and VoIP pushes still arrive. Means nothing on Android and in a browser, where there
+    /// is one kind of push only.
     pub ignores_background: bool,
     /// The user takes a call this long after the screen lit up. `None`: nobody picks up, unless
     /// [`super::Phone::answer`] says so.

@@ -216,8 +216,11 @@ impl State {
         if let Some(to) = lock(&self.map).get(&target.to_ascii_lowercase()) {
             return Some(*to);
         }
-        let local = target.replacen("localhost:", "127.0.0.1:", 1);
-        local.parse().ok().filter(|to: &SocketAddr| to.ip().is_loopback())
+        let to: SocketAddr = match target.strip_prefix("localhost:") {
+            Some(port) => (Ipv4Addr::LOCALHOST, port.parse().ok()?).into(),
+            None => target.parse().ok()?,
+        };
+        to.ip().is_loopback().then_some(to)
     }
 }
 

@@ -248,18 +248,38 @@ impl Kind {
 }
 
 impl Vendor {
+    /// What it answers to one message too many; for [`Trouble::answer_next`].
+    ///
+    /// [`Trouble::answer_next`]: crate::Trouble::answer_next
+    pub fn too_many(self, retry_after: RetryAfter, now: Timestamp) -> Scripted {
+        let reason = match self {
+            Self::Apple => "TooManyRequests",
+            Self::Google | Self::Mozilla | Self::Plain => "too many messages",
+        };
+        self.later(S::TOO_MANY_REQUESTS, reason, None, retry_after.value(now))
+    }
+
     /// What it answers when it is away for a while; for [`Trouble::answer_next`].
     ///
     /// [`Trouble::answer_next`]: crate::Trouble::answer_next
     pub fn unavailable(self, retry_after: RetryAfter, now: Timestamp) -> Scripted {
-        let status = S::SERVICE_UNAVAILABLE;
         let reason = match self {
             Self::Apple => "ServiceUnavailable",
             Self::Google | Self::Mozilla | Self::Plain => "the service is not available",
         };
-        let (content_type, body) = self.body(status, reason, Some(201), None);
+        self.later(S::SERVICE_UNAVAILABLE, reason, Some(201), retry_after.value(now))
+    }
+
+    fn later(
+        self,
+        status: S,
+        reason: &str,
+        errno: Option<u16>,
+        retry_after: Option<HeaderValue>,
+    ) -> Scripted {
+        let (content_type, body) = self.body(status, reason, errno, None);
         let mut scripted = Scripted::new(status, body).header(CONTENT_TYPE, content_type);
-        if let Some(value) = retry_after.value(now) {
+        if let Some(value) = retry_after {
             scripted = scripted.header(RETRY_AFTER, value);
         }
         scripted

@@ -6,7 +6,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, header::RETRY_AFTER, request::Parts};
+use http::{
+    Method,
+    header::{HOST, RETRY_AFTER},
+    request::Parts,
+};
 use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
@@ -69,11 +73,13 @@ impl Judge {
 
     pub(crate) fn judge(&self, request: &Parts, body: &Bytes) -> Verdict {
         let vendor = self.options.vendor;
-        let path = request.uri.path();
         let mut token = String::new();
-        let judged = match vendor.message(path) {
-            Some(message) => self.cancel(request, message, &mut token),
-            None => self.push(request, body, &mut token),
+        let judged = match self.path(request) {
+            None => Err(nothing_there()),
+            Some(path) => match vendor.message(path) {
+                Some(message) => self.cancel(request, message, &mut token),
+                None => self.push(request, path, body, &mut token),
+            },
         };
         let fault = match judged {
             Ok(Some(Accepted { id, fate, ttl_s })) => {
@@ -93,17 +99,28 @@ impl Judge {
         verdict
     }
 
+    /// The path and query of a request to this service: another host's resources are not here, and
+    /// a vendor's front end finds the service by the host's name alone.
+    fn path<'a>(&self, request: &'a Parts) -> Option<&'a str> {
+        let host = match request.uri.authority() {
+            Some(authority) => authority.as_str(),
+            None => request.headers.get(HOST)?.to_str().ok()?,
+        };
+        let own = self.subscriptions.origin.strip_prefix("https://")?;
+        let path = request.uri.path_and_query()?.as_str();
+        host.strip_suffix(":443").unwrap_or(host).eq_ignore_ascii_case(own).then_some(path)
+    }
+
     /// All checks of a push; `addressed` becomes the endpoint once it is known.
     fn push(
         &self,
         request: &Parts,
+        path: &str,
         body: &Bytes,
         addressed: &mut String,
     ) -> Result<Option<Accepted>, Fault> {
         let options = &self.options;
-        let nobody = || Fault::new(Kind::Path, "there is no such push resource");
-        let path = request.uri.path_and_query().map_or("", |path| path.as_str());
-        let subscribed = self.subscriptions.find(path).ok_or_else(nobody)?;
+        let subscribed = self.subscriptions.find(path).ok_or_else(nothing_there)?;
         let endpoint = subscribed.subscription.endpoint();
         endpoint.clone_into(addressed);
         if request.method != Method::POST {
@@ -115,7 +132,7 @@ impl Judge {
         let now = self.now();
         let signer = vapid::check(headers, &self.subscriptions.origin, subject, now)?;
         self.check_signer(&subscribed, signer)?;
-        let device = options.devices.find(endpoint).ok_or_else(nobody)?;
+        let device = options.devices.find(endpoint).ok_or_else(nothing_there)?;
         check_alive(&device)?;
         self.count(endpoint, now)?;
         if body.len() > options.max_body {
@@ -234,6 +251,10 @@ impl Vendor {
             Self::Plain => path.strip_prefix("/message/"),
         }
     }
+}
+
+fn nothing_there() -> Fault {
+    Fault::new(Kind::Path, "there is no such push resource")
 }
 
 fn check_alive(device: &Device) -> Result<(), Fault> {

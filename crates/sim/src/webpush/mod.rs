@@ -7,7 +7,7 @@
 //! | `POST` to an endpoint | one message |
 //! | `DELETE` of what `Location` named | takes back a message that waits (Mozilla, plain) |
 //!
-//! A message is checked in this order: endpoint, method, TTL, Urgency, Topic, Content-Encoding,
+//! A message is checked in this order: host and endpoint, method, TTL, Urgency, Topic, Content-Encoding,
 //! VAPID, the key of the subscription, whether that lives, quota, size, encryption. No vendor
 //! promises an order. A real service cannot look into a message and accepts what the browser then
 //! drops without a word; this one says so with 400, unless [`Undecryptable::Lose`] is asked for.

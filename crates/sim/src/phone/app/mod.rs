@@ -150,10 +150,11 @@ impl App {
 
     async fn launch(&mut self, done: Option<oneshot::Sender<Result<()>>>) {
         self.run = None;
-        if self.life == Life::ForceQuit {
+        let was_closed = self.life == Life::ForceQuit;
+        self.set_life(Life::Foreground);
+        if was_closed {
             self.installation.set_browser_open(true);
         }
-        self.set_life(Life::Foreground);
         self.launching.extend(done);
         self.owed_targets =
             self.installation.push_tokens().iter().map(|target| target.kind).collect();
@@ -229,8 +230,8 @@ impl App {
         }
     }
 
-    /// The system lets the app run for a while; one that runs already only hurries to connect. A page
-    /// is opened by its user alone.
+    /// The system lets the app run for a while; one that runs already only hurries to connect. A
+    /// page is opened by its user alone.
     fn start_run(&mut self, woken_by: Option<wire::WokenBy>) {
         if self.installation.options.platform == Platform::Web {
             return;

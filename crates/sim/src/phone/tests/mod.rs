@@ -57,7 +57,9 @@ impl Scene {
             }),
             devices: devices.clone(),
             locale: "en".to_owned(),
-            behaviour: Behaviour { linger: Duration::from_millis(50), ..Behaviour::default() },
+            // Long enough for what follows a connect to arrive on a busy machine: a phone that has
+            // fallen asleep before is woken by nobody here.
+            behaviour: Behaviour { linger: Duration::from_secs(1), ..Behaviour::default() },
         });
         phone.launch().await.unwrap();
         Self { server, devices, webpush, phone }

@@ -4,12 +4,14 @@ mod certificate;
 mod circuits;
 mod full_disk;
 mod isolation;
+mod proxy;
 mod push_log;
 mod pushes;
 mod rude_clients;
 mod secrets;
 mod starting;
 mod waiting;
+mod webpush;
 
 use std::time::Duration;
 

@@ -68,6 +68,16 @@ impl Vendor {
         }
     }
 
+    /// The host of its endpoints, if that is its alone: Google's is that of FCM too, and a plain
+    /// service is at anybody's.
+    pub(crate) fn host(self) -> Option<&'static str> {
+        match self {
+            Self::Apple => Some("web.push.apple.com"),
+            Self::Mozilla => Some("updates.push.services.mozilla.com"),
+            Self::Google | Self::Plain => None,
+        }
+    }
+
     fn subject(self) -> SubjectRule {
         match self {
             Self::Apple => SubjectRule::Contact,

@@ -6,8 +6,8 @@
 //! it never looks into the server; all it knows of it goes over the public wire.
 //!
 //! ```text
-//!   World ──start, kill, stop──▶ server (child process) ──▶ ApnsSim, FcmSim, ──▶ Devices
-//!     │                                                     WebPushSim            │
+//!   World ──start, kill, stop──▶ server (child process) ──┬──▶ ApnsSim, FcmSim, ──▶ Devices
+//!     │                                               (ProxySim)  WebPushSim          │
 //!     └──phone()──▶ Phone ──────────────▲                                          │
 //!                     ▲────────────────────────────────────────────────────────────┘
 //! ```
@@ -33,13 +33,15 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 use wire::http::{App, CredentialKind, CredentialUpload, Settings, Timeline, UserToken};
 
-pub use self::options::{APP, ApnsAuth, Output, PROJECT, Tuning, WorldOptions};
+use self::config::{Places, Services};
+pub use self::options::{APP, ApnsAuth, Output, PROJECT, Tuning, Way, WorldOptions};
 use self::process::Server;
 use crate::apns::{ApnsOptions, ApnsSim, KnownKey};
 use crate::device::{Devices, Environment};
 use crate::fcm::{FcmOptions, FcmSim};
 use crate::phone::{Behaviour, Browser, Phone, PhoneOptions, Platform, http as client};
 use crate::pki::{ApnsCertificate, ApnsKey, Ca, ServiceAccount};
+use crate::proxy::{ProxyOptions, ProxySim};
 use crate::webpush::{Vendor, WebPushOptions, WebPushSim};
 
 /// The password of the `.p12` file in a world that uses one.
@@ -59,6 +61,8 @@ pub struct World {
     fcm: FcmSim,
     /// If the world was asked for it.
     webpush: Option<WebPushSim>,
+    /// If the server goes through one.
+    proxy: Option<ProxySim>,
     admin_key: String,
     app: App,
     app_key: String,
@@ -93,11 +97,19 @@ impl World {
             ..FcmOptions::new(&ca, &devices)
         })
         .await?;
-        let webpush = if options.webpush {
-            let webpush = WebPushOptions::new(&ca, &devices, Vendor::Plain);
-            Some(WebPushSim::start(webpush).await?)
-        } else {
-            None
+        let webpush = match options.webpush {
+            None => None,
+            Some(vendor) => {
+                let origin = match (&options.way, vendor.host()) {
+                    (Way::Direct, _) => None,
+                    (Way::Proxy(_), Some(host)) => Some(format!("https://{host}")),
+                    (Way::Proxy(_), None) => {
+                        bail!("{vendor:?} has no host of its own for a proxy to know; take another")
+                    }
+                };
+                let webpush = WebPushOptions::new(&ca, &devices, vendor);
+                Some(WebPushSim::start(WebPushOptions { origin, ..webpush }).await?)
+            }
         };
 
         let root = directory.path();
@@ -105,16 +117,35 @@ impl World {
         std::fs::create_dir(&data_dir)?;
         std::fs::write(&ca_file, ca.pem())?;
         let listen = process::free_port()?;
-        let places = config::Places {
-            data_dir: &data_dir,
-            ca_file: &ca_file,
-            listen,
-            apns_production: apns.url(),
-            apns_sandbox: apns_sandbox.url(),
-            fcm: fcm.url(),
-            fcm_oauth: fcm.token_url(),
-            webpush: webpush.as_ref().map(WebPushSim::addr),
+        let (services, proxy) = match options.way {
+            Way::Direct => {
+                let services = Services::Direct {
+                    apns_production: apns.url(),
+                    apns_sandbox: apns_sandbox.url(),
+                    fcm: fcm.url(),
+                    fcm_oauth: fcm.token_url(),
+                    webpush: webpush.as_ref().map(WebPushSim::addr),
+                };
+                (services, None)
+            }
+            Way::Proxy(user) => {
+                let proxy = ProxySim::start(ProxyOptions { port: 0, user: Some(user.clone()) });
+                let proxy = proxy.await?;
+                let names = [
+                    ("api.push.apple.com", apns.addr()),
+                    ("api.sandbox.push.apple.com", apns_sandbox.addr()),
+                    ("fcm.googleapis.com", fcm.addr()),
+                    ("oauth2.googleapis.com", fcm.addr()),
+                ];
+                let browsers = webpush.as_ref().zip(options.webpush.and_then(Vendor::host));
+                let browsers = browsers.map(|(webpush, host)| (host, webpush.addr()));
+                for (name, address) in names.into_iter().chain(browsers) {
+                    proxy.map(&format!("{name}:443"), address);
+                }
+                (Services::Proxy(proxy.url_for(&user)), Some(proxy))
+            }
         };
+        let places = Places { data_dir: &data_dir, ca_file: &ca_file, listen, services };
         let config_file = root.join("reveille.toml");
         std::fs::write(&config_file, config::text(&places, &options.tuning))?;
         let mut server = Server::new(&options.server_exe, root, config_file, options.output);
@@ -139,6 +170,7 @@ impl World {
             apns_sandbox,
             fcm,
             webpush,
+            proxy,
             admin_key,
             app,
             app_key,
@@ -246,6 +278,11 @@ impl World {
     /// The browsers' push service, if the world was asked for it.
     pub fn webpush(&self) -> Option<&WebPushSim> {
         self.webpush.as_ref()
+    }
+
+    /// The proxy, if the server goes through one.
+    pub fn proxy(&self) -> Option<&ProxySim> {
+        self.proxy.as_ref()
     }
 
     /// The push services' registry of installations.

@@ -14,3 +14,4 @@ mod proxy_server;
 mod rig;
 mod webpush;
 mod webpush_service;
+mod webpush_vendors;

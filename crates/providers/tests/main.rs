@@ -18,4 +18,5 @@ mod proxy_server;
 mod rig;
 mod webpush;
 mod webpush_service;
+mod webpush_vendors;
 mod wire;

@@ -6,12 +6,14 @@ mod circuits;
 mod full_disk;
 mod isolation;
 mod provider_tokens;
+mod proxy;
 mod push_log;
 mod pushes;
 mod rude_clients;
 mod secrets;
 mod starting;
 mod waiting;
+mod webpush;
 
 use std::time::Duration;
 

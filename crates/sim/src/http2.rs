@@ -9,8 +9,11 @@
 //! Stream limit: the client is told by real SETTINGS frames (see [`tap`]); a stream above the limit is reset with
 //! REFUSED_STREAM at once, also if the client has not seen the lower limit yet (RFC 9113, section 5.1.2, leaves that to
 //! the server, and clients of APNs meet it).
+//!
+//! A service that speaks HTTP/1.1 too is served by [`http1`] where TLS agreed on that.
 
 mod connection;
+mod http1;
 mod seen;
 mod tap;
 mod tls;
@@ -28,7 +31,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Error, Trouble, apns, fcm, trouble::ConnectionTrouble};
+use crate::{Error, Trouble, apns, fcm, trouble::ConnectionTrouble, webpush};
 
 pub(crate) use seen::Recorder;
 pub use seen::{Counts, Fate, Recording, SeenPush};
@@ -39,12 +42,14 @@ pub(crate) enum Service {
     Apns(apns::Judge),
     /// Boxed, as it is much the larger.
     Fcm(Box<fcm::Judge>),
+    Webpush(Box<webpush::Judge>),
 }
 
 /// A service with what it keeps for one connection.
 pub(crate) enum Session<'a> {
     Apns(&'a apns::Judge, apns::Session),
     Fcm(&'a fcm::Judge),
+    Webpush(&'a webpush::Judge),
 }
 
 /// What a service decides about one request.
@@ -72,6 +77,15 @@ impl Service {
                 (Session::Apns(judge, session), streams)
             }
             Self::Fcm(judge) => (Session::Fcm(judge), judge.streams()),
+            Self::Webpush(judge) => (Session::Webpush(judge), judge.streams()),
+        }
+    }
+
+    /// Whether a connection that agreed on this protocol is served as HTTP/1.1.
+    fn is_http1(&self, agreed: Option<&[u8]>) -> bool {
+        match self {
+            Self::Apns(_) | Self::Fcm(_) => false,
+            Self::Webpush(judge) => judge.is_http1(agreed),
         }
     }
 
@@ -79,6 +93,7 @@ impl Service {
         match self {
             Self::Apns(judge) => judge.now(),
             Self::Fcm(judge) => judge.now(),
+            Self::Webpush(judge) => judge.now(),
         }
     }
 }
@@ -88,6 +103,7 @@ impl Session<'_> {
         match self {
             Self::Apns(judge, session) => judge.judge(session, request, body),
             Self::Fcm(judge) => judge.judge(request, body),
+            Self::Webpush(judge) => judge.judge(request, body),
         }
     }
 }
@@ -197,5 +213,9 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let Ok(stream) = TlsAcceptor::from(shared.tls.clone()).accept(stream).await else {
         return shared.recorder.failed_handshake();
     };
-    connection::serve(stream, number, &shared).await;
+    if shared.service.is_http1(stream.get_ref().1.alpn_protocol()) {
+        http1::serve(stream, number, &shared).await;
+    } else {
+        connection::serve(stream, number, &shared).await;
+    }
 }

@@ -18,6 +18,15 @@ use crate::{Error, device::letters};
 const UID: &[u64] = &[0, 9, 2342, 19_200_300, 100, 1, 1];
 /// Apple's private arc for push certificates; the last number is added.
 const APPLE_PUSH: [u64; 8] = [1, 2, 840, 113_635, 100, 6, 3, 0];
+/// Where clients find the services that are simulated.
+const VENDORS: [&str; 6] = [
+    "api.push.apple.com",
+    "api.sandbox.push.apple.com",
+    "fcm.googleapis.com",
+    "oauth2.googleapis.com",
+    "updates.push.services.mozilla.com",
+    "web.push.apple.com",
+];
 
 /// A certificate authority; clones share it.
 #[derive(Clone)]
@@ -59,12 +68,14 @@ impl Ca {
         &self.0.certificate
     }
 
-    /// A server certificate for `localhost`, `127.0.0.1` and `::1`.
+    /// A server certificate for `localhost`, `127.0.0.1`, `::1` and the vendors' own names, by which
+    /// clients reach a simulator through a [`ProxySim`](crate::ProxySim).
     ///
     /// # Errors
     /// [`Error::Keys`] if making it fails.
     pub fn server_identity(&self) -> Result<Identity, Error> {
-        let names = ["localhost", "127.0.0.1", "::1"].map(String::from);
+        let local = ["localhost", "127.0.0.1", "::1"];
+        let names: Vec<String> = local.iter().chain(&VENDORS).map(ToString::to_string).collect();
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, "localhost");

@@ -8,3 +8,8 @@ mod client;
 mod fcm;
 mod fcm_oauth;
 mod pki;
+mod proxy;
+mod webpush;
+mod webpush_client;
+mod webpush_faults;
+mod webpush_wire;

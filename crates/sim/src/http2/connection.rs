@@ -23,7 +23,7 @@ use crate::trouble::{GoAway, RequestTrouble, Scripted};
 /// Above any limit that is announced: `h2` is not to refuse streams by itself, the limit changes.
 const H2_STREAMS: u32 = 1 << 20;
 /// The most a request body may hold before the rest is left unread; above every vendor's limit.
-const MAX_BODY: usize = 64 * 1024;
+pub(super) const MAX_BODY: usize = 64 * 1024;
 const WINDOW: u32 = 1 << 20;
 /// How long a client may take to go after a GOAWAY.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -181,32 +181,13 @@ impl<'a> Connection<'a> {
             Some(RequestTrouble::Answer(scripted)) => scripted.into_verdict(),
             _ => self.state().session.judge(&request, &body),
         };
-        self.record(stream, request, body, &verdict);
+        record(self.shared, (self.number, stream), request, body, &verdict);
         if vanishes {
             return ControlFlow::Break(Abort);
         }
         self.shared.trouble.before_answer().await;
         self.answer(respond, verdict);
         ControlFlow::Continue(())
-    }
-
-    fn record(&self, stream: u32, request: request::Parts, payload: Bytes, verdict: &Verdict) {
-        let number = self.number;
-        self.shared.recorder.request(verdict.status, || SeenPush {
-            at: self.shared.service.now(),
-            connection: number,
-            stream,
-            method: request.method,
-            path: request.uri.path().to_owned(),
-            headers: request.headers,
-            token: verdict.token.clone(),
-            payload,
-            status: verdict.status,
-            reason: verdict.reason.clone(),
-            answer: verdict.body.clone(),
-            id: verdict.id.clone(),
-            fate: verdict.fate,
-        });
     }
 
     fn answer(&self, mut respond: SendResponse<Bytes>, verdict: Verdict) {
@@ -248,8 +229,33 @@ impl<'a> Connection<'a> {
     }
 }
 
+/// Keeps a request with what was decided; `place` is its connection and stream.
+pub(super) fn record(
+    shared: &Shared,
+    place: (u64, u32),
+    request: request::Parts,
+    payload: Bytes,
+    verdict: &Verdict,
+) {
+    shared.recorder.request(verdict.status, || SeenPush {
+        at: shared.service.now(),
+        connection: place.0,
+        stream: place.1,
+        method: request.method,
+        path: request.uri.path().to_owned(),
+        headers: request.headers,
+        token: verdict.token.clone(),
+        payload,
+        status: verdict.status,
+        reason: verdict.reason.clone(),
+        answer: verdict.body.clone(),
+        id: verdict.id.clone(),
+        fate: verdict.fate,
+    });
+}
+
 impl Scripted {
-    fn into_verdict(self) -> Verdict {
+    pub(super) fn into_verdict(self) -> Verdict {
         Verdict {
             status: self.status,
             headers: self.headers,

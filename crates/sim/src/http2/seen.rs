@@ -57,7 +57,7 @@ pub struct SeenPush {
     pub path: String,
     /// Request headers; the value of `authorization` is marked sensitive, so `Debug` does not print it.
     pub headers: HeaderMap,
-    /// The device token that was addressed; empty if the request named none.
+    /// The device token that was addressed, of Web Push the endpoint; empty if the request named none.
     pub token: String,
     /// Request body.
     pub payload: Bytes,
@@ -67,7 +67,7 @@ pub struct SeenPush {
     pub reason: Option<String>,
     /// Answered body.
     pub answer: Bytes,
-    /// `apns-id` or the FCM message name of an accepted push.
+    /// `apns-id`, the FCM message name or the id of the Web Push message of an accepted push.
     pub id: Option<String>,
     /// What became of it.
     pub fate: Fate,
@@ -89,7 +89,7 @@ pub struct Counts {
     pub failed_handshakes: u64,
     /// Requests that were judged or answered by a script.
     pub requests: u64,
-    /// Of those, answered 200.
+    /// Of those, answered 2xx.
     pub accepted: u64,
     /// Streams reset as not processed.
     pub refused_streams: u64,
@@ -139,7 +139,7 @@ impl Recorder {
             }
             self.lock().push(push);
         }
-        if status == StatusCode::OK {
+        if status.is_success() {
             self.accepted.fetch_add(1, Ordering::Relaxed);
         }
         self.requests.fetch_add(1, Ordering::Release);

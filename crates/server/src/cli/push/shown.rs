@@ -1,6 +1,6 @@
 //! What is told of a push: request, answer, diagnosis and remedy, for a person or for a program.
 
-use domain::{Outcome, Refusal};
+use domain::{Diagnosis, Outcome, Refusal};
 use providers::Exchange;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -128,9 +128,12 @@ impl Told {
         Self { next: Some(next), ..self }
     }
 
-    /// With a reason, where the record has none.
-    pub(super) fn because(self, reason: Option<String>) -> Self {
-        Self { reason: self.reason.or(reason), ..self }
+    /// With a code and a reason, where the record has none.
+    pub(super) fn because(self, code: Option<u16>, reason: Option<String>) -> Self {
+        let code = self.code.or(code).filter(|_| self.outcome != Word::Accepted);
+        let meaning = code.and_then(Diagnosis::from_code).map(Diagnosis::meaning);
+        let diagnosis = self.diagnosis.or_else(|| meaning.map(str::to_owned));
+        Self { code, diagnosis, reason: self.reason.or(reason), ..self }
     }
 
     /// What became of it.

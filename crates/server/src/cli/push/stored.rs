@@ -28,6 +28,7 @@ const LOOK: Duration = Duration::from_millis(200);
 const RINGING: SignedDuration = SignedDuration::from_secs(30);
 
 #[derive(clap::Args)]
+#[group(id = "stored")]
 pub(super) struct Args {
     /// The device, by the id that its app gave it
     #[arg(long, required = true)]
@@ -179,26 +180,34 @@ async fn follow(peer: &Peer, push: Push, wait: Duration) -> anyhow::Result<Told>
 fn told(push: Push, delivery: Option<PushDelivery>, record: Option<Record>) -> Told {
     let Some(delivery) = delivery else {
         let told = Told::of_record(push.id, Word::Unknown, record);
-        return told.because(Some("the server has no delivery of it".to_owned()));
+        return told.because(None, Some("the server has no delivery of it".to_owned()));
     };
+    let said = |text: &str| Some(text.to_owned());
     let (outcome, why) = match delivery.state {
         DeliveryState::Accepted => (Word::Accepted, None),
+        DeliveryState::Cancelled => (Word::Refused, said("it was cancelled")),
+        DeliveryState::Expired => (Word::Refused, said("its ttl was over")),
         DeliveryState::Refused => (Word::Refused, delivery.reason),
-        DeliveryState::Expired => (Word::Refused, Some("its ttl was over".to_owned())),
-        DeliveryState::Cancelled => (Word::Refused, Some("it was cancelled".to_owned())),
-        DeliveryState::Sending => (Word::Unknown, Some("it is on its way".to_owned())),
+        DeliveryState::Sending => (Word::Unknown, said("it is on its way")),
         DeliveryState::Waiting if delivery.refused > 0 => (Word::Refused, delivery.reason),
-        DeliveryState::Waiting => (Word::Unknown, Some("it waits for its turn".to_owned())),
+        DeliveryState::Waiting => (Word::Unknown, said("it waits for its turn")),
     };
-    let is_over = !matches!(delivery.state, DeliveryState::Sending | DeliveryState::Waiting);
-    let next = delivery.due_at.map_or_else(
-        || "the server waits until something changes".to_owned(),
-        |due| format!("the server tries again at {due}"),
-    );
-    let next =
-        format!("{next}, until {}; POST /v1/pushes/{}/cancel ends it", push.expires_at, push.id);
-    let told = Told::of_record(push.id, outcome, record).because(why);
-    if is_over { told } else { told.followed_by(next) }
+    let told = Told::of_record(push.id.clone(), outcome, record).because(delivery.code, why);
+    match delivery.state {
+        DeliveryState::Accepted
+        | DeliveryState::Cancelled
+        | DeliveryState::Expired
+        | DeliveryState::Refused => told,
+        DeliveryState::Sending | DeliveryState::Waiting => {
+            let when = delivery
+                .due_at
+                .map_or_else(|| "once something has changed".to_owned(), |due| format!("at {due}"));
+            let (id, end) = (push.id, push.expires_at);
+            told.followed_by(format!(
+                "the server tries again {when}, until {end}; POST /v1/pushes/{id}/cancel ends it"
+            ))
+        }
+    }
 }
 
 fn kinds() -> impl TypedValueParser<Value = PushKindName> {

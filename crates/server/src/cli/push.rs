@@ -38,7 +38,7 @@ pub(super) struct Args {
     #[command(subcommand)]
     service: Option<Service>,
     #[command(flatten)]
-    stored: Option<stored::Args>,
+    stored: stored::Args,
 }
 
 /// A push service that is spoken to directly.
@@ -75,18 +75,11 @@ enum Stop {
 }
 
 pub(super) async fn run(args: Args, environment: &Environment) -> anyhow::Result<ExitCode> {
-    let (form, told) = match (args.service, args.stored) {
-        (Some(Service::Apns(args)), _) => (args.form(), apns::push(*args, environment).await),
-        (Some(Service::Fcm(args)), _) => (args.form(), fcm::push(*args, environment).await),
-        (Some(Service::Webpush(args)), _) => (args.form(), webpush::push(*args, environment).await),
-        (None, Some(args)) => (args.form(), stored::push(args, environment).await),
-        (None, None) => {
-            let advice = say::Advice::new(
-                "there is nobody to push to",
-                "name a device with --device, or a push service: apns, fcm, webpush",
-            );
-            return Ok(wrong_usage(&advice.into()));
-        }
+    let (form, told) = match args.service {
+        Some(Service::Apns(args)) => (args.form(), apns::push(*args, environment).await),
+        Some(Service::Fcm(args)) => (args.form(), fcm::push(*args, environment).await),
+        Some(Service::Webpush(args)) => (args.form(), webpush::push(*args, environment).await),
+        None => (args.stored.form(), stored::push(args.stored, environment).await),
     };
     let told = match told {
         Ok(told) => told,

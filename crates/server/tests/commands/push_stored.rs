@@ -31,7 +31,7 @@ async fn push(world: &World, more: &[&str]) -> Said {
 #[tokio::test]
 async fn an_accepted_push_is_shown_on_the_phone_and_ends_with_0() {
     let (world, phone) = world().await;
-    let more = ["--device", "alice's iPhone", "--title", "Hello", "--body", "Noon?"];
+    let more = ["--device", &phone.device_id(), "--title", "Hello", "--body", "Noon?"];
     let said = push(&world, &more).await.is(0).has("accepted").has("psh_").has("HTTP 200");
     let token = phone.push_token(TargetKindName::Apns).expect("a token");
     // The server's log has no texts.
@@ -45,7 +45,7 @@ async fn a_refused_token_ends_with_1_and_says_what_to_do() {
     let (world, phone) = world().await;
     let token = phone.push_token(TargetKindName::Apns).expect("a token");
     world.devices().unregister(&token);
-    let more = ["--device", "alice's iPhone", "--title", "Hello"];
+    let more = ["--device", &phone.device_id(), "--title", "Hello"];
     let said = push(&world, &more).await.is(1).has("911 bad push token").has("Unregistered");
     let (place, token) = (world.apns().addr().to_string(), hash(&token));
     let labels = [
@@ -66,22 +66,22 @@ async fn a_refused_token_ends_with_1_and_says_what_to_do() {
 
 #[tokio::test]
 async fn a_push_that_is_not_settled_in_time_says_what_comes_next() {
-    let (world, _phone) = world().await;
+    let (world, phone) = world().await;
     let busy = Scripted::status(StatusCode::TOO_MANY_REQUESTS)
         .header(http::header::RETRY_AFTER, HeaderValue::from_static("3600"));
     world.apns().trouble().answer_next(1, &busy);
-    let more = ["--device", "alice's iPhone", "--title", "Hello", "--wait", "5s"];
+    let more = ["--device", &phone.device_id(), "--title", "Hello", "--wait", "5s"];
     let said = push(&world, &more).await.is(1).has("902").has("HTTP 429");
     let _ = said.has("the server tries again at").has("/cancel ends it");
 }
 
 #[tokio::test]
 async fn a_dry_run_tells_the_server_nothing() {
-    let (world, _phone) = world().await;
-    let more = ["--device", "alice's iPhone", "--title", "Hello", "--dry-run", "--json"];
+    let (world, phone) = world().await;
+    let more = ["--device", &phone.device_id(), "--title", "Hello", "--dry-run", "--json"];
     let said = push(&world, &more).await.is(0).json();
     let body = json!({
-        "to": { "devices": ["alice's iPhone"] }, "kind": "alert", "title": "Hello",
+        "to": { "devices": [phone.device_id()] }, "kind": "alert", "title": "Hello",
     });
     assert_eq!((&said["outcome"], &said["request"]["body"]), (&json!("not_sent"), &body));
     let pushes = world.api(http::Method::GET, "/v1/pushes", world.app_key(), None).await;
@@ -90,11 +90,12 @@ async fn a_dry_run_tells_the_server_nothing() {
 
 #[tokio::test]
 async fn a_device_or_an_app_that_is_not_there_is_named() {
-    let (world, _phone) = world().await;
+    let (world, phone) = world().await;
     let _ = push(&world, &["--device", "nobody's", "--title", "Hello"]).await.is(1).has("error:");
     let server = format!("http://{}", world.address());
     let line = ["push", "--server", &server, "--key", world.app_key(), "--title", "Hello"];
-    let line = [&line[..], &["--device", "alice's iPhone", "--app", "app_999"]].concat();
+    let device = phone.device_id();
+    let line = [&line[..], &["--device", &device, "--app", "app_999"]].concat();
     let _ = Desk::new().run(&line).await.is(1).has("--app: the key is not known as that app's");
     let pushes = world.api(http::Method::GET, "/v1/pushes", world.app_key(), None).await;
     assert_eq!(pushes.expect("an answer").1["items"], json!([]));

@@ -4,7 +4,7 @@ use providers::apns::PushType;
 use serde_json::{Value, json};
 use sim::apns::KnownKey;
 use sim::device::{ApnsTokenKind, Environment};
-use sim::pki::{ApnsCertificate, ApnsKey};
+use sim::pki::{ApnsCertificate, ApnsCertificateKind, ApnsKey};
 use sim::{ApnsOptions, ApnsSim, Counts, Devices};
 
 use super::rig::{APP, Desk, PATIENCE, Said, hash};
@@ -109,6 +109,19 @@ async fn a_certificate_opens_with_its_password_from_a_file_or_the_environment() 
         let _ = said.has("904").has("Give the password that was typed").has_not("sesam\n");
     }
     assert_eq!(apple.sim.counts(), before);
+}
+
+#[tokio::test]
+async fn a_certificate_for_the_sandbox_alone_goes_there() {
+    let apple = Apple::start().await;
+    let certificate = ApnsCertificate::universal(APP).kind(ApnsCertificateKind::Development);
+    let identity = apple.desk.ca.apns_identity(&certificate).expect("a certificate");
+    let pem = format!("{}{}", identity.certificate_pem(), identity.key_pem());
+    apple.desk.write("universal.p12", pem);
+    let _ = apple.push_by_certificate(&["--dry-run"], &[]).await.is(0).has("sandbox only");
+    let said = apple.push_by_certificate(&["--environment", "production"], &[]).await.is(1);
+    let _ = said.has("905").has("is for the sandbox only");
+    assert_eq!(apple.sim.counts(), Counts::default());
 }
 
 #[tokio::test]

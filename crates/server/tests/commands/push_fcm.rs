@@ -53,6 +53,11 @@ async fn an_accepted_message_is_delivered_and_ends_with_0() {
     assert_eq!(delivery.payload["notification"], json!({ "title": "Hello", "body": "Noon?" }));
     let said = said.has(&delivery.id).has(&hash(&google.token)).has("\"ttl\": \"60s\"");
     let _ = said.has_not("ya29").has_not("BEGIN PRIVATE KEY");
+    let said = google.push(&["--data", "order=17", "--json"]).await.is(0);
+    let (place, token) = (google.sim.addr().to_string(), hash(&google.token));
+    let replaced = [(&*place, "PLACE"), (&*token, "TOKEN")];
+    let labels = ["messages/", "\"took_ms\":", "service account "];
+    said.is_golden("push_command/fcm_accepted.json", &replaced, &labels);
 }
 
 #[tokio::test]
@@ -86,6 +91,17 @@ async fn topics_conditions_and_messages_to_nobody_are_taken() {
         let more = [more, &["--title", "Hello"]].concat();
         let _ = google.push_with("account.json", &more).await.is(0).has("accepted");
     }
+}
+
+#[tokio::test]
+async fn a_file_does_not_choose_where_its_assertion_goes() {
+    let google = Google::start().await;
+    let account = ServiceAccount::generate(PROJECT).expect("a key");
+    google.desk.write("account.json", account.json(&google.sim.token_url()));
+    let line = ["push", "fcm", "--service-account", "account.json", "--ca", "ca.pem"];
+    let line = [&line[..], &["--topic", "news", "--title", "Hello"]].concat();
+    let _ = google.desk.run(&line).await.is(2).has("--oauth-url").has("is not Google's");
+    assert_eq!(google.sim.counts(), Counts::default());
 }
 
 #[tokio::test]

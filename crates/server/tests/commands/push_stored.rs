@@ -70,7 +70,7 @@ async fn a_push_that_is_not_settled_in_time_says_what_comes_next() {
     let busy = Scripted::status(StatusCode::TOO_MANY_REQUESTS)
         .header(http::header::RETRY_AFTER, HeaderValue::from_static("3600"));
     world.apns().trouble().answer_next(1, &busy);
-    let more = ["--device", &phone.device_id(), "--title", "Hello", "--wait", "5s"];
+    let more = ["--device", &phone.device_id(), "--title", "Hello", "--wait", "30s"];
     let said = push(&world, &more).await.is(1).has("902").has("HTTP 429");
     let _ = said.has("the server tries again at").has("/cancel ends it");
 }
@@ -84,8 +84,20 @@ async fn a_dry_run_tells_the_server_nothing() {
         "to": { "devices": [phone.device_id()] }, "kind": "alert", "title": "Hello",
     });
     assert_eq!((&said["outcome"], &said["request"]["body"]), (&json!("not_sent"), &body));
+    let more = ["--device", &phone.device_id(), "--title", "Bob", "--dry-run", "--json"];
+    let said = push(&world, &[&more[..], &["--type", "voip"]].concat()).await.is(0).json();
+    let (body, call) = (&said["request"]["body"], &said["request"]["body"]["call"]);
+    assert_eq!((&body["title"], &call["caller_name"]), (&json!(null), &json!("Bob")));
     let pushes = world.api(http::Method::GET, "/v1/pushes", world.app_key(), None).await;
     assert_eq!(pushes.expect("an answer").1["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_call_goes_to_the_topic_of_calls() {
+    let (world, phone) = world().await;
+    let more = ["--device", &phone.device_id(), "--type", "voip", "--title", "Bob"];
+    let said = push(&world, &more).await.is(0).has("accepted");
+    let _ = said.has("apns-topic: com.example.reveille.voip").has("apns-push-type: voip");
 }
 
 #[tokio::test]

@@ -89,6 +89,17 @@ async fn a_subscription_leads_into_no_private_network_by_itself() {
 }
 
 #[tokio::test]
+async fn a_subscription_may_come_from_standard_input() {
+    let (desk, _) = desk();
+    let line = ["push", "webpush", "--vapid", "vapid.txt", "--subject", "mailto:a@example.org"];
+    let line = [&line[..], &["--subscription", "-", "--dry-run"]].concat();
+    let subscription = json!({ "endpoint": format!("https://push.example{PATH}") });
+    let said = desk.run_on(&line, subscription.to_string().as_bytes()).await.is(0);
+    let _ = said.has("POST https://push.example/").has_not(PATH);
+    let _ = desk.run_on(&line, b"").await.is(1).has("911").has("not a JSON object");
+}
+
+#[tokio::test]
 async fn a_wrong_file_is_named_for_what_it_is() {
     let (desk, key) = desk();
     subscribe(&desk, &format!("https://updates.push.services.mozilla.com{PATH}"));

@@ -1,12 +1,13 @@
 //! Runs the binary, and reads what it says.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
 use sim::pki::Ca;
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 /// How long a test waits for anything; generous, the machine may be busy.
@@ -55,21 +56,36 @@ impl Desk {
         self.run_with(line, &[]).await
     }
 
-    /// Runs a command line there with these variables.
-    pub(super) async fn run_with(&self, line: &[&str], variables: &[(&str, &str)]) -> Said {
-        let mut command = Command::new(EXE);
-        command.args(line).current_dir(self.path()).env_clear().envs(variables.iter().copied());
-        command.stdin(Stdio::null()).kill_on_drop(true);
-        let output = tokio::time::timeout(PATIENCE, command.output()).await;
-        let output = output.expect("it ends in time").expect("it runs");
-        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-        let (out, err) = (text(output.stdout), text(output.stderr));
-        Said { code: output.status.code().expect("it was not killed"), out, err }
+    /// Runs a command line there that reads this from its standard input.
+    pub(super) async fn run_on(&self, line: &[&str], input: &[u8]) -> Said {
+        let mut child = self.command(line, &[]).stdin(Stdio::piped()).spawn().expect("it runs");
+        let mut stdin = child.stdin.take().expect("it is piped");
+        stdin.write_all(input).await.expect("it reads");
+        drop(stdin);
+        said(child.wait_with_output()).await
     }
 
-    fn path(&self) -> &Path {
-        self.folder.path()
+    /// Runs a command line there with these variables.
+    pub(super) async fn run_with(&self, line: &[&str], variables: &[(&str, &str)]) -> Said {
+        said(self.command(line, variables).output()).await
     }
+
+    fn command(&self, line: &[&str], variables: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(EXE);
+        command.args(line).current_dir(self.folder.path());
+        command.env_clear().envs(variables.iter().copied());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.kill_on_drop(true);
+        command
+    }
+}
+
+async fn said(ended: impl Future<Output = std::io::Result<Output>>) -> Said {
+    let output = tokio::time::timeout(PATIENCE, ended).await;
+    let output = output.expect("it ends in time").expect("it runs");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    let (out, err) = (text(output.stdout), text(output.stderr));
+    Said { code: output.status.code().expect("it was not killed"), out, err }
 }
 
 fn folder() -> TempDir {

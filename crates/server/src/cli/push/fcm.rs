@@ -78,7 +78,10 @@ pub(super) async fn push(args: Args, environment: &Environment) -> Result<Told, 
     let shown = format!("service account {}", account.client_email());
     let dry_run = args.way.form.dry_run;
     let message = message(args)?;
-    let client = Fcm::new(&config, account)?;
+    // The account may name another place than Google's for its access tokens, which the file alone
+    // does not get to choose.
+    let client =
+        Fcm::new(&config, account).map_err(|error| service::wrong(&error, "--oauth-url"))?;
     let exchange =
         if dry_run { client.dry_run(&message) } else { client.send(&message, now, || true).await };
     Ok(Told::of_exchange(&exchange, shown))

@@ -92,7 +92,7 @@ pub(super) fn url(flag: &'static str, text: &str) -> anyhow::Result<Uri> {
 }
 
 /// What is wrong with a setting, by the flag that gave it.
-fn wrong(error: &providers::Error, flag: &'static str) -> Stop {
+pub(super) fn wrong(error: &providers::Error, flag: &'static str) -> Stop {
     let (problem, remedy) = match error {
         providers::Error::Config { problem, remedy, .. } => (problem.clone(), *remedy),
         providers::Error::Credential(fault) => (fault.to_string(), fault.remedy()),

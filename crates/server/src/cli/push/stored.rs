@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use wire::Media;
 use wire::http::{
     App, DeliveryState, Page, PriorityName, Push, PushCall, PushCreate, PushDelivery, PushKindName,
-    PushStateName, PushTo, Record,
+    PushTo, Record,
 };
 
 use super::input::Texts;
@@ -30,6 +30,7 @@ const RINGING: SignedDuration = SignedDuration::from_secs(30);
 #[derive(clap::Args)]
 #[group(id = "stored")]
 pub(super) struct Args {
+    // An option for clap alone: a push service in its place does without.
     /// The device, by the id that its app gave it
     #[arg(long, required = true)]
     device: Option<String>,
@@ -155,25 +156,36 @@ async fn check_app(peer: &Peer, app: &str) -> Result<(), Stop> {
     found.map(drop).map_err(wrong)
 }
 
-/// Waits until the push is settled, or has been waited for long enough, and tells how it stands.
+/// Waits until the push is settled, or cannot be within `wait`, and tells how it stands.
 async fn follow(peer: &Peer, push: Push, wait: Duration) -> anyhow::Result<Told> {
-    let path = format!("/v1/pushes/{}", push.id);
-    let settled = async {
-        loop {
-            let push: Push = peer.get(&path).await?;
-            if push.state != PushStateName::Open {
-                return anyhow::Ok(());
-            }
-            tokio::time::sleep(LOOK).await;
+    let until = to_wire::time(Clock::system().now().plus(wait));
+    let path = format!("/v1/pushes/{}/deliveries?limit=1", push.id);
+    let delivery = loop {
+        let page: Page<PushDelivery> = peer.get(&path).await?;
+        let delivery = page.items.into_iter().next();
+        let is_late = to_wire::time(Clock::system().now()) >= until;
+        if is_late || delivery.as_ref().is_none_or(|delivery| is_settled(delivery, until)) {
+            break delivery;
         }
+        tokio::time::sleep(LOOK).await;
     };
-    if let Ok(asked) = tokio::time::timeout(wait, settled).await {
-        asked?;
-    }
-    let deliveries: Page<PushDelivery> = peer.get(&format!("{path}/deliveries?limit=1")).await?;
     let log = format!("/v1/push-log?step=push&push={}&limit=1", push.id);
     let records: Page<Record> = peer.get(&log).await?;
-    Ok(told(push, deliveries.items.into_iter().next(), records.items.into_iter().next()))
+    Ok(told(push, delivery, records.items.into_iter().next()))
+}
+
+/// Whether nothing more happens to a delivery until then.
+fn is_settled(delivery: &PushDelivery, until: jiff::Timestamp) -> bool {
+    match delivery.state {
+        DeliveryState::Accepted
+        | DeliveryState::Cancelled
+        | DeliveryState::Expired
+        | DeliveryState::Refused => true,
+        DeliveryState::Sending => false,
+        DeliveryState::Waiting => {
+            delivery.refused > 0 && delivery.due_at.is_none_or(|due| due > until)
+        }
+    }
 }
 
 /// How the push stands at its one device.

@@ -110,7 +110,7 @@ pub(super) async fn push(args: Args, environment: &Environment) -> Result<Told, 
         config.apns_sandbox = url;
     }
     let credential = credential(&args, environment, now)?;
-    let world = args.environment.unwrap_or(match credential.facts().environments {
+    let world = args.environment.unwrap_or_else(|| match credential.facts().environments {
         Environments::Sandbox => World::Sandbox,
         Environments::Both | Environments::Production => World::Production,
     });

@@ -41,7 +41,7 @@ pub(super) struct Args {
     /// A file with the certificate's password and nothing else
     #[arg(long, value_name = "FILE", requires = "cert")]
     password_file: Option<PathBuf>,
-    /// An APNs auth key, AuthKey_<key id>.p8
+    /// An APNs auth key as Apple named the file, such as AuthKey_ABC123DEFG.p8
     #[arg(long, value_name = "FILE", requires = "team_id")]
     key: Option<PathBuf>,
     /// The key's team

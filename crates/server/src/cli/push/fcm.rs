@@ -42,7 +42,7 @@ pub(super) struct Args {
     /// Whether it may wake the phone
     #[arg(long, default_value = "high", value_parser = priorities())]
     priority: Priority,
-    /// How long Google keeps it for a phone that is away: a number with s, m, h or d; left out, 1h
+    /// How long Google keeps it for a phone that is away: a number with s, m, h or d
     #[arg(long, default_value = "1h", value_parser = seconds)]
     ttl: u32,
     /// Stored pushes with the same key replace each other

@@ -9,6 +9,7 @@ mod apns_probe;
 mod apns_token;
 mod apns_trouble;
 mod apns_wire;
+mod dry_run;
 mod fcm;
 mod fcm_account;
 mod fcm_forms;

@@ -14,11 +14,13 @@
 mod cpu_time;
 #[path = "../stage/credentials.rs"]
 mod credentials;
+#[expect(dead_code, reason = "the median is for other benches")]
 #[path = "../measure/mod.rs"]
 mod measure;
 mod process;
 #[path = "../push_service/mod.rs"]
 mod push_service;
+#[expect(dead_code, reason = "users, messages and acks are for other benches")]
 #[path = "../stage/mod.rs"]
 mod stage;
 
@@ -35,15 +37,15 @@ use sim::pki::Ca;
 use store::model::{Connect, Connected, Identity, Push, SetTarget};
 
 use self::measure::Row;
-use self::process::Usage;
+use self::process::{Reading, Usage};
 use self::push_service::PushService;
 use self::stage::{BUNDLE, Stage, token};
 
 /// Devices of the large broadcast.
-const LARGE: usize = 100_000;
+const LARGE: usize = 1_000_000;
 
 /// Devices of the small one: what memory depends on shows between the two.
-const SMALL: usize = 20_000;
+const SMALL: usize = 100_000;
 
 /// Devices of a user: their number is no matter to a broadcast.
 const DEVICES_OF_USER: usize = 50;
@@ -107,7 +109,7 @@ async fn broadcast(kind: TargetKind, devices: usize) -> Result<Run> {
     credentials::upload_account(&stage).await?;
     add_devices(&stage, kind, devices).await?;
 
-    let before = Usage::start("push-service")?;
+    let before = Reading::start("push-service")?;
     let start = Instant::now();
     let push = accept(&stage).await?;
     let done = tokio::time::timeout(PATIENCE, until_done(&stage, push, &before));
@@ -137,7 +139,7 @@ async fn accept(stage: &Stage) -> Result<PushId> {
 }
 
 /// Waits for its end, and looks at the process meanwhile.
-async fn until_done(stage: &Stage, id: PushId, before: &Usage) -> Result<(Push, Usage)> {
+async fn until_done(stage: &Stage, id: PushId, before: &Reading) -> Result<(Push, Usage)> {
     let mut most = 0;
     loop {
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -6,21 +6,27 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::cpu_time::CpuTime;
+
 /// Clock ticks a second in `/proc/self/stat`: the same on every Linux that can be had.
 const TICKS: u64 = 100;
 
-use crate::cpu_time::CpuTime;
-
-/// A reading, or what was used since one.
+/// What a process used.
 pub(crate) struct Usage {
     /// CPU time of all threads but the one left out.
     pub(crate) cpu: Duration,
     /// Bytes in memory.
     pub(crate) resident: usize,
+}
+
+/// A reading of what the process uses.
+pub(crate) struct Reading {
+    cpu: Duration,
+    resident: usize,
     left_out: CpuTime,
 }
 
-impl Usage {
+impl Reading {
     /// Reads what the process uses; the thread of this name is left out.
     ///
     /// # Errors
@@ -36,14 +42,13 @@ impl Usage {
     ///
     /// # Errors
     ///
-    /// As for [`Usage::start`].
-    pub(crate) fn since(&self) -> Result<Self> {
+    /// As for [`Reading::start`].
+    pub(crate) fn since(&self) -> Result<Usage> {
         let spent = process_cpu()?.saturating_sub(self.cpu);
         let others = self.left_out.spent().context("no CPU time of the thread")?;
-        Ok(Self {
+        Ok(Usage {
             cpu: spent.saturating_sub(others),
             resident: resident()?.saturating_sub(self.resident),
-            left_out: self.left_out.again().context("no CPU time of the thread")?,
         })
     }
 }

@@ -19,11 +19,6 @@ impl CpuTime {
         Some(Self { source, used })
     }
 
-    /// The same reading once more.
-    pub(crate) fn again(&self) -> Option<Self> {
-        Some(Self { source: self.source.clone(), used: read(&self.source)? })
-    }
-
     /// What the thread has used since this reading.
     pub(crate) fn spent(&self) -> Option<Duration> {
         read(&self.source)?.checked_sub(self.used)

@@ -9,11 +9,11 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use domain::wake::Rung;
-use domain::{Diagnosis, FirstRung, Refusal, RetryRule, TargetKind, Time};
+use domain::{Diagnosis, FirstRung, Refusal, RetryRule, TargetKind, Time, locale};
 use providers::webpush::Subscription;
 use providers::{FieldFault, PushToken, apns, fcm, webpush};
 use serde_json::{Value, json};
-use store::model::{Claimed, Settings, Texts};
+use store::model::{Claimed, Settings};
 use wire::push::{CallPayload, Content, Kind, Payload, VERSION};
 
 use crate::ids::Ids;
@@ -209,8 +209,8 @@ pub fn call_alert(caller: &str) -> Value {
     })
 }
 
-/// What a notification says: the message's own texts, else the app's. A bare push says only the
-/// app's.
+/// What a notification says: the message's own texts, else the app's in the device's language. A
+/// bare push says only the app's.
 fn content(claimed: &Claimed, settings: &Settings) -> Content {
     let own: Content = claimed
         .newest
@@ -219,20 +219,15 @@ fn content(claimed: &Claimed, settings: &Settings) -> Content {
         .and_then(|newest| newest.push.as_deref())
         .and_then(|push| serde_json::from_str(push).ok())
         .unwrap_or_default();
-    let texts = texts(claimed.locale.as_deref(), settings);
-    let title = || texts.and_then(|texts| texts.title.clone());
-    let body = || texts.and_then(|texts| texts.body.clone());
+    let locale = claimed.locale.as_deref();
+    let texts = || locale.into_iter().flat_map(|tag| locale::lookup(tag, &settings.texts));
+    let title = || texts().find_map(|texts| texts.title.clone());
+    let body = || texts().find_map(|texts| texts.body.clone());
     Content {
         title: own.title.or_else(title).or_else(|| Some(settings.alert_title.clone())),
         body: own.body.or_else(body).or_else(|| Some(settings.alert_body.clone())),
         sound: own.sound,
     }
-}
-
-/// The app's texts in the device's language, if it has them.
-fn texts<'a>(locale: Option<&str>, settings: &'a Settings) -> Option<&'a Texts> {
-    let best = domain::locale::lookup(locale?, settings.texts.keys().map(String::as_str))?;
-    settings.texts.get(best)
 }
 
 /// A repeat makes no sound; else the message's, else the app's; `none` is none.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use domain::delivery::{self, PushKind};
-use domain::{Diagnosis, Outcome, Refusal, RetryRule, TargetKind, Time};
+use domain::{Diagnosis, Outcome, Platform, Refusal, RetryRule, TargetKind, Time};
 use providers::FieldFault;
 use providers::webpush::Subscription;
 use serde_json::Value;
@@ -71,6 +71,7 @@ async fn attempt(node: &Arc<Node>, mut claimed: ClaimedDelivery) {
 struct Recipient {
     target: Target,
     to: Destination,
+    platform: Option<Platform>,
     locale: Option<String>,
 }
 
@@ -80,11 +81,13 @@ impl Recipient {
             DeliveryTo::Device(address) => Ok(Self {
                 target: address.target.clone(),
                 to: Destination::Token(address.target.token.clone()),
+                platform: Some(address.platform),
                 locale: address.locale.clone(),
             }),
             DeliveryTo::Raw(stored) => {
                 let address = Address::from_json(stored).ok_or_else(unreadable)?;
-                Ok(Self { target: address.target(), to: address.to, locale: None })
+                let target = address.target();
+                Ok(Self { target, to: address.to, platform: None, locale: None })
             }
         }
     }
@@ -148,6 +151,7 @@ async fn exchange(
         push: claimed.key.push,
         kind: claimed.kind,
         content,
+        platform: recipient.platform,
         locale: recipient.locale.as_deref(),
         sound: &settings.sound,
         provider: claimed.provider,

@@ -145,11 +145,12 @@ pub struct Delivery {
     pub priority: Priority,
     /// `apns-topic`, or the FCM project.
     pub topic: String,
-    /// `apns-collapse-id`, or the FCM collapse key.
+    /// `apns-collapse-id`, or on Android the FCM collapse key.
     pub collapse_id: Option<String>,
     /// When it stops being worth storing.
     pub expiration: Expiration,
-    /// The APNs payload, or the FCM `message` object.
+    /// The APNs payload, or the FCM `message` object; on an iPhone the APNs payload that FCM made
+    /// of it.
     pub payload: Value,
     /// When the device got it, by the services' clock.
     pub at: Timestamp,

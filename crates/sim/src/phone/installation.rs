@@ -97,6 +97,9 @@ impl Installation {
         let options = &self.options;
         let kinds: &[TargetKindName] = match options.platform {
             Platform::Android => &[TargetKindName::Fcm],
+            Platform::Ios if options.firebase_on_ios => {
+                &[TargetKindName::Apns, TargetKindName::ApnsVoip, TargetKindName::Fcm]
+            }
             Platform::Ios => &[TargetKindName::Apns, TargetKindName::ApnsVoip],
         };
         let mut registered = lock(&self.registered);
@@ -130,14 +133,18 @@ impl Installation {
     }
 
     fn register(&self, kind: TargetKindName) -> String {
-        let PhoneOptions { devices, app_id, project, environment, .. } = &self.options;
+        let PhoneOptions { devices, app_id, project, environment, platform, .. } = &self.options;
         match kind {
             TargetKindName::Apns => devices.register_apns(app_id, *environment, ApnsTokenKind::App),
             TargetKindName::ApnsVoip => {
                 devices.register_apns(app_id, *environment, ApnsTokenKind::Voip)
             }
             TargetKindName::Fcm | TargetKindName::Webpush => {
-                devices.register_fcm_app(project, app_id, FcmPlatform::Android)
+                let platform = match platform {
+                    Platform::Android => FcmPlatform::Android,
+                    Platform::Ios => FcmPlatform::Ios,
+                };
+                devices.register_fcm_app(project, app_id, platform)
             }
         }
     }

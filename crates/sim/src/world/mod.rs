@@ -258,6 +258,7 @@ impl World {
             token: self.user_token(user, None).await?.token,
             app_id: APP.to_owned(),
             project: PROJECT.to_owned(),
+            firebase_on_ios: false,
             environment: Environment::Production,
             devices: self.devices.clone(),
             locale: "en".to_owned(),

@@ -35,6 +35,7 @@ impl Scene {
             token: "token".to_owned(),
             app_id: "com.example.app".to_owned(),
             project: "project".to_owned(),
+            firebase_on_ios: false,
             environment: Environment::Production,
             devices: devices.clone(),
             locale: "en".to_owned(),

@@ -3,6 +3,7 @@
 mod certificate;
 mod circuits;
 mod full_disk;
+mod iphones_by_fcm;
 mod isolation;
 mod provider_tokens;
 mod push_log;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use domain::delivery::{self, PushKind};
-use domain::{Diagnosis, Outcome, Platform, Refusal, RetryRule, TargetKind, Time};
+use domain::{Diagnosis, Outcome, Platform, Policy, Refusal, RetryRule, TargetKind, Time};
 use providers::FieldFault;
 use providers::webpush::Subscription;
 use serde_json::Value;
@@ -99,8 +99,8 @@ async fn send(node: &Arc<Node>, claimed: &ClaimedDelivery, sending: &Attempt) ->
         Ok(settings) => settings,
         Err(error) => return Sent::not(later(error.to_string())),
     };
-    if !settings.policy.push_enabled {
-        return Sent::not(disabled());
+    if let Err(refusal) = check_switch(&settings.policy) {
+        return Sent::not(refusal);
     }
     let parts = Recipient::of(claimed)
         .and_then(|to| Ok((to, serde_json::from_str(&claimed.content).map_err(|_| unreadable())?)));
@@ -234,14 +234,21 @@ fn record(claimed: &ClaimedDelivery, at: Time, step: Step, reason: &'static str)
     record
 }
 
-/// The app's switch is off.
-fn disabled() -> Refusal {
-    Refusal::unsent(
+/// Whether the app pushes at all.
+///
+/// # Errors
+///
+/// The refusal of every push (902), as long as the switch is off.
+pub fn check_switch(policy: &Policy) -> Result<(), Refusal> {
+    if policy.push_enabled {
+        return Ok(());
+    }
+    Err(Refusal::unsent(
         Diagnosis::TemporarilyDisabled,
         RetryRule::WhenChanged,
         "push_disabled",
         "Set `push_enabled` in the app's settings.",
-    )
+    ))
 }
 
 /// What is stored is of a later version.

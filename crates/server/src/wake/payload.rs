@@ -233,4 +233,6 @@ fn unsendable(error: &serde_json::Error) -> Refusal {
 }
 
 #[cfg(test)]
+mod switches;
+#[cfg(test)]
 mod tests;

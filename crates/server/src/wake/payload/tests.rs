@@ -17,7 +17,7 @@ use super::*;
 const UPDATE: bool = option_env!("UPDATE_GOLDEN").is_some();
 
 /// 2026-03-01 06:30:00 UTC.
-const NOW: Time = Time::from_millis(1_772_346_600_000);
+pub(super) const NOW: Time = Time::from_millis(1_772_346_600_000);
 
 #[test]
 fn pushes_to_apple() {
@@ -185,7 +185,7 @@ fn a_push_outlives_neither_its_messages_nor_what_the_provider_allows() {
 
 /// Compares a request with `goldens/<name>`; with `UPDATE_GOLDEN=1` it is written first.
 #[track_caller]
-fn check(name: &str, request: &Value) {
+pub(super) fn check(name: &str, request: &Value) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens").join(name);
     let printed = format!("{request:#}\n");
     if UPDATE {
@@ -199,37 +199,49 @@ fn check(name: &str, request: &Value) {
     );
 }
 
-/// The request to Apple: path, headers, body.
 fn to_apple(claimed: &Claimed, settings: &Settings) -> Value {
     let topic = |push_type| apns::Topic::for_push("com.example.reveille", push_type).unwrap();
     let (plain, voip) = (topic(apns::PushType::Alert), topic(apns::PushType::Voip));
-    let push = apns(&ids(), claimed, settings, plain, voip, NOW).unwrap();
-    let request = apns::encode(&push).unwrap();
-    let headers = request.headers.iter();
-    let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().into()));
+    apple_request(&apns(&ids(), claimed, settings, plain, voip, NOW).unwrap())
+}
+
+fn to_google(claimed: &Claimed, settings: &Settings) -> Value {
+    google_request(&fcm(&ids(), claimed, settings, NOW))
+}
+
+fn to_browser(claimed: &Claimed, settings: &Settings) -> Value {
+    browser_request(&webpush(&ids(), claimed, settings, NOW).unwrap())
+}
+
+/// The request to Apple: path, headers, body.
+pub(super) fn apple_request(push: &apns::Push) -> Value {
+    let request = apns::encode(push).unwrap();
     json!({
         "path": std::str::from_utf8(&request.path).unwrap(),
-        "headers": headers.collect::<serde_json::Map<_, Value>>(),
+        "headers": headers(&request.headers),
         "body": serde_json::from_slice::<Value>(&request.body).unwrap(),
     })
 }
 
 /// The body of the request to Google, which is all of it.
-fn to_google(claimed: &Claimed, settings: &Settings) -> Value {
-    let message = fcm(&ids(), claimed, settings, NOW);
-    serde_json::from_slice(&fcm::encode(&message).unwrap().body).unwrap()
+pub(super) fn google_request(message: &fcm::Message) -> Value {
+    serde_json::from_slice(&fcm::encode(message).unwrap().body).unwrap()
 }
 
 /// The request to a browser's push service, before it is encrypted.
-fn to_browser(claimed: &Claimed, settings: &Settings) -> Value {
-    let push = webpush(&ids(), claimed, settings, NOW).unwrap();
-    let encoded = webpush::encode(&push, 1).unwrap();
-    let headers = encoded.headers.iter();
-    let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().into()));
+pub(super) fn browser_request(push: &webpush::Push) -> Value {
+    let request = webpush::encode(push, 1).unwrap();
+    let payload = push.payload.as_ref().unwrap();
     json!({
-        "headers": headers.collect::<serde_json::Map<_, Value>>(),
-        "payload": serde_json::from_slice::<Value>(&push.payload.unwrap()).unwrap(),
+        "headers": headers(&request.headers),
+        "payload": serde_json::from_slice::<Value>(payload).unwrap(),
     })
+}
+
+fn headers(headers: &[(::http::HeaderName, ::http::HeaderValue)]) -> Value {
+    let text = |value: &::http::HeaderValue| value.to_str().unwrap().into();
+    let headers = headers.iter().map(|(name, value)| (name.to_string(), text(value)));
+    Value::Object(headers.collect())
 }
 
 /// A browser's subscription; its public key is some point on the curve.
@@ -242,7 +254,7 @@ fn subscription() -> String {
     .to_string()
 }
 
-fn ids() -> Ids {
+pub(super) fn ids() -> Ids {
     Ids::new(&[7; 32])
 }
 
@@ -259,7 +271,7 @@ fn alert_mode() -> Settings {
 }
 
 /// Two messages of one thread, the newer one with texts of its own.
-fn claimed(kind: TargetKind, rung: Rung) -> Claimed {
+pub(super) fn claimed(kind: TargetKind, rung: Rung) -> Claimed {
     let token = match kind {
         TargetKind::Apns => "a1".repeat(32),
         TargetKind::ApnsVoip => "b2".repeat(32),
@@ -334,7 +346,7 @@ fn bare(mut claimed: Claimed) -> Claimed {
     claimed
 }
 
-fn calling(mut claimed: Claimed) -> Claimed {
+pub(super) fn calling(mut claimed: Claimed) -> Claimed {
     let until = NOW.plus(Duration::from_secs(30));
     claimed.newest = None;
     claimed.plan.count = 0;

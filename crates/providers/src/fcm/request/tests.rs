@@ -252,7 +252,7 @@ fn a_template_is_the_message_for_every_target() {
     assert_eq!(&*fault.to_string(), "token: empty");
 }
 
-/// The masked body and the real one share one buffer, made large enough at once.
+/// The masked body lies behind the real one, in the same buffer.
 #[test]
 fn a_device_costs_one_buffer() {
     let encoded = encode(&message()).expect("a good message");

@@ -56,13 +56,29 @@ pub enum Environment {
     Sandbox,
 }
 
-/// Which of an app's Apple tokens.
+/// Which of an app's Apple tokens; each goes with one topic.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ApnsTokenKind {
     /// The token for notifications and background pushes.
     App,
+    /// The PushKit token of a watch's complication.
+    Complication,
+    /// The token of a control.
+    Controls,
+    /// The PushKit token of a file provider.
+    FileProvider,
+    /// The token of one Live Activity.
+    LiveActivity,
+    /// The token of the location extension.
+    Location,
+    /// The token of device management.
+    Mdm,
+    /// The token of one Push to Talk channel.
+    PushToTalk,
     /// The PushKit token for calls.
     Voip,
+    /// The token of widgets.
+    Widgets,
 }
 
 /// Whether a device can be reached.
@@ -233,6 +249,8 @@ struct DeviceState {
     reach: Reach,
     stored: Vec<Delivery>,
     listener: Option<mpsc::UnboundedSender<Delivery>>,
+    /// Pushes in the current windows of the service's rates.
+    rates: [Window; 2],
 }
 
 /// What became of an accepted push.
@@ -333,6 +351,11 @@ impl Device {
     /// The vendor's word, if the token died.
     pub(crate) fn gone(&self) -> Option<Gone> {
         self.state().gone
+    }
+
+    /// Counts a push; false if more than `limit` came within `length`.
+    pub(crate) fn spend(&self, limit: u32, length: Duration, now: Timestamp) -> bool {
+        self.state().rate.spend(limit, length, now)
     }
 
     /// Takes an accepted push; `delivery` is only built if somebody will see it.

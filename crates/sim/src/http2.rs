@@ -14,6 +14,7 @@ mod connection;
 mod seen;
 mod tap;
 mod tls;
+mod wire;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -28,11 +29,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Error, Trouble, apns, fcm, trouble::ConnectionTrouble};
+use crate::{
+    Error, Trouble, apns, fcm,
+    trouble::{ConnectionTrouble, GoAway},
+};
 
 pub(crate) use seen::Recorder;
-pub use seen::{Counts, Fate, Recording, SeenPush};
+pub use seen::{Counts, Fate, Recording, SeenPush, Sighting, Unanswered};
 pub(crate) use tls::server_config;
+use wire::Wire;
 
 /// The services that this server can be.
 pub(crate) enum Service {
@@ -59,8 +64,16 @@ pub(crate) struct Verdict {
     pub(crate) fate: Fate,
     /// How many streams the connection may have from now on, if that changes.
     pub(crate) streams: Option<u32>,
-    /// Says GOAWAY with this JSON in place of the answer.
-    pub(crate) go_away: Option<Bytes>,
+    pub(crate) go_away: Option<Farewell>,
+}
+
+/// How a verdict ends its connection.
+#[derive(Debug)]
+pub(crate) enum Farewell {
+    /// Answers, then says GOAWAY with the last stream processed.
+    AfterAnswer(GoAway),
+    /// Says GOAWAY with this JSON in place of the answer; nothing was processed.
+    InPlace(Bytes),
 }
 
 impl Service {
@@ -182,20 +195,28 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, tasks: TaskTracker) 
 /// One connection, from TCP to its end.
 async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let number = shared.recorder.connection();
+    let failed = |why: &dyn std::fmt::Display| {
+        let (at, why) = (shared.service.now(), why.to_string());
+        shared.recorder.failed_handshake(|| Sighting::HandshakeFailed {
+            at,
+            connection: number,
+            why,
+        });
+    };
     // Small answers must not wait for each other; a socket that cannot do it is only slower.
     let _ = stream.set_nodelay(true);
-    match shared.trouble.for_connection() {
-        Some(ConnectionTrouble::Close) => return shared.recorder.failed_handshake(),
+    match shared.trouble.for_connection(shared.service.now()) {
+        Some(ConnectionTrouble::Close(why)) => return failed(&why),
         Some(ConnectionTrouble::Alert(alert)) => {
-            shared.recorder.failed_handshake();
+            failed(&format_args!("TLS alert {alert} by script"));
             // The client may hang up first; either way the connection is over.
             let _ = tls::refuse_with_alert(stream, alert).await;
             return;
         }
         None => {}
     }
-    let Ok(stream) = TlsAcceptor::from(shared.tls.clone()).accept(stream).await else {
-        return shared.recorder.failed_handshake();
-    };
-    connection::serve(stream, number, &shared).await;
+    match TlsAcceptor::from(shared.tls.clone()).accept(Wire::new(stream)).await {
+        Ok(stream) => connection::serve(stream, number, &shared).await,
+        Err(error) => failed(&error),
+    }
 }

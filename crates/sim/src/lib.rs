@@ -21,6 +21,7 @@ mod http2;
 pub mod phone;
 pub mod pki;
 pub mod trouble;
+mod window;
 pub mod world;
 
 use std::time::Duration;
@@ -28,7 +29,7 @@ use std::time::Duration;
 pub use apns::{ApnsOptions, ApnsSim};
 pub use device::{Clock, Delivery, Devices};
 pub use fcm::{FcmOptions, FcmSim};
-pub use http2::{Counts, Fate, Recording, SeenPush};
+pub use http2::{Counts, Fate, Recording, SeenPush, Sighting, Unanswered};
 pub use trouble::Trouble;
 
 /// Why a simulator could not do what was asked.

@@ -9,6 +9,7 @@ use x509_parser::{
     prelude::X509Certificate,
 };
 
+use super::Reason;
 use crate::device::Environment;
 
 /// Environments and topics of a client certificate.
@@ -54,11 +55,16 @@ impl Allowed {
         allowed
     }
 
-    pub(super) fn allows(&self, environment: Environment) -> bool {
-        match environment {
+    /// Checks that it is a push certificate, and for this environment.
+    pub(super) fn check(&self, environment: Environment) -> Result<(), Reason> {
+        if self.topics.is_empty() || !(self.sandbox || self.production) {
+            return Err(Reason::BadCertificate);
+        }
+        let good = match environment {
             Environment::Production => self.production,
             Environment::Sandbox => self.sandbox,
-        }
+        };
+        if good { Ok(()) } else { Err(Reason::BadCertificateEnvironment) }
     }
 }
 
@@ -71,6 +77,7 @@ fn by_name(name: &str) -> (bool, bool) {
     } else {
         let both = [
             "Apple Push Services: ",
+            "Pass Type ID: ",
             "VoIP Services: ",
             "WatchKit Services: ",
             "Website Push ID: ",
@@ -93,7 +100,8 @@ fn apple_number(oid: &Oid<'_>) -> Option<u64> {
 fn voip_topics(value: &[u8]) -> Vec<String> {
     let text =
         Any::from_der(value).ok().and_then(|(_, any)| String::from_utf8(any.data.to_vec()).ok());
-    text.iter().flat_map(|text| text.split(',')).map(|topic| topic.trim().to_owned()).collect()
+    let topics = text.iter().flat_map(|text| text.split(',')).map(str::trim);
+    topics.filter(|topic| !topic.is_empty()).map(str::to_owned).collect()
 }
 
 /// `.6.3.6`: a SEQUENCE that alternates a topic and a SEQUENCE of its kind.

@@ -43,6 +43,14 @@ impl BackgroundBudget {
         self.spent.iter().any(|spent| spent.is_none_or(|at| now.since(at) >= Self::WINDOW))
     }
 
+    /// From when on one more may go; `None`: now.
+    pub fn free_at(self, now: Time) -> Option<Time> {
+        if self.allows(now) {
+            return None;
+        }
+        self.times().min().map(|oldest| oldest.plus(Self::WINDOW))
+    }
+
     /// Spends one.
     #[must_use]
     pub fn spend(self, now: Time) -> Self {

@@ -107,6 +107,9 @@ drawn!(
     /// What a provider knows an attempt and its successors by; the `apns-id`.
     ProviderId, "prv_");
 drawn!(
+    /// A direct push, to some devices or to a topic's or an app's.
+    PushId, "psh_");
+drawn!(
     /// One live connection of one device.
     SessionId, "ses_");
 drawn!(

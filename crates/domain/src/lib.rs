@@ -14,24 +14,33 @@
 
 pub mod budget;
 pub mod call;
+pub mod circuit;
+pub mod delivery;
+pub mod expiry;
 pub mod id;
 pub mod inbox;
+pub mod locale;
+mod mass_failure;
 pub mod outcome;
 pub mod policy;
 pub mod reason;
 pub mod session;
 pub mod target;
 pub mod time;
+pub mod token;
 pub mod wake;
 
 pub use budget::BackgroundBudget;
+pub use circuit::Circuit;
+pub use delivery::Delivery;
 pub use id::{
     AppId, AttemptId, CallId, CredentialId, DeviceNumber, EntryId, InboxId, Incarnation, KeyId,
-    LaneId, MessageId, ProviderId, SessionId, WakeId,
+    LaneId, MessageId, ProviderId, PushId, SessionId, WakeId,
 };
 pub use inbox::{Epoch, Offset, Owed, Urgency};
+pub use mass_failure::MassFailure;
 pub use outcome::{Diagnosis, Outcome, Refusal, RetryRule, Scope, TokenVerdict};
-pub use policy::{FirstRung, Policy};
+pub use policy::{FirstRung, IosRoute, Policy, Router};
 pub use reason::Reason;
 pub use target::{Environment, Platform, TargetKind};
 pub use time::Time;

@@ -203,6 +203,26 @@ pub struct Refusal {
     pub remedy: String,
 }
 
+impl Refusal {
+    /// The refusal of a push that was never sent: the token stays, and nobody answered.
+    pub fn unsent(
+        diagnosis: Diagnosis,
+        retry: RetryRule,
+        reason: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            diagnosis,
+            scope: diagnosis.scope(),
+            retry,
+            token: TokenVerdict::Keep,
+            status: None,
+            reason: reason.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
 impl Outcome {
     /// Whether the provider took the push; only this uses up a rung of the ladder.
     pub const fn is_accepted(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::target::{Platform, TargetKind};
+use crate::target::{Environment, Platform, TargetKind};
 
 /// Where the ladder starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +29,10 @@ pub struct Policy {
     pub ack_deadline: Duration,
     /// How long a call rings.
     pub ring_time: Duration,
+    /// What iPhones are reached through.
+    pub ios_route: IosRoute,
+    /// Whether tokens of apps run from Xcode go to Apple's production service.
+    pub sandbox_to_production: bool,
 }
 
 impl Default for Policy {
@@ -45,28 +49,74 @@ impl Default for Policy {
             ],
             ack_deadline: Duration::from_secs(5),
             ring_time: Duration::from_secs(45),
+            ios_route: IosRoute::Automatic,
+            sandbox_to_production: false,
         }
     }
 }
 
-/// Which of a device's targets carries a wake for messages; `None`: it has none that could.
-pub fn route_messages(platform: Platform, targets: &[TargetKind]) -> Option<TargetKind> {
-    let order: &[TargetKind] = match platform {
-        Platform::Ios => &[TargetKind::Apns, TargetKind::Fcm, TargetKind::Webpush],
-        Platform::Web => &[TargetKind::Webpush, TargetKind::Fcm, TargetKind::Apns],
-        Platform::Android | Platform::Other => {
-            &[TargetKind::Fcm, TargetKind::Webpush, TargetKind::Apns]
-        }
-    };
-    order.iter().copied().find(|kind| targets.contains(kind))
+/// What iPhones are reached through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IosRoute {
+    /// APNs where target and credential exist, else FCM.
+    #[default]
+    Automatic,
+    /// FCM, whatever else there is: Firebase holds the app's APNs key. A call then rings by an
+    /// alert, because PushKit's tokens are not Firebase's.
+    Fcm,
 }
 
-/// Which of a device's targets carries the ringing of a call: PushKit's where there is one.
-pub fn route_call(platform: Platform, targets: &[TargetKind]) -> Option<TargetKind> {
-    if targets.contains(&TargetKind::ApnsVoip) {
-        return Some(TargetKind::ApnsVoip);
+/// Chooses among a device's targets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Router {
+    /// The app's setting.
+    pub ios: IosRoute,
+    /// Whether the app has a credential for APNs.
+    pub apns: bool,
+}
+
+impl Router {
+    /// Which of a device's targets carries a wake for messages, or a direct push; `None`: it has
+    /// none that could.
+    pub fn messages(self, platform: Platform, targets: &[TargetKind]) -> Option<TargetKind> {
+        use TargetKind::{Apns, Fcm, Webpush};
+        let order: &[TargetKind] = match (platform, self.ios, self.apns) {
+            (Platform::Ios, IosRoute::Fcm, _) => &[Fcm, Webpush],
+            (Platform::Ios, IosRoute::Automatic, true) => &[Apns, Fcm, Webpush],
+            // Without a credential APNs is the last resort: its refusal says what to upload.
+            (Platform::Ios, IosRoute::Automatic, false) => &[Fcm, Webpush, Apns],
+            (Platform::Web, _, _) => &[Webpush, Fcm, Apns],
+            (Platform::Android | Platform::Other, _, _) => &[Fcm, Webpush, Apns],
+        };
+        order.iter().copied().find(|kind| targets.contains(kind))
     }
-    route_messages(platform, targets)
+
+    /// Which of a device's targets carries the ringing of a call: PushKit's where there is one.
+    pub fn call(self, platform: Platform, targets: &[TargetKind]) -> Option<TargetKind> {
+        let voip = targets.contains(&TargetKind::ApnsVoip) && self.ios == IosRoute::Automatic;
+        let other = self.messages(platform, targets);
+        match other {
+            // Nothing else can ring, or PushKit can: without a credential its refusal says so.
+            None | Some(TargetKind::Apns) if voip => Some(TargetKind::ApnsVoip),
+            Some(_) if voip && self.apns => Some(TargetKind::ApnsVoip),
+            other => other,
+        }
+    }
+}
+
+impl Policy {
+    /// Apple's environment for a token: the setting decides, then what the device declared, then
+    /// what was learned; production is the usual case.
+    pub fn environment(
+        &self,
+        declared: Option<Environment>,
+        learned: Option<Environment>,
+    ) -> Environment {
+        if self.sandbox_to_production {
+            return Environment::Production;
+        }
+        declared.or(learned).unwrap_or(Environment::Production)
+    }
 }
 
 #[cfg(test)]
@@ -76,19 +126,54 @@ mod tests {
     #[test]
     fn routes() {
         use TargetKind::{Apns, ApnsVoip, Fcm, Webpush};
+        const WITH: Router = Router { ios: IosRoute::Automatic, apns: true };
+        const WITHOUT: Router = Router { ios: IosRoute::Automatic, apns: false };
+        const FIREBASE: Router = Router { ios: IosRoute::Fcm, apns: true };
         let messages = [
-            (Platform::Ios, &[Fcm, Apns, ApnsVoip][..], Some(Apns)),
-            (Platform::Ios, &[Fcm], Some(Fcm)),
-            (Platform::Ios, &[ApnsVoip], None),
-            (Platform::Android, &[Fcm], Some(Fcm)),
-            (Platform::Web, &[Webpush], Some(Webpush)),
-            (Platform::Other, &[], None),
+            (WITH, Platform::Ios, &[Fcm, Apns, ApnsVoip][..], Some(Apns)),
+            (WITH, Platform::Ios, &[Fcm], Some(Fcm)),
+            (WITH, Platform::Ios, &[ApnsVoip], None),
+            (WITHOUT, Platform::Ios, &[Fcm, Apns], Some(Fcm)),
+            (WITHOUT, Platform::Ios, &[Apns], Some(Apns)),
+            (FIREBASE, Platform::Ios, &[Fcm, Apns], Some(Fcm)),
+            (FIREBASE, Platform::Ios, &[Apns], None),
+            (WITH, Platform::Android, &[Fcm], Some(Fcm)),
+            (WITH, Platform::Web, &[Webpush], Some(Webpush)),
+            (WITH, Platform::Other, &[], None),
         ];
-        for (platform, targets, expected) in messages {
-            assert_eq!(route_messages(platform, targets), expected, "{platform:?} {targets:?}");
+        for (router, platform, targets, expected) in messages {
+            let chosen = router.messages(platform, targets);
+            assert_eq!(chosen, expected, "{router:?} {platform:?} {targets:?}");
         }
-        assert_eq!(route_call(Platform::Ios, &[Apns, ApnsVoip]), Some(ApnsVoip));
-        assert_eq!(route_call(Platform::Ios, &[Apns]), Some(Apns));
-        assert_eq!(route_call(Platform::Android, &[Fcm]), Some(Fcm));
+        let calls = [
+            (WITH, Platform::Ios, &[Apns, ApnsVoip][..], Some(ApnsVoip)),
+            (WITH, Platform::Ios, &[Fcm, ApnsVoip], Some(ApnsVoip)),
+            (WITH, Platform::Ios, &[ApnsVoip], Some(ApnsVoip)),
+            (WITH, Platform::Ios, &[Apns], Some(Apns)),
+            (WITHOUT, Platform::Ios, &[Fcm, ApnsVoip], Some(Fcm)),
+            (WITHOUT, Platform::Ios, &[Apns, ApnsVoip], Some(ApnsVoip)),
+            (FIREBASE, Platform::Ios, &[Fcm, ApnsVoip], Some(Fcm)),
+            (WITH, Platform::Android, &[Fcm], Some(Fcm)),
+        ];
+        for (router, platform, targets, expected) in calls {
+            let chosen = router.call(platform, targets);
+            assert_eq!(chosen, expected, "{router:?} {platform:?} {targets:?}");
+        }
+    }
+
+    #[test]
+    fn environments() {
+        use Environment::{Production, Sandbox};
+        let policy = Policy::default();
+        let to_production = Policy { sandbox_to_production: true, ..Policy::default() };
+        for (policy, declared, learned, expected) in [
+            (&policy, None, None, Production),
+            (&policy, None, Some(Sandbox), Sandbox),
+            (&policy, Some(Production), Some(Sandbox), Production),
+            (&policy, Some(Sandbox), None, Sandbox),
+            (&to_production, Some(Sandbox), Some(Sandbox), Production),
+        ] {
+            assert_eq!(policy.environment(declared, learned), expected, "{declared:?} {learned:?}");
+        }
     }
 }

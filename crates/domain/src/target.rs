@@ -89,6 +89,15 @@ impl Environment {
         }
     }
 
+    /// The one this is not.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Production => Self::Sandbox,
+            Self::Sandbox => Self::Production,
+        }
+    }
+
     /// The environment of a word.
     pub fn parse(word: &str) -> Option<Self> {
         match word {

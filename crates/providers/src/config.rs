@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::Uri;
 
-use crate::transport::Roots;
+use crate::transport::{Guard, Hosts, Proxy, Roots};
 
 /// Apple's production host; port 2197 is the same service for firewalls that close 443.
 /// <https://developer.apple.com/documentation/usernotifications/sending-notification-requests-to-apns>
@@ -28,7 +28,24 @@ pub struct Config {
     pub oauth: Option<Uri>,
     /// Whom to trust as a push service.
     pub roots: Roots,
-    /// The longest a new connection may take, from DNS to the server's HTTP/2 SETTINGS.
+    /// The way out, if there is but one: an HTTP proxy for every connection
+    /// (`outbound.proxy_url`, `outbound.no_proxy`).
+    pub proxy: Option<Proxy>,
+    /// Whom URLs of others' choosing may reach: public hosts, and the operator's exceptions
+    /// (`outbound.allow_private`).
+    pub guard: Guard,
+    /// Where Web Push endpoints may be (`webpush.allowed_hosts`).
+    pub webpush_hosts: Hosts,
+    /// The payload of a Web Push is padded to a multiple of this many bytes before it is
+    /// encrypted, so that the length tells less; 1 means not at all.
+    pub webpush_pad_to_bytes: usize,
+    /// How many origins of others' choosing (Web Push services, webhooks) a client keeps
+    /// connections to; the one unused for longest is closed for another.
+    pub guarded_origins: usize,
+    /// The longest one call of [`crate::outbound::Client`] may take, connecting included.
+    pub outbound_timeout: Duration,
+    /// The longest a new connection may take, from DNS to the server's HTTP/2 SETTINGS, a proxy's
+    /// answer included.
     pub connect_timeout: Duration,
     /// The longest a written request may wait for its answer, and the longest it may wait for a
     /// free stream before it is written. Google asks for at least 10 s.
@@ -40,7 +57,8 @@ pub struct Config {
     pub keep_alive_busy: Duration,
     /// A PING unanswered for this long ends the connection.
     pub keep_alive_timeout: Duration,
-    /// How many connections one credential may have; another is opened when all are full.
+    /// How many connections one credential may have to one host; another is opened when all are
+    /// full.
     pub connections_per_credential: usize,
     /// The first pause between failed connects; the pauses double. The very first reconnect is
     /// immediate.
@@ -60,6 +78,12 @@ impl Config {
             fcm: Uri::from_static(FCM),
             oauth: None,
             roots,
+            proxy: None,
+            guard: Guard::default(),
+            webpush_hosts: Hosts::push_services(),
+            webpush_pad_to_bytes: 512,
+            guarded_origins: 64,
+            outbound_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(20),
             keep_alive_idle: Duration::from_secs(60),
@@ -96,6 +120,10 @@ pub struct Pauses {
     pub fcm_unavailable: Duration,
     /// After an FCM 429 without `Retry-After`. Google: 60 s; same page.
     pub fcm_throttled: Duration,
+    /// The first pause after a Web Push service's 429 without `Retry-After`.
+    pub webpush_throttled: Duration,
+    /// The first pause after a Web Push service's 5xx without `Retry-After`.
+    pub webpush_unavailable: Duration,
     /// The first pause after the provider could not be reached at all.
     pub unreachable: Duration,
 }
@@ -108,6 +136,8 @@ impl Default for Pauses {
             apns_throttled: Duration::from_secs(60),
             fcm_unavailable: Duration::from_secs(10),
             fcm_throttled: Duration::from_secs(60),
+            webpush_throttled: Duration::from_secs(60),
+            webpush_unavailable: Duration::from_secs(10),
             unreachable: Duration::from_secs(1),
         }
     }

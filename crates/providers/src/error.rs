@@ -1,5 +1,7 @@
 //! What can be wrong before anything is sent: credentials, settings, the push itself.
 
+use std::borrow::Cow;
+
 use domain::{Diagnosis, Outcome, Refusal, RetryRule, Time, TokenVerdict};
 use thiserror::Error;
 
@@ -116,6 +118,14 @@ pub enum CredentialFault {
         /// What to do about it.
         remedy: &'static str,
     },
+    /// An app's Firebase project is not the one that its pushes would go through.
+    #[error("the app belongs to the Firebase project {app:?}, the service account to {account:?}")]
+    OtherProject {
+        /// The app's project.
+        app: String,
+        /// The service account's project.
+        account: String,
+    },
     /// A development certificate where production pushes are to be sent.
     #[error("the certificate {common_name:?} is for the sandbox only")]
     SandboxOnly {
@@ -136,6 +146,7 @@ impl CredentialFault {
         match self {
             Self::Expired { .. } => Diagnosis::CertificateExpired,
             Self::SandboxOnly { .. } => Diagnosis::ProductionCertificateRequired,
+            Self::OtherProject { .. } => Diagnosis::AppMismatch,
             Self::WrongFile { .. }
             | Self::Unreadable { .. }
             | Self::TooLarge { .. }
@@ -178,6 +189,9 @@ impl CredentialFault {
                 "Make a new push certificate in Apple's developer portal and upload it; or use a .p8 key, which does not expire."
             }
             Self::NotYetValid { .. } => "Check this server's clock.",
+            Self::OtherProject { .. } => {
+                "Upload the service account and google-services.json of one and the same Firebase project."
+            }
             Self::SandboxOnly { .. } => {
                 "Upload a production (\"Apple Push Services\") certificate or a .p8 key, or use this one for sandbox tokens only."
             }
@@ -192,8 +206,8 @@ impl CredentialFault {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{field}: {problem}")]
 pub struct FieldFault {
-    /// The field, in the words of the request's type.
-    pub field: &'static str,
+    /// The path of the field, in the words of the request's type: `android.ttl`, `data.from`.
+    pub field: Cow<'static, str>,
     /// What is wrong with it.
     pub problem: String,
     /// One sentence that says what to do.
@@ -205,15 +219,21 @@ pub struct FieldFault {
 impl FieldFault {
     /// A fault of the content: 913.
     pub(crate) fn payload(
-        field: &'static str,
+        field: impl Into<Cow<'static, str>>,
         problem: impl Into<String>,
         remedy: &'static str,
     ) -> Self {
-        Self { field, problem: problem.into(), remedy, diagnosis: Diagnosis::BadPayload }
+        let (field, problem) = (field.into(), problem.into());
+        Self { field, problem, remedy, diagnosis: Diagnosis::BadPayload }
     }
 
     /// The outcome of a push that was never sent because of this.
     pub fn into_outcome(self) -> Outcome {
+        Outcome::Refused(self.into_refusal())
+    }
+
+    /// The same as a refusal.
+    pub fn into_refusal(self) -> Refusal {
         // A malformed token is only suspect: our check, not the provider's word.
         let (retry, token) = match self.diagnosis {
             Diagnosis::BadPayload => (RetryRule::Bare, TokenVerdict::Keep),
@@ -225,14 +245,7 @@ impl FieldFault {
             | Diagnosis::ProductionCertificateRequired
             | Diagnosis::AppMismatch => (RetryRule::WhenChanged, TokenVerdict::Keep),
         };
-        Outcome::Refused(Refusal {
-            diagnosis: self.diagnosis,
-            scope: self.diagnosis.scope(),
-            retry,
-            token,
-            status: None,
-            reason: format!("{}: {}", self.field, self.problem),
-            remedy: self.remedy.to_owned(),
-        })
+        let reason = format!("{}: {}", self.field, self.problem);
+        Refusal { token, ..Refusal::unsent(self.diagnosis, retry, reason, self.remedy) }
     }
 }

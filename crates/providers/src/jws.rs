@@ -1,5 +1,5 @@
 //! Signed JSON Web Tokens in compact form (RFC 7515, section 3.1; RFC 7519), as the providers ask
-//! for them: ES256 for APNs, RS256 for Google.
+//! for them: ES256 for APNs and Web Push, RS256 for Google.
 
 use std::fmt;
 
@@ -34,8 +34,18 @@ impl SigningKey {
     /// A token with these claims; `None` if the crypto library fails, which it does not with a
     /// key it has read.
     pub(crate) fn sign(&self, key_id: &str, claims: &impl Serialize) -> Option<String> {
-        let header = json!({ "alg": self.algorithm(), "kid": key_id, "typ": "JWT" });
-        let mut token = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header).ok()?);
+        self.sign_with(&json!({ "alg": self.algorithm(), "kid": key_id, "typ": "JWT" }), claims)
+    }
+
+    /// A token whose header names no key, because the key goes beside it (RFC 8292, section 3.2);
+    /// `None` if the crypto library fails.
+    pub(crate) fn sign_unnamed(&self, claims: &impl Serialize) -> Option<String> {
+        self.sign_with(&json!({ "alg": self.algorithm(), "typ": "JWT" }), claims)
+    }
+
+    /// A token with this header and these claims.
+    fn sign_with(&self, header: &serde_json::Value, claims: &impl Serialize) -> Option<String> {
+        let mut token = URL_SAFE_NO_PAD.encode(serde_json::to_vec(header).ok()?);
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(claims).ok()?, &mut token);
         let signature = self.signature(token.as_bytes())?;

@@ -43,8 +43,8 @@ impl Exchange {
 
 /// A request as the push log may keep it: the token masked, the authorization left out.
 ///
-/// The body is what was sent, except that FCM's token is masked; whether the texts in it may be
-/// kept is for the keeper of the log to decide.
+/// The body is what was sent, except that FCM's token is masked and a Web Push is not yet encrypted;
+/// whether the texts in it may be kept is for the keeper of the log to decide.
 /// Serializes as `{method, host, path, headers, body}`; formatting happens only then.
 #[derive(Clone, Debug)]
 pub struct RequestRecord {

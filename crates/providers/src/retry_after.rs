@@ -1,10 +1,12 @@
-//! The `Retry-After` header (RFC 9110, section 10.2.3): seconds or a date.
+//! The `Retry-After` header (RFC 9110, section 10.2.3): seconds or a date; and the dates of HTTP.
 
 use std::time::Duration;
 
 use domain::Time;
 use http::{HeaderMap, header::RETRY_AFTER};
-use jiff::fmt::rfc2822::DateTimeParser;
+use jiff::civil::DateTime;
+use jiff::fmt::{rfc2822::DateTimeParser, strtime};
+use jiff::tz::TimeZone;
 
 /// No provider's pause is believed beyond this; a longer one is a mistake or a broken clock.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -14,12 +16,22 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: Time) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let pause = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let date = DateTimeParser::new().parse_timestamp(text).ok()?;
-            now.until(Time::from_millis(date.as_millisecond()))
-        }
+        Err(_) => now.until(http_date(text)?),
     };
     Some(pause.min(LONGEST))
+}
+
+/// A date in any of the three forms that a recipient must take (RFC 9110, section 5.6.7).
+pub(crate) fn http_date(text: &str) -> Option<Time> {
+    let obsolete = |form| {
+        let date: DateTime = strtime::parse(form, text).ok()?.to_datetime().ok()?;
+        TimeZone::UTC.to_timestamp(date).ok()
+    };
+    let date = DateTimeParser::new().parse_timestamp(text).ok();
+    let date = date
+        .or_else(|| obsolete("%A, %d-%b-%y %H:%M:%S GMT"))
+        .or_else(|| obsolete("%a %b %e %H:%M:%S %Y"))?;
+    Some(Time::from_millis(date.as_millisecond()))
 }
 
 #[cfg(test)]
@@ -42,6 +54,9 @@ mod tests {
         check(" 0 ", now, Some(Duration::ZERO));
         check("Sun, 06 Nov 1994 08:50:37 GMT", now, Some(Duration::from_secs(60)));
         check("Sun, 06 Nov 1994 08:00:00 GMT", now, Some(Duration::ZERO));
+        // The obsolete forms: RFC 850's and that of C's asctime.
+        check("Sunday, 06-Nov-94 08:50:37 GMT", now, Some(Duration::from_secs(60)));
+        check("Sun Nov  6 08:50:37 1994", now, Some(Duration::from_secs(60)));
         check("99999999999999", now, Some(LONGEST));
         check("-5", now, None);
         check("soon", now, None);
@@ -50,7 +65,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..64), now: i64) {
+        fn never_panics(
+            bytes in proptest::collection::vec(any::<u8>(), 0..64),
+            text in "(Sun)?(day)?,? ?[0-9]{1,2}[- ]Nov[- ][0-9]{1,6} [0-9:]{0,10} ?(GMT|[-+][0-9]{4})?",
+            now: i64,
+        ) {
+            let _ = http_date(&text);
             if let Ok(value) = HeaderValue::from_bytes(&bytes) {
                 let mut headers = HeaderMap::new();
                 headers.insert(RETRY_AFTER, value);

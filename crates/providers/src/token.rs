@@ -4,8 +4,8 @@ use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-/// Where a provider reaches one installation of an app: an APNs device token or an FCM
-/// registration token, as the device reported it.
+/// Where a provider reaches one installation of an app: an APNs device token, an FCM registration
+/// token or a Web Push endpoint, as the device reported it.
 ///
 /// Whoever holds a token and a credential can push to the device, so it never appears in logs,
 /// records or `Debug`; those show a [`TokenHash`].

@@ -49,8 +49,9 @@ impl FileKind {
         let trimmed = bytes.trim_ascii();
         match trimmed.first() {
             None => return Self::Empty,
-            Some(0x30) => return Self::of_der(trimmed),
-            Some(b'{') => return Self::of_json(trimmed),
+            // DER may end with a byte that looks like white space.
+            Some(0x30) => return Self::of_der(bytes.trim_ascii_start()),
+            Some(b'{' | b'[') => return Self::of_json(trimmed),
             Some(_) => {}
         }
         let Ok(text) = std::str::from_utf8(trimmed) else { return Self::Unknown };
@@ -159,6 +160,9 @@ mod tests {
         let made = rcgen::generate_simple_self_signed(vec!["x".to_owned()]).expect("a certificate");
         check(b" \n", FileKind::Empty);
         check(made.cert.der(), FileKind::CertificateDer);
+        let mut ends_like_a_line = made.cert.der().to_vec();
+        ends_like_a_line.splice(ends_like_a_line.len() - 1.., *b"\n");
+        check(&ends_like_a_line, FileKind::CertificateDer);
         check(made.cert.pem().as_bytes(), FileKind::CertificatePem);
         check(made.signing_key.serialize_pem().as_bytes(), FileKind::Pkcs8Pem);
         check(b"-----BEGIN EC PRIVATE KEY-----", FileKind::OldKeyPem);
@@ -167,6 +171,7 @@ mod tests {
         check(b"{\"type\":\"service_account\"}", FileKind::ServiceAccount);
         check(b"{\"project_info\":{},\"client\":[]}", FileKind::GoogleServices);
         check(b"{}", FileKind::Json);
+        check(b"[{\"type\":\"service_account\"}]", FileKind::Json);
         check(b"AAAAabc:APA91bxyz", FileKind::LegacyServerKey);
         check(b"<?xml version=\"1.0\"?><plist/>", FileKind::GoogleServicePlist);
         check(&[0x30, 0x82, 1, 0, 2, 1, 3], FileKind::Pkcs12);

@@ -99,6 +99,18 @@ async fn a_lost_request_that_is_no_longer_wanted_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn what_was_lost_stays_unknown_when_it_cannot_be_sent_again() {
+    let mut rig = ApnsRig::start().await;
+    rig.config.reconnect_first = PATIENCE;
+    let client = warm(&rig).await;
+    rig.sim.trouble().close_after_processing(1);
+    rig.sim.trouble().close_connections(usize::MAX >> 48);
+    let exchange = rig.send(&client).await;
+    // Delivered, as it happens; a refusal would have had it pushed once more under another name.
+    assert!(matches!(exchange.outcome, Outcome::Unknown { .. }), "{exchange:?}");
+}
+
+#[tokio::test]
 async fn a_reset_stream_is_tried_once_more() {
     let rig = ApnsRig::start().await;
     let client = warm(&rig).await;

@@ -1,4 +1,4 @@
-//! FCM: access tokens, what goes out, what comes back.
+//! FCM: what comes back, and what becomes of a message on its way.
 
 use std::time::Duration;
 
@@ -6,10 +6,9 @@ use domain::{Outcome, RetryRule, TokenVerdict};
 use futures_util::future::join_all;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
-use providers::{Error, Fcm, fcm};
+use providers::{Fcm, PushToken, fcm};
 use sim::device::FcmPlatform;
 use sim::fcm::DetailsOrder;
-use sim::pki::ServiceAccount;
 use sim::trouble::{GoAway, Scripted};
 
 use crate::rig::{FcmRig, PATIENCE, PROJECT, check_all_accepted, check_refused, refusal, soon};
@@ -29,91 +28,9 @@ async fn an_accepted_message_arrives_and_leaves_a_record_without_secrets() {
     let record = serde_json::to_value(&exchange.request).unwrap();
     assert_eq!(record["path"], format!("/v1/projects/{PROJECT}/messages:send"));
     let body = record["body"].as_str().expect("a text");
-    assert!(body.contains(&message.token.hash().to_string()), "{body}");
+    assert!(body.contains(&PushToken::new(&*rig.token).hash().to_string()), "{body}");
     let text = format!("{record} {exchange:?}");
     assert!(!text.contains(&rig.token) && !text.contains("ya29"), "{text}");
-}
-
-#[tokio::test]
-async fn every_android_field_passes_googles_checks() {
-    let rig = FcmRig::start().await;
-    let mut message = rig.message();
-    message.android = fcm::Android {
-        priority: fcm::Priority::Normal,
-        ttl: Some(Duration::from_secs(30)),
-        collapse_key: Some("k".to_owned()),
-        notification: Some(fcm::Notification {
-            title: Some("title".to_owned()),
-            body: Some("body".to_owned()),
-            tag: Some("tag".to_owned()),
-            channel_id: Some("calls".to_owned()),
-            sound: Some("default".to_owned()),
-        }),
-    };
-    check_all_accepted(&[rig.send(&rig.client(), &message).await]);
-}
-
-#[tokio::test]
-async fn a_burst_fetches_one_access_token() {
-    let rig = FcmRig::start().await;
-    let client = rig.client();
-    let message = rig.message();
-    let burst = join_all((0..30).map(|_| rig.send(&client, &message))).await;
-    check_all_accepted(&burst);
-    assert_eq!(rig.token_requests_and_sends(), (1, 30));
-}
-
-#[tokio::test]
-async fn a_bearer_google_forgot_is_renewed_once() {
-    let rig = FcmRig::start().await;
-    let client = rig.client();
-    check_all_accepted(&[rig.send(&client, &rig.message()).await]);
-    rig.sim.revoke_access_tokens();
-    let message = rig.message();
-    let burst = join_all((0..5).map(|_| rig.send(&client, &message))).await;
-    check_all_accepted(&burst);
-    let (tokens, _) = rig.token_requests_and_sends();
-    assert_eq!(tokens, 2, "one renewal for all");
-
-    let unauthenticated = Scripted::status(StatusCode::UNAUTHORIZED);
-    rig.sim.trouble().answer_next(1, &unauthenticated);
-    rig.sim.trouble().pass(1); // the token request
-    rig.sim.trouble().answer_next(1, &unauthenticated);
-    check_refused(&rig.send(&client, &rig.message()).await, 904, "HTTP 401");
-}
-
-#[tokio::test]
-async fn an_access_token_is_renewed_before_it_ends() {
-    let rig = FcmRig::start().await;
-    let client = rig.client();
-    check_all_accepted(&[rig.send(&client, &rig.message()).await]);
-    rig.devices.clock().advance(Duration::from_secs(3600 - 226));
-    check_all_accepted(&[rig.send(&client, &rig.message()).await]);
-    assert_eq!(rig.token_requests_and_sends().0, 1);
-    rig.devices.clock().advance(Duration::from_secs(2));
-    check_all_accepted(&[rig.send(&client, &rig.message()).await]);
-    assert_eq!(rig.token_requests_and_sends().0, 2);
-}
-
-#[tokio::test]
-async fn an_account_google_does_not_know_is_904_and_sends_nothing() {
-    let rig = FcmRig::start().await;
-    let client = rig.client_of(&ServiceAccount::generate(PROJECT).unwrap());
-    let message = rig.message();
-    for exchange in join_all((0..5).map(|_| rig.send(&client, &message))).await {
-        check_refused(&exchange, 904, "invalid_grant");
-        assert_eq!(refusal(&exchange).retry, RetryRule::WhenChanged);
-    }
-    assert_eq!(rig.token_requests_and_sends(), (1, 0), "who waited took the one answer");
-}
-
-#[tokio::test]
-async fn a_token_endpoint_that_is_down_is_902() {
-    let rig = FcmRig::start().await;
-    let client = rig.client();
-    rig.sim.trouble().answer_next(1, &Scripted::front_end_502());
-    check_refused(&rig.send(&client, &rig.message()).await, 902, "OAuth HTTP 502");
-    check_all_accepted(&[rig.send(&client, &rig.message()).await]);
 }
 
 #[tokio::test]
@@ -166,16 +83,16 @@ async fn googles_pauses_are_passed_on() {
         .header(RETRY_AFTER, HeaderValue::from_static("Fri, 31 Dec 1999 23:59:59 GMT"));
     rig.sim.trouble().answer_next(1, &later);
     let exchange = rig.send(&client, &rig.message()).await;
-    assert_eq!(refusal(&exchange).retry, RetryRule::After(Duration::ZERO));
+    assert_eq!(refusal(&exchange).retry, RetryRule::After(first), "not sooner than in ten seconds");
 }
 
 #[tokio::test]
 async fn what_breaks_a_rule_is_not_sent() {
     let rig = FcmRig::start().await;
     let mut message = rig.message();
-    message.data.insert("from".to_owned(), String::new());
+    message.content.data.insert("from".to_owned(), String::new());
     let exchange = rig.send(&rig.client(), &message).await;
-    check_refused(&exchange, 913, "data: the key \"from\" is reserved");
+    check_refused(&exchange, 913, "data.from: a key that Google reserves");
     assert_eq!(rig.sim.counts().connections, 0);
 }
 
@@ -217,18 +134,6 @@ async fn what_is_no_longer_wanted_when_its_turn_comes_is_not_sent() {
     check_all_accepted(&[first]);
     assert_eq!(call.outcome, Outcome::Withdrawn);
     assert_eq!(rig.token_requests_and_sends().1, sends + 1);
-}
-
-#[tokio::test]
-async fn a_key_file_does_not_choose_whom_we_connect_to() {
-    let rig = FcmRig::start().await;
-    let file = rig.account.json("https://evil.example/token");
-    let account = fcm::ServiceAccount::parse(file.as_bytes()).unwrap();
-    let mut config = rig.config.clone();
-    config.oauth = None;
-    let error = Fcm::new(&config, account).err();
-    let Some(Error::Config { setting: "oauth", problem, .. }) = error else { panic!("{error:?}") };
-    assert!(problem.contains("evil.example"), "{problem}");
 }
 
 #[tokio::test]

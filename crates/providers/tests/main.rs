@@ -1,4 +1,4 @@
-//! Journeys of the clients against the simulators: real sockets, real TLS, real HTTP/2.
+//! Journeys of the clients against the simulators: real sockets, real TLS, real HTTP.
 //!
 //! Nothing sleeps: a test waits for what the simulator saw, with a time-out that fails.
 
@@ -6,4 +6,11 @@ mod apns;
 mod apns_certificate;
 mod apns_trouble;
 mod fcm;
+mod fcm_account;
+mod fcm_forms;
+mod guard;
+mod proxy;
+mod proxy_server;
 mod rig;
+mod webpush;
+mod webpush_service;

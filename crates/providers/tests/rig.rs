@@ -155,7 +155,12 @@ impl FcmRig {
     pub(crate) fn client_of(&self, account: &ServiceAccount) -> Fcm {
         let file = account.json("https://oauth2.googleapis.com/token");
         let account = fcm::ServiceAccount::parse(file.as_bytes()).expect("a good key file");
-        Fcm::new(&self.config, account).expect("a good account")
+        self.client_with(&account)
+    }
+
+    /// A client with an account that was read before: it shares its access token.
+    pub(crate) fn client_with(&self, account: &fcm::ServiceAccount) -> Fcm {
+        Fcm::new(&self.config, account.clone()).expect("a good account")
     }
 
     /// A good message to the device.
@@ -166,11 +171,12 @@ impl FcmRig {
     /// A good message to another device.
     pub(crate) fn message_to(&self, token: &str) -> fcm::Message {
         let priority = fcm::Priority::High;
-        fcm::Message {
-            token: PushToken::new(token),
+        let content = fcm::Content {
             data: [("reveille_v".to_owned(), "1".to_owned())].into(),
             android: fcm::Android { priority, ..fcm::Android::default() },
-        }
+            ..fcm::Content::default()
+        };
+        fcm::Message { target: fcm::Target::Token(PushToken::new(token)), content }
     }
 
     /// The simulator's time.

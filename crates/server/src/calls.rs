@@ -352,7 +352,8 @@ fn unknown_call() -> Problem {
         .with_field("call")
 }
 
-fn check_caller(field: &'static str, text: &str) -> Result<(), Problem> {
+/// Checks the name or handle of a caller: 1 to 256 bytes without control characters.
+pub fn check_caller(field: &'static str, text: &str) -> Result<(), Problem> {
     let good =
         (1..=limits::CALLER_BYTES).contains(&text.len()) && !text.chars().any(char::is_control);
     if good {

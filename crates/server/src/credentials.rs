@@ -1,20 +1,25 @@
 //! Credentials: read when they are uploaded, sealed at rest, and turned into clients.
 
 mod choose;
+pub mod expiry;
+mod probe;
 mod upload;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::{AppId, Environment};
-use providers::{Apns, Fcm, Roots, apns};
+use domain::{AppId, CredentialId, Environment};
+use providers::outbound::{Guard, Proxy};
+use providers::webpush::{Subject, VapidKey};
+use providers::{Apns, Fcm, Hosts, Roots, WebPush, apns, fcm};
 use store::model::Credential;
 
-use crate::config::Config;
+use crate::circuits::{CircuitKey, Place};
+use crate::config::{Config, Outbound};
 use crate::node::Node;
 use crate::seal::SealError;
 
-pub use upload::{Upload, upload};
+pub use upload::{Upload, probe_places, upload};
 
 /// Why a client of a push service cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -51,16 +56,52 @@ pub struct Clients {
 #[derive(Default)]
 struct AppClients {
     apns: Vec<ApnsEntry>,
-    fcm: Vec<Fcm>,
+    fcm: Vec<FcmEntry>,
+    webpush: Vec<WebpushEntry>,
 }
 
 struct ApnsEntry {
+    id: CredentialId,
     credential: apns::Credential,
-    /// One client an environment, made when first needed.
-    clients: Mutex<HashMap<Environment, Apns>>,
+    /// One client for each environment and traffic, made when first needed.
+    clients: Mutex<HashMap<(Environment, Traffic), Apns>>,
 }
 
-/// The client that carries a push.
+struct FcmEntry {
+    id: CredentialId,
+    account: fcm::ServiceAccount,
+    /// One client for each traffic, made when first needed.
+    clients: Mutex<HashMap<Traffic, Fcm>>,
+}
+
+struct WebpushEntry {
+    id: CredentialId,
+    key: VapidKey,
+    subject: Subject,
+    /// One client for each traffic, made when first needed.
+    clients: Mutex<HashMap<Traffic, WebPush>>,
+}
+
+/// What shares connections with what: wakes are held up by nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Traffic {
+    /// Broadcasts.
+    Broadcast,
+    /// Probes of a credential.
+    Probe,
+    /// Wakes and direct pushes.
+    Wake,
+}
+
+/// The client that carries a push, and the circuit it counts for.
+pub struct Chosen {
+    /// The client.
+    pub client: Client,
+    /// The circuit.
+    pub circuit: CircuitKey,
+}
+
+/// A client of a push service.
 pub enum Client {
     /// Apple's, with the topics of the app.
     Apns {
@@ -73,6 +114,8 @@ pub enum Client {
     },
     /// Google's.
     Fcm(Fcm),
+    /// The browsers' and UnifiedPush's.
+    Webpush(WebPush),
 }
 
 impl Clients {
@@ -100,6 +143,10 @@ impl Clients {
         providers.connect_timeout = options.connect_timeout;
         providers.connections_per_credential = options.apns_connections;
         providers.pauses.apns_unavailable = options.apns_retry_after_unavailable;
+        providers.proxy = proxy(&config.outbound)?;
+        providers.guard = Guard::allowing(list(config.outbound.allow_private.as_deref()))?;
+        providers.webpush_hosts =
+            Hosts::push_services().and(list(config.webpush.allowed_hosts.as_deref()))?;
         Ok(Self { config: providers, apps: Mutex::default() })
     }
 
@@ -137,25 +184,48 @@ impl Clients {
         for credential in credentials {
             let id = credential.id;
             match self.open(node, &credential) {
-                Ok(Opened::Apns(credential)) => {
-                    clients.apns.push(ApnsEntry { credential, clients: Mutex::default() })
+                Ok(Opened::Apns(opened)) => {
+                    for environment in [Environment::Production, Environment::Sandbox] {
+                        let place = Place::Apns(environment);
+                        let key = CircuitKey { credential: id, place };
+                        node.circuits.remember(app, key, credential.believed_at);
+                    }
+                    let clients_of = Mutex::default();
+                    clients.apns.push(ApnsEntry { id, credential: opened, clients: clients_of });
                 }
-                Ok(Opened::Fcm(fcm)) => clients.fcm.push(fcm),
+                Ok(Opened::Fcm(account)) => {
+                    let key = CircuitKey { credential: id, place: Place::Fcm };
+                    node.circuits.remember(app, key, credential.believed_at);
+                    clients.fcm.push(FcmEntry { id, account, clients: Mutex::default() });
+                }
+                Ok(Opened::Webpush(key, subject)) => {
+                    let clients_of = Mutex::default();
+                    clients.webpush.push(WebpushEntry { id, key, subject, clients: clients_of });
+                }
                 Err(error) => {
                     tracing::error!(credential.id = %id, app.id = %app, %error, "a credential cannot be used");
                 }
             }
         }
+        let now = clients.ids();
         let mut apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
-        apps.insert(app, Arc::new(clients));
+        let before = apps.insert(app, Arc::new(clients)).map(|clients| clients.ids());
+        drop(apps);
+        // A credential that is gone has no circuit; with a new one the first push tells anew.
+        let mut changed = before.unwrap_or_default();
+        if changed.iter().any(|id| !now.contains(id)) || now.iter().any(|id| !changed.contains(id))
+        {
+            changed.retain(|id| !now.contains(id));
+            node.circuits_changed(app, &changed);
+        }
     }
 
     fn open(&self, node: &Node, credential: &Credential) -> Result<Opened, ClientError> {
-        let context = seal_context(credential.app);
+        let context = store::credential_context(credential.app);
         let plain = node.master_key.open(&context, &credential.sealed)?;
         let upload: upload::Sealed =
             serde_json::from_slice(&plain).map_err(|_| ClientError::Damaged)?;
-        upload.open(&self.config, node.clock.now())
+        upload.open(node.clock.now())
     }
 
     fn of(&self, app: AppId) -> Arc<AppClients> {
@@ -164,14 +234,33 @@ impl Clients {
     }
 }
 
-enum Opened {
-    Apns(apns::Credential),
-    Fcm(Fcm),
+impl AppClients {
+    fn ids(&self) -> Vec<CredentialId> {
+        let apns = self.apns.iter().map(|entry| entry.id);
+        let fcm = self.fcm.iter().map(|entry| entry.id);
+        apns.chain(fcm).chain(self.webpush.iter().map(|entry| entry.id)).collect()
+    }
 }
 
-/// What a sealed credential is bound to.
-fn seal_context(app: AppId) -> String {
-    format!("credentials/sealed/{app}")
+enum Opened {
+    Apns(apns::Credential),
+    Fcm(fcm::ServiceAccount),
+    Webpush(VapidKey, Subject),
+}
+
+/// The proxy of the configuration, if there is one.
+fn proxy(options: &Outbound) -> Result<Option<Proxy>, providers::Error> {
+    let Some(url) = &options.proxy_url else { return Ok(None) };
+    let proxy = Proxy::parse(url.expose())?;
+    proxy.except(list(options.no_proxy.as_deref())).map(Some)
+}
+
+/// The entries of a list with commas.
+fn list(text: Option<&str>) -> impl Iterator<Item = &str> {
+    text.into_iter()
+        .flat_map(|text| text.split(','))
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty())
 }
 
 impl std::fmt::Debug for Clients {

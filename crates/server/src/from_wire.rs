@@ -2,7 +2,7 @@
 
 use domain::inbox::Held;
 use domain::session::AppState;
-use domain::{CallId, EntryId, Environment, Epoch, Offset, Platform, TargetKind};
+use domain::{CallId, EntryId, Environment, Epoch, Offset, Platform, TargetKind, Time};
 use wire::{EnvironmentName, HeldPosition, PlatformName, TargetKindName};
 
 use crate::http::problem::Problem;
@@ -26,6 +26,11 @@ pub fn held(held: &HeldPosition) -> Result<Held, Problem> {
         })?),
     };
     Ok(Held { epoch: Epoch::from_number(epoch), offset: Offset::from_number(held.offset), entry })
+}
+
+/// An instant, down to the microsecond.
+pub fn time(time: jiff::Timestamp) -> Time {
+    Time::from_micros(time.as_microsecond())
 }
 
 /// A call's id.

@@ -2,7 +2,7 @@
 //! who lacks the key.
 
 use aws_lc_rs::hmac;
-use domain::{AppId, MessageId};
+use domain::{AppId, MessageId, PushId};
 
 /// The key that goes with a database, and what is named by it.
 pub struct Ids(hmac::Key);
@@ -23,6 +23,12 @@ impl Ids {
     pub fn message(&self, app: AppId, sender: &str, client_id: &str) -> MessageId {
         let hash = self.keyed_hash("message", &[&app.to_string(), sender, client_id]);
         MessageId::from_bits(u128::from_be_bytes(hash))
+    }
+
+    /// The id of a direct push, from what makes it unique.
+    pub fn push(&self, app: AppId, key: &str, client_id: &str) -> PushId {
+        let hash = self.keyed_hash("push", &[&app.to_string(), key, client_id]);
+        PushId::from_bits(u128::from_be_bytes(hash))
     }
 
     /// The first 128 bits of a keyed hash over parts, each told from the next by its length;

@@ -9,13 +9,16 @@
 //!  sender ─▶ (1) accept ─▶ store ─▶ (2) route ─▶ (3a) session ─▶ device
 //!                                       │
 //!                                       └─▶ (3b) wake ─▶ provider ─▶ (4) settle ─▶ (5) report
+//!  back end ─▶ pushes: a direct push, the same way from the store on
 //! ```
 //!
 //! A newcomer's walk: [`accept`], [`route`], [`session`], [`wake`], [`report`]. Read first:
 //! [`node::Node`], which wires everything; then [`accept::accept`] and [`session::serve`].
 
 pub mod accept;
+pub mod attempt;
 pub mod calls;
+pub mod circuits;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -28,6 +31,8 @@ pub mod ids;
 pub mod logging;
 pub mod node;
 pub mod offline;
+pub mod pushes;
+pub mod relane;
 pub mod report;
 pub mod route;
 pub mod seal;

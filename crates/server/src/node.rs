@@ -10,13 +10,15 @@ use store::model::{Birth, Effects};
 use store::{Slots, Store};
 
 use crate::calls::Ringing;
+use crate::circuits::Circuits;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::credentials::Clients;
 use crate::ids::Ids;
+use crate::pushes::sending::Sending;
 use crate::report;
 use crate::route::Hub;
-use crate::seal::MasterKey;
+use crate::seal::{MasterKey, rotate};
 use crate::secret::{KeyHash, load_or_create_admin_key};
 use crate::settings::SettingsCache;
 use crate::tasks::Tasks;
@@ -38,11 +40,8 @@ pub enum StartError {
     #[error(transparent)]
     Seal(#[from] crate::seal::SealError),
     /// Another key sealed what is in the database.
-    #[error(
-        "the master key is not the one that sealed this database; put back the file master.key, \
-         or set REVEILLE_MASTER_KEY to the key that was used"
-    )]
-    OtherMasterKey,
+    #[error(transparent)]
+    MasterKey(#[from] rotate::RotateError),
     /// The push services cannot be set up.
     #[error(transparent)]
     Clients(#[from] crate::credentials::ClientError),
@@ -68,6 +67,8 @@ pub struct Node {
     pub incarnation: Incarnation,
     /// Clients of the push services, by app and credential.
     pub clients: Clients,
+    /// Which of them are left alone for now.
+    pub circuits: Circuits,
     /// What seals secrets at rest.
     pub master_key: MasterKey,
     /// The hash of the admin key.
@@ -76,8 +77,12 @@ pub struct Node {
     pub settings_cache: SettingsCache,
     /// Calls that ring, as far as this node knows.
     pub ringing: Ringing,
+    /// Direct pushes that this node is sending.
+    pub sending: Sending,
     /// All tasks.
     pub tasks: Tasks,
+    /// Wakes the job that looks at devices anew after a change.
+    pub relane: tokio::sync::Notify,
     /// Strict about unknown fields, for developers.
     pub dev: bool,
     /// Names that are keyed hashes.
@@ -88,23 +93,6 @@ impl std::fmt::Debug for Node {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Node").field("incarnation", &self.incarnation).finish_non_exhaustive()
     }
-}
-
-/// The note by which a start sees that the master key is the one that sealed this database: a
-/// missing key file is made anew, and would seal new credentials beside unreadable old ones.
-const MASTER_KEY_NOTE: &str = "master_key_check";
-
-async fn check_master_key(store: &Store, key: &MasterKey) -> Result<(), StartError> {
-    match store.note(MASTER_KEY_NOTE).await? {
-        Some(sealed) => {
-            key.open(MASTER_KEY_NOTE, &sealed).map_err(|_| StartError::OtherMasterKey)?;
-        }
-        None => {
-            let sealed = key.seal(MASTER_KEY_NOTE, b"reveille")?;
-            store.set_note(MASTER_KEY_NOTE, sealed).await?;
-        }
-    }
-    Ok(())
 }
 
 impl Node {
@@ -125,7 +113,7 @@ impl Node {
         let store = Store::open(&options)?;
         let admin_key = load_or_create_admin_key(&config.data_dir)?.hash();
         let master_key = MasterKey::of(&config)?;
-        check_master_key(&store, &master_key).await?;
+        let master_key = rotate::check(&store, master_key, &config.data_dir).await?;
         let log_dir = config.data_dir.join("log");
         let log = Log::open(Path::new(&log_dir), config.push_log.retention_days, now)?;
         let started = store.start(now, now.plus(config.wake.restart_grace)).await?;
@@ -138,6 +126,9 @@ impl Node {
             incarnation: started.incarnation,
             hub: Hub::default(),
             ringing: Ringing::default(),
+            sending: Sending::default(),
+            relane: tokio::sync::Notify::new(),
+            circuits: Circuits::new(&config.circuit),
             settings_cache: SettingsCache::default(),
             runner,
             clients,
@@ -154,13 +145,15 @@ impl Node {
         node.carry_out(started.effects);
         mailbox.start(&node).await?;
         crate::calls::start_clock(&node);
+        crate::relane::start(&node);
+        crate::credentials::expiry::start(&node);
         crate::sweep::start(&node);
         Ok(node)
     }
 
     /// Does what a committed change calls for.
     pub fn carry_out(self: &Arc<Self>, effects: Effects) {
-        let Effects { nudges, due, born, decisions } = effects;
+        let Effects { nudges, due, born, decisions, relane } = effects;
         for (inbox, head) in nudges {
             self.hub.nudge(inbox, head);
         }
@@ -169,6 +162,9 @@ impl Node {
             crate::wake::push(self, claimed);
         }
         report::decisions(self, decisions);
+        if relane {
+            crate::relane::nudge(self);
+        }
     }
 
     /// Where this node lets wakes be born claimed.

@@ -1,9 +1,13 @@
 //! Step 5 of the way: says what was done and why.
 
+pub mod print;
+mod request;
+
 use std::sync::Arc;
 
-use domain::{DeviceNumber, MessageId, Offset, Time};
-use serde_json::json;
+use domain::{DeviceNumber, MessageId, Offset, Outcome, Time};
+use providers::RequestRecord;
+use serde_json::{Value, json};
 use store::log::{Covered, DeviceName, Record, Step};
 use store::model::{Claimed, Decision};
 
@@ -65,7 +69,7 @@ impl SessionReport {
         node: &Node,
         reason: &'static str,
         covered: Option<(Offset, Offset)>,
-        detail: Option<serde_json::Value>,
+        detail: Option<Value>,
     ) {
         let mut record = Record::new(node.clock.now(), self.app, self.inbox, Step::Session, reason);
         record.user = Some(Arc::clone(&self.user));
@@ -73,6 +77,37 @@ impl SessionReport {
         record.offsets = covered.map(|(after, up_to)| Covered { after, up_to });
         record.detail = detail.map(|detail| detail.to_string());
         node.log.append(record);
+    }
+}
+
+/// A request to a push service as the push log keeps it: tokens as hashes, texts as their length.
+pub fn request(request: &RequestRecord) -> Value {
+    request::masked(request)
+}
+
+/// The reason word of what a push came to.
+pub const fn outcome_word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Accepted { .. } => "accepted",
+        Outcome::Refused(_) => "refused",
+        Outcome::Unknown { .. } => "unknown",
+        Outcome::Withdrawn => "withdrawn",
+    }
+}
+
+/// What a push came to, into the detail of its record.
+pub fn outcome(record: &mut Record, detail: &mut Value, outcome: &Outcome) {
+    match outcome {
+        Outcome::Accepted { provider_id } => detail["provider_id"] = json!(provider_id),
+        Outcome::Refused(refusal) => {
+            record.code = Some(refusal.diagnosis.code());
+            detail["status"] = json!(refusal.status);
+            detail["reason"] = json!(refusal.reason);
+            detail["diagnosis"] = json!(refusal.diagnosis.meaning());
+            detail["remedy"] = json!(refusal.remedy);
+        }
+        Outcome::Unknown { detail: seen } => detail["seen"] = json!(seen),
+        Outcome::Withdrawn => {}
     }
 }
 

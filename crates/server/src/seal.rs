@@ -8,11 +8,14 @@
 //!   version (1 byte) | nonce (12 bytes) | sealed text | tag (16 bytes)
 //! ```
 
+pub mod rotate;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::digest;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -60,7 +63,10 @@ pub enum SealError {
 }
 
 /// The key that everything secret in the database is sealed with.
-pub struct MasterKey(RandomizedNonceKey);
+pub struct MasterKey {
+    key: RandomizedNonceKey,
+    fingerprint: String,
+}
 
 impl MasterKey {
     /// The key of a configuration: the option `master_key`, else the file in the data folder, which
@@ -104,6 +110,12 @@ impl MasterKey {
         secret::encode(PREFIX, &bytes)
     }
 
+    /// A short name for the key that tells nothing of it: it stands in backups, so that whoever
+    /// restores one knows which key to look for.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
     /// Seals `plain` for the place that `context` names: table, column, row.
     ///
     /// # Errors
@@ -113,7 +125,7 @@ impl MasterKey {
         // Room for the tag from the start: a vector that grows leaves a copy of the plain text.
         text.reserve_exact(AES_256_GCM_SIV.tag_len());
         let nonce = self
-            .0
+            .key
             .seal_in_place_append_tag(Aad::from(context.as_bytes()), &mut *text)
             .map_err(|_| SealError::Refused { context: context.to_owned() })?;
         let mut sealed = Vec::with_capacity(1 + NONCE_LEN + text.len());
@@ -142,7 +154,7 @@ impl MasterKey {
         let mut text = Zeroizing::new(text.to_vec());
         let length = {
             let aad = Aad::from(context.as_bytes());
-            self.0.open_in_place(nonce, aad, &mut text).ok()?.len()
+            self.key.open_in_place(nonce, aad, &mut text).ok()?.len()
         };
         text.truncate(length);
         Some(text)
@@ -152,8 +164,17 @@ impl MasterKey {
         let not_a_key = || SealError::NotAKey { place: place.to_owned() };
         let bytes = secret::decode(PREFIX, text).ok_or_else(not_a_key)?;
         let key = RandomizedNonceKey::new(&AES_256_GCM_SIV, bytes.as_slice());
-        key.map(Self).map_err(|_| not_a_key())
+        let fingerprint = fingerprint(bytes.as_slice());
+        key.map(|key| Self { key, fingerprint }).map_err(|_| not_a_key())
     }
+}
+
+/// The first 12 hexadecimal digits of a hash that is used for nothing else.
+fn fingerprint(key: &[u8]) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(b"reveille master key fingerprint");
+    context.update(key);
+    context.finish().as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl fmt::Debug for MasterKey {

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use domain::{AppId, DeviceNumber, Diagnosis, Environment, TargetKind};
+use providers::webpush::Subscription;
 use store::model::{SetTarget, TargetSet};
 use wire::{PushTarget, PushTargetState, PushToken, limits};
 
 use crate::accept::storage_problem;
 use crate::http::problem::{Problem, ProblemCode};
 use crate::node::Node;
+use crate::secret::token_hash;
 use crate::{from_wire, to_wire};
 
 /// A target as it came in.
@@ -64,7 +66,9 @@ pub async fn set(
     wanted: Wanted,
 ) -> Result<PushTarget, Problem> {
     let token = check(&wanted)?;
-    let warning = node.clients.would_fail(app, wanted.kind, wanted.app_id.as_deref());
+    let wanted = Wanted { app_id: app_id(node, app, &wanted)?, ..wanted };
+    let warning =
+        node.clients.would_fail(&node.circuits, app, wanted.kind, wanted.app_id.as_deref());
     let set = SetTarget {
         device,
         kind: wanted.kind,
@@ -95,6 +99,22 @@ pub async fn set(
     }
 }
 
+/// The app id of a target. A browser's subscription belongs to the VAPID key that it was made with:
+/// the one it names, else the app's newest.
+fn app_id(node: &Node, app: AppId, wanted: &Wanted) -> Result<Option<String>, Problem> {
+    if wanted.kind != TargetKind::Webpush {
+        return Ok(wanted.app_id.clone());
+    }
+    match &wanted.app_id {
+        None => Ok(node.clients.webpush_key(app)),
+        Some(key) if node.clients.has_webpush_key(app, key) => Ok(Some(key.clone())),
+        Some(_) => Err(Problem::invalid_field(
+            "app_id",
+            "give the public key that the browser subscribed with, one of GET /v1/webpush-key",
+        )),
+    }
+}
+
 /// Removes one target of a device, or all; returns whether there was one.
 ///
 /// # Errors
@@ -111,12 +131,30 @@ pub async fn remove(
     Ok(removed > 0)
 }
 
+/// What stands for a target's token in the API, the same as in the records of its pushes: there
+/// only a subscription's endpoint counts.
+pub fn hash(kind: TargetKind, token: &str) -> String {
+    let endpoint = match kind {
+        TargetKind::Webpush => Subscription::parse(token.as_bytes()).ok(),
+        TargetKind::Apns | TargetKind::ApnsVoip | TargetKind::Fcm => None,
+    };
+    match endpoint {
+        // The record's form begins with the algorithm's name.
+        Some(endpoint) => endpoint.hash().to_string().replace("sha256:", ""),
+        None => token_hash(token),
+    }
+}
+
 fn removed(frame: &PushToken) -> PushTarget {
     PushTarget { kind: frame.kind, state: PushTargetState::Removed, code: None, message: None }
 }
 
 /// Checks a token's form; returns it as it is stored.
-fn check(wanted: &Wanted) -> Result<String, Problem> {
+///
+/// # Errors
+///
+/// A [`Problem`] that names the field.
+pub fn check(wanted: &Wanted) -> Result<String, Problem> {
     if let Some(app_id) = &wanted.app_id {
         let good = (1..=155).contains(&app_id.len())
             && app_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
@@ -154,9 +192,13 @@ fn check(wanted: &Wanted) -> Result<String, Problem> {
             }
             Ok(token.to_owned())
         }
-        TargetKind::Webpush => Err(Problem::invalid_field(
-            "kind",
-            "web push is not served by this version; register an `fcm` or `apns` target",
-        )),
+        TargetKind::Webpush => match Subscription::parse(token.as_bytes()) {
+            // In one form, so that the same subscription is found again.
+            Ok(subscription) => Ok(subscription.expose_json()),
+            Err(fault) => Err(Problem::invalid_field(
+                "token",
+                format!("{}: {}; {}", fault.field, fault.problem, fault.remedy),
+            )),
+        },
     }
 }

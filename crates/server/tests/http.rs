@@ -6,10 +6,13 @@
 mod access;
 mod apps;
 mod credentials;
+mod events;
 mod inbox;
 mod messages;
 mod page;
 mod push_log;
+mod pushes;
 mod rig;
 mod shape;
+mod topics;
 mod users;

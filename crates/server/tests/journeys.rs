@@ -1,8 +1,11 @@
 //! The whole server as a real process, with phones, push services and rude clients around it.
 
 mod certificate;
+mod circuits;
 mod full_disk;
+mod isolation;
 mod push_log;
+mod pushes;
 mod rude_clients;
 mod secrets;
 mod starting;

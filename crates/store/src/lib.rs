@@ -14,9 +14,12 @@
 //!
 //! Read first: [`Store`], [`model::Effects`], [`model::Claimed`].
 
+pub mod backup;
+mod credentials;
 mod error;
 pub mod log;
 pub mod model;
+mod pushes;
 mod slots;
 mod sqlite;
 
@@ -25,17 +28,18 @@ use std::path::PathBuf;
 use domain::inbox::Held;
 use domain::session::AppState;
 use domain::{
-    AppId, CallId, CredentialId, DeviceNumber, InboxId, Incarnation, KeyId, LaneId, MessageId,
-    Offset, SessionId, TargetKind, Time,
+    AppId, CallId, DeviceNumber, InboxId, Incarnation, KeyId, LaneId, MessageId, Offset, SessionId,
+    TargetKind, Time,
 };
 
+pub use credentials::{credential_context, token_context};
 pub use error::Error;
 pub use slots::{Slot, Slots};
 
 use model::{
     Accept, Accepted, Acked, ApiKey, App, CallMove, CallMoved, CallRecord, CallStart, CallStarted,
-    Claimed, Connect, Connected, Credential, Device, DeviceIdentity, Digest, Effects, InboxLimits,
-    InboxRead, Lane, SetTarget, Settings, Settle, SettleDone, Signal, TargetSet, UserToken,
+    Claimed, Connect, Connected, Device, DeviceIdentity, Digest, Effects, InboxLimits, InboxRead,
+    Lane, SetTarget, Settings, Settle, SettleDone, Signal, TargetSet, UserToken,
 };
 use sqlite::Sqlite;
 
@@ -387,33 +391,6 @@ impl Store {
         now: Time,
     ) -> Result<(bool, Effects), Error> {
         self.sqlite().set_settings(app, settings, now).await
-    }
-
-    /// Keeps a credential whose secret part the caller has sealed; parked wakes look again.
-    /// `None`: no such app.
-    pub async fn add_credential(
-        &self,
-        app: AppId,
-        kind: String,
-        facts: String,
-        sealed: Vec<u8>,
-        now: Time,
-    ) -> Result<(Option<Credential>, Effects), Error> {
-        self.sqlite().add_credential(app, kind, facts, sealed, now).await
-    }
-
-    /// The credentials of an app, or of all; newest first.
-    pub async fn credentials(&self, app: Option<AppId>) -> Result<Vec<Credential>, Error> {
-        self.sqlite().credentials(app).await
-    }
-
-    /// Takes a credential away; returns whether there was one.
-    pub async fn remove_credential(
-        &self,
-        app: AppId,
-        credential: CredentialId,
-    ) -> Result<bool, Error> {
-        self.sqlite().remove_credential(app, credential).await
     }
 
     /// The inbox of a user, made if the user is new. `None`: no such app.

@@ -5,7 +5,10 @@ mod apps;
 mod calls;
 mod devices;
 mod effects;
+mod events;
 mod inbox;
+mod pushes;
+mod topics;
 mod wakes;
 
 pub use accept::*;
@@ -13,7 +16,10 @@ pub use apps::*;
 pub use calls::*;
 pub use devices::*;
 pub use effects::*;
+pub use events::*;
 pub use inbox::*;
+pub use pushes::*;
+pub use topics::*;
 pub use wakes::*;
 
 /// A SHA-256 of a secret or token: all that the store keeps of it.

@@ -2,7 +2,10 @@
 //!
 //! Requests refuse unknown fields: a misspelt setting should not be taken for its default.
 
+mod events;
 mod push_choice;
+mod pushes;
+mod topics;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +17,10 @@ use crate::client::{
 };
 use crate::server::{FailedRecipient, ServerFrame};
 use crate::{HeldPosition, Position};
+
+pub use events::*;
+pub use pushes::*;
+pub use topics::*;
 
 /// `POST /v1/apps`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -88,6 +95,9 @@ pub struct Settings {
     /// Send tokens of apps run from Xcode to Apple's production server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sandbox_to_production: Option<bool>,
+    /// What iPhones are reached through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route_ios: Option<IosRouteName>,
     /// Seconds an unanswered background push waits before the alert follows; 1 to 3600.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub climb_after: Option<u32>,
@@ -107,6 +117,38 @@ pub struct Settings {
     /// What an alert says when its messages carry no texts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert_body: Option<String>,
+    /// The same by locale (BCP 47), for devices that say theirs; at most 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub texts: Option<BTreeMap<String, AlertTexts>>,
+    /// Print each request to a push service and its answer in the server's log: headers and field
+    /// names, tokens hashed, texts as their length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub print_push_logs: Option<bool>,
+    /// Print the texts too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_payloads: Option<bool>,
+}
+
+/// What iPhones are reached through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IosRouteName {
+    /// APNs where target and credential exist, else FCM.
+    Automatic,
+    /// FCM always; a call then rings by an alert.
+    Fcm,
+}
+
+/// What an alert says in one language.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlertTexts {
+    /// The first line; left out: the app's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The text; left out: the app's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
 }
 
 /// `POST /v1/apps/{app}/credentials`.
@@ -115,7 +157,8 @@ pub struct Settings {
 pub struct CredentialUpload {
     /// What the file is.
     pub kind: CredentialKind,
-    /// The file's bytes, base64.
+    /// The file's bytes, base64. Left out for `webpush_vapid`: a key pair is made here.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub file: String,
     /// The file's name as it was downloaded; a `.p8`'s holds the key id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -132,6 +175,12 @@ pub struct CredentialUpload {
     /// Bundle ids a `.p8` is to be used for: the file does not hold them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bundle_ids: Vec<String>,
+    /// For `webpush_vapid`: whom push services may ask about it, `mailto:` or `https:`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// Whether the push service is asked at once if it believes the credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<bool>,
 }
 
 impl std::fmt::Debug for CredentialUpload {
@@ -150,6 +199,8 @@ pub enum CredentialKind {
     ApnsCertificate,
     /// A Google service account's JSON.
     FcmServiceAccount,
+    /// A VAPID key pair for Web Push (RFC 8292).
+    WebpushVapid,
 }
 
 /// A credential, as far as it may be shown.
@@ -164,8 +215,36 @@ pub struct Credential {
     /// What to know before relying on it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// What the push service said to a probe, where one was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<CredentialProbe>,
     /// When it was uploaded.
     pub created_at: jiff::Timestamp,
+}
+
+/// What a push service said of a credential, asked without reaching any device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CredentialProbe {
+    /// Where it was asked: `apns production`, `apns sandbox`, `fcm`.
+    pub place: String,
+    /// Whether it is believed.
+    pub believed: bool,
+    /// The diagnosis code, where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+    /// The service's own reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+}
+
+/// `GET /v1/webpush-key`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebpushKey {
+    /// The public key that a browser subscribes with (`applicationServerKey`), base64url.
+    pub public_key: String,
 }
 
 /// `POST /v1/users/{user}/tokens`.
@@ -374,6 +453,9 @@ pub struct Record {
     /// The call, by its caller's UUID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<String>,
+    /// The direct push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<String>,
     /// The diagnosis code of a refused push.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,

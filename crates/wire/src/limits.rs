@@ -18,5 +18,23 @@ pub const SIGNAL_BYTES: usize = 64 * 1024;
 pub const CALLER_BYTES: usize = 256;
 /// Title or body of a notification, in bytes.
 pub const PUSH_TEXT_BYTES: usize = 1024;
+/// Users, devices and targets of one direct push, together.
+pub const PUSH_RECIPIENTS: usize = 1000;
+/// The body of a direct push, in bytes: no push service takes a larger push.
+pub const PUSH_BODY_BYTES: usize = 4096;
+/// The data of a direct push, in bytes of its JSON text.
+pub const PUSH_DATA_BYTES: usize = 4096;
+/// What a direct push overrides for one push service, in bytes of its JSON text.
+pub const PUSH_OVERRIDE_BYTES: usize = 8192;
+/// Languages of one direct push.
+pub const PUSH_LOCALES: usize = 100;
+/// A URL in a direct push, in bytes.
+pub const URL_BYTES: usize = 2048;
+/// The collapse id of a direct push, in bytes: Apple's limit.
+pub const COLLAPSE_BYTES: usize = 64;
+/// Devices of one change of a topic.
+pub const TOPIC_DEVICES: usize = 1000;
+/// Topics that a device may join by itself.
+pub const TOPICS_OF_DEVICE: usize = 100;
 /// Entries in one answer of the HTTP inbox.
 pub const PAGE: usize = 100;

@@ -19,8 +19,12 @@ pub struct Payload {
     pub v: u32,
     /// What the push is about.
     pub kind: Kind,
-    /// The wake it belongs to; to be named in `connect`.
-    pub wake: String,
+    /// The wake it belongs to; to be named in `connect`. Left out of a direct push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wake: Option<String>,
+    /// The direct push, `psh_…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<String>,
     /// Messages waiting, when the push is about messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u32>,
@@ -28,6 +32,15 @@ pub struct Payload {
     pub sent_at: jiff::Timestamp,
     /// When it is no longer of use.
     pub expires_at: jiff::Timestamp,
+    /// Where a tap leads: a URL or a thread; of a direct push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<String>,
+    /// What a tap starts, in a word of the app's own; of a direct push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// The URL of a picture to be shown; of a direct push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
     /// The call, when it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<CallPayload>,
@@ -45,6 +58,8 @@ pub enum Kind {
     CallEnded,
     /// A missed call waits.
     Missed,
+    /// A direct push of the app's back end; with `call` it rings.
+    Push,
     /// Somebody pressed "send a test push".
     Test,
 }
@@ -57,6 +72,7 @@ impl Kind {
             Self::Call => "call",
             Self::CallEnded => "call_ended",
             Self::Missed => "missed",
+            Self::Push => "push",
             Self::Test => "test",
         }
     }
@@ -97,12 +113,22 @@ impl Payload {
         let mut data = BTreeMap::from([
             ("reveille_v".to_owned(), self.v.to_string()),
             ("reveille_kind".to_owned(), self.kind.as_str().to_owned()),
-            ("reveille_wake".to_owned(), self.wake.clone()),
             ("reveille_sent_at".to_owned(), self.sent_at.to_string()),
             ("reveille_expires_at".to_owned(), self.expires_at.to_string()),
         ]);
         if let Some(count) = self.count {
             data.insert("reveille_count".to_owned(), count.to_string());
+        }
+        for (key, value) in [
+            ("reveille_wake", &self.wake),
+            ("reveille_push", &self.push),
+            ("reveille_open", &self.open),
+            ("reveille_action", &self.action),
+            ("reveille_image", &self.image),
+        ] {
+            if let Some(value) = value {
+                data.insert(key.to_owned(), value.clone());
+            }
         }
         if let Some(call) = &self.call {
             data.insert("reveille_call_id".to_owned(), call.id.clone());
@@ -128,16 +154,24 @@ impl Payload {
                 media: serde_json::from_value(field("call_media")?.clone().into()).ok()?,
             }),
         };
+        let (wake, push) = (field("wake").cloned(), field("push").cloned());
+        if wake.is_none() && push.is_none() {
+            return None;
+        }
         Some(Self {
             v: field("v")?.parse().ok()?,
             kind,
-            wake: field("wake")?.clone(),
+            wake,
+            push,
             count: match field("count") {
                 None => None,
                 Some(count) => Some(count.parse().ok()?),
             },
             sent_at: field("sent_at")?.parse().ok()?,
             expires_at: field("expires_at")?.parse().ok()?,
+            open: field("open").cloned(),
+            action: field("action").cloned(),
+            image: field("image").cloned(),
             call,
         })
     }

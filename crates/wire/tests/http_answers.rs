@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use wire::http::{
-    Acked, App, Credential, CredentialKind, Device, InboxPage, Key, MessageAccepted, Page, Record,
-    Target, Timeline, UserToken, WakeState,
+    Acked, App, Credential, CredentialKind, CredentialProbe, Device, InboxPage, Key,
+    MessageAccepted, Page, Record, Target, Timeline, UserToken, WakeState,
 };
 use wire::{
     EnvironmentName, FailedRecipient, Gap, PlatformName, Position, Problem, ServerFrame,
@@ -16,7 +16,7 @@ use wire::{
 };
 
 use crate::golden::{check_complete, check_golden, pretty};
-use crate::http_requests;
+use crate::{http_requests, pushes};
 
 /// The golden files of answers.
 const NAMES: [&str; 12] = [
@@ -64,7 +64,7 @@ fn an_inbox_page_holds_the_frames_of_the_websocket() {
 
 #[test]
 fn every_file_of_the_folder_is_compared() {
-    check_complete("http", NAMES.into_iter().chain(http_requests::NAMES));
+    check_complete("http", NAMES.into_iter().chain(http_requests::NAMES).chain(pushes::NAMES));
 }
 
 /// Compares an answer with its golden file, which must read back as the same.
@@ -115,6 +115,13 @@ fn credential() -> Credential {
         warnings: vec![
             "this is a development certificate: it reaches only apps run from Xcode".into(),
         ],
+        probes: vec![CredentialProbe {
+            place: "apns sandbox".into(),
+            believed: false,
+            code: Some(904),
+            reason: Some("BadCertificate".into()),
+            remedy: Some("Make a new push certificate and upload it.".into()),
+        }],
         created_at: at("2026-03-01T06:00:00Z"),
     }
 }
@@ -171,6 +178,7 @@ fn record() -> Record {
         attempt: Some("att_00000000000000000000000000000003".into()),
         message: Some("msg_00000000000000000000000000000007".into()),
         call: None,
+        push: None,
         code: Some(911),
         detail: Some(json!({ "status": 410, "reason": "Unregistered", "took_ms": 12 })),
     }

@@ -5,8 +5,8 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use wire::http::{
-    AckPost, AppCreate, CallAnswerPost, CallRejectPost, CredentialKind, CredentialUpload,
-    KeyCreate, MessageCreate, Settings, TargetPut, UserTokenCreate,
+    AckPost, AlertTexts, AppCreate, CallAnswerPost, CallRejectPost, CredentialKind,
+    CredentialUpload, IosRouteName, KeyCreate, MessageCreate, Settings, TargetPut, UserTokenCreate,
 };
 use wire::push::Content;
 use wire::{EnvironmentName, HeldPosition, PushChoice, RejectReason, UrgencyName};
@@ -114,6 +114,8 @@ fn credential_upload() -> CredentialUpload {
         key_id: Some("ABC123DEFG".into()),
         team_id: Some("DEF456GHIJ".into()),
         bundle_ids: vec!["com.example.reveille".into()],
+        subject: None,
+        probe: None,
     }
 }
 
@@ -142,13 +144,21 @@ fn settings() -> Settings {
         sound: Some("default".into()),
         collapse_notifications: Some(false),
         sandbox_to_production: Some(false),
+        route_ios: Some(IosRouteName::Automatic),
         climb_after: Some(30),
         repeat_after: Some(vec![600, 3_600, 21_600, 86_400]),
         ring_time: Some(45),
         default_ttl: Some(2_592_000),
         alert_title: Some("New message".into()),
         alert_body: Some("You have a new message.".into()),
+        texts: Some([("de".into(), german())].into()),
+        print_push_logs: Some(false),
+        log_payloads: Some(false),
     }
+}
+
+fn german() -> AlertTexts {
+    AlertTexts { title: Some("Neue Nachricht".into()), body: None }
 }
 
 fn target_put() -> TargetPut {

@@ -7,4 +7,5 @@ mod http_answers;
 mod http_requests;
 mod page;
 mod push;
+mod pushes;
 mod server_frames;

@@ -30,7 +30,7 @@ fn the_page_has_every_close_code_and_whether_to_come_back() {
 #[test]
 fn the_page_has_the_words_and_limits_of_the_code() {
     let page = page();
-    for kind in [Kind::Message, Kind::Call, Kind::CallEnded, Kind::Missed, Kind::Test] {
+    for kind in [Kind::Message, Kind::Call, Kind::CallEnded, Kind::Missed, Kind::Push, Kind::Test] {
         assert!(page.contains(&format!("`{}`", kind.as_str())), "{kind:?}");
     }
     for reason in [

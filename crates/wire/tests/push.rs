@@ -8,12 +8,13 @@ use wire::push::{CallPayload, Kind, Payload, VERSION};
 use crate::golden::{check_complete, check_golden, pretty};
 
 /// The golden files of each kind: the object, the flat map, and the payload they show.
-fn table() -> [(&'static str, &'static str, Payload); 5] {
+fn table() -> [(&'static str, &'static str, Payload); 6] {
     [
         ("push/object/call", "push/fcm/call", call(Kind::Call)),
         ("push/object/call_ended", "push/fcm/call_ended", call(Kind::CallEnded)),
         ("push/object/message", "push/fcm/message", about(Kind::Message, Some(10))),
         ("push/object/missed", "push/fcm/missed", about(Kind::Missed, Some(1))),
+        ("push/object/push", "push/fcm/push", direct()),
         ("push/object/test", "push/fcm/test", about(Kind::Test, None)),
     ]
 }
@@ -41,6 +42,7 @@ fn every_kind_of_push_has_a_golden_file() {
             Kind::Call => "call",
             Kind::CallEnded => "call_ended",
             Kind::Missed => "missed",
+            Kind::Push => "push",
             Kind::Test => "test",
         };
         assert_eq!(payload.kind.as_str(), word);
@@ -78,19 +80,40 @@ fn a_push_without_our_fields_is_somebody_elses() {
             (key == "reveille_call_id").then(|| Payload { call: None, ..call(Kind::Call) });
         assert_eq!(read, expected, "without {key}");
     }
+    // A direct push has its own id instead of a wake's.
+    let mut data = direct().to_fcm_data();
+    assert!(!data.contains_key("reveille_wake"));
+    data.remove("reveille_push");
+    assert_eq!(Payload::from_fcm_data(&data), None);
     let mut data = whole;
     data.insert("reveille_kind".into(), "dance".into());
     assert_eq!(Payload::from_fcm_data(&data), None);
+}
+
+/// A direct push with everything that may be in one, as a VoIP push has it.
+fn direct() -> Payload {
+    Payload {
+        wake: None,
+        push: Some("psh_00000000000000000000000000000009".into()),
+        open: Some("https://example.com/orders/7".into()),
+        action: Some("OPEN_ORDER".into()),
+        image: Some("https://example.com/7.jpg".into()),
+        ..call(Kind::Push)
+    }
 }
 
 fn about(kind: Kind, count: Option<u32>) -> Payload {
     Payload {
         v: VERSION,
         kind,
-        wake: "wak_000000000000000000000000000000a7".into(),
+        wake: Some("wak_000000000000000000000000000000a7".into()),
+        push: None,
         count,
         sent_at: "2026-03-01T06:30:00.5Z".parse().expect("a time"),
         expires_at: "2026-03-31T06:30:00Z".parse().expect("a time"),
+        open: None,
+        action: None,
+        image: None,
         call: None,
     }
 }

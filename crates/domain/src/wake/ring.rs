@@ -16,10 +16,10 @@ use crate::target::TargetKind;
 use crate::time::Time;
 
 /// A VoIP push is not sent with less than this left to ring.
-const VOIP_LEAST_LEFT: Duration = Duration::from_secs(5);
+pub const VOIP_LEAST_LEFT: Duration = Duration::from_secs(5);
 
 /// A VoIP push is of use for at most this long.
-const VOIP_LONGEST: Duration = Duration::from_secs(30);
+pub const VOIP_LONGEST: Duration = Duration::from_secs(30);
 
 /// What a claim for a call looks at, read under the call's lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -137,7 +137,7 @@ pub(super) const fn park_reason(diagnosis: Diagnosis) -> Reason {
 /// The pause before try number `refused` + 1: doubled each time, at most [`LONGEST_PAUSE`], never
 /// shorter than `first`, and spread by up to a quarter so that many wakes refused together do not
 /// come back together.
-pub(super) fn back_off(first: Duration, refused: u32, spread: u8) -> Duration {
+pub(crate) fn back_off(first: Duration, refused: u32, spread: u8) -> Duration {
     let doubled = first.saturating_mul(1_u32 << refused.saturating_sub(1).min(16));
     let pause = doubled.min(LONGEST_PAUSE).max(first);
     pause.saturating_add(pause.mul_f64(f64::from(spread) / 1024.0))

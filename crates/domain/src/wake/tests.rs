@@ -209,13 +209,12 @@ fn what_a_refusal_does() {
 
 #[test]
 fn pauses_double_and_are_bounded() {
-    let pause =
-        |refused, spread| settle::back_off(Duration::from_secs(10), refused, spread).as_secs();
+    let pause = |refused, spread| back_off(Duration::from_secs(10), refused, spread).as_secs();
     assert_eq!([1, 2, 3, 4].map(|n| pause(n, 0)), [10, 20, 40, 80]);
     assert_eq!(pause(40, 0), 900);
     assert_eq!(pause(1, 255), 12);
     let long = Duration::from_secs(3_600);
-    assert_eq!(settle::back_off(long, 9, 0), long, "never shorter than the provider asks");
+    assert_eq!(back_off(long, 9, 0), long, "never shorter than the provider asks");
 }
 
 #[test]

@@ -132,7 +132,7 @@ impl Credential {
             FileKind::Pkcs12 => {}
             FileKind::CertificatePem => return Self::parse_pem(file, now),
             FileKind::CertificateDer => {
-                let common_name = X509Certificate::from_der(file.trim_ascii())
+                let common_name = X509Certificate::from_der(file.trim_ascii_start())
                     .map_or_else(|_| String::new(), |(_, found)| certificate::common_name(&found));
                 return Err(CredentialFault::KeyMissing { common_name });
             }

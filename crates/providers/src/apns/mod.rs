@@ -71,8 +71,10 @@ impl Apns {
     ) -> Result<Self, Error> {
         credential.check_environment(environment)?;
         let endpoint = match environment {
-            Environment::Production => Endpoint::parse("apns_production", &config.apns_production),
-            Environment::Sandbox => Endpoint::parse("apns_sandbox", &config.apns_sandbox),
+            Environment::Production => {
+                Endpoint::parse("apns_production", &config.apns_production, config)
+            }
+            Environment::Sandbox => Endpoint::parse("apns_sandbox", &config.apns_sandbox, config),
         }?;
         let (identity, cautious_start) = match &credential.proof {
             // Apple allows one stream until a token has been accepted.
@@ -156,7 +158,7 @@ impl Inner {
         let topic = push.topic.as_str();
         if !self.credential.covers(topic) {
             let fault = FieldFault {
-                field: "topic",
+                field: "topic".into(),
                 problem: format!("{topic:?} is not covered by the credential"),
                 remedy: "Upload a credential for this bundle id, or add the bundle id to the key.",
                 diagnosis: Diagnosis::AppMismatch,

@@ -64,7 +64,7 @@ impl Topic {
             && bundle_id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
         let value = if good { HeaderValue::from_str(bundle_id).ok() } else { None };
         value.map(Self).ok_or_else(|| FieldFault {
-            field: "topic",
+            field: "topic".into(),
             problem: format!("{bundle_id:?} is not a bundle id"),
             remedy: "Give the app's bundle id, such as com.example.app.",
             diagnosis: Diagnosis::AppMismatch,
@@ -220,7 +220,7 @@ fn id_header(id: Uuid) -> HeaderValue {
 /// Hex, and not without end.
 fn check_token(token: &str) -> Result<(), FieldFault> {
     let fault = |problem: String| FieldFault {
-        field: "device_token",
+        field: "device_token".into(),
         problem,
         remedy: "Register the device's token as hex, as the app got it from iOS.",
         diagnosis: Diagnosis::BadPushToken,
@@ -243,7 +243,7 @@ fn check_topic(push: &Push) -> Result<(), FieldFault> {
     let topic = push.topic.as_str();
     match push.push_type {
         PushType::Voip if !topic.ends_with(".voip") => Err(FieldFault {
-            field: "topic",
+            field: "topic".into(),
             problem: format!("{topic:?} does not end in .voip, as VoIP pushes must"),
             remedy: "Use the bundle id with .voip for calls.",
             diagnosis: Diagnosis::AppMismatch,

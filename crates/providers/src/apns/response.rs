@@ -47,7 +47,10 @@ pub(super) fn classify_failure(failure: &Failure, expired: bool, pauses: &Pauses
             Outcome::Refused(refusal(reason, None, answer.timestamp, pauses))
         }
         Failure::Alert(alert) => Outcome::Refused(alert_refusal(*alert, expired, pauses)),
-        Failure::Resolve(_)
+        Failure::Blocked(_)
+        | Failure::Http1
+        | Failure::Proxy(_)
+        | Failure::Resolve(_)
         | Failure::Connect(_)
         | Failure::Untrusted(_)
         | Failure::Handshake(_)

@@ -18,6 +18,9 @@ const INPUT: &str = "the service account key";
 /// What to do about one.
 const DOWNLOAD_AGAIN: &str = "In the Firebase console, open Project settings, Service accounts, and choose \"Generate new private key\"; upload that file unchanged.";
 
+/// What to do about JSON that lets somebody else sign in.
+const NOT_THAT_JSON: &str = "This lets a person or another program sign in, not this server; upload a service account key instead: Firebase console, Project settings, Service accounts, \"Generate new private key\".";
+
 /// A service account's key. Clones share the key and the access token got with it.
 #[derive(Clone)]
 pub struct ServiceAccount(pub(super) Arc<Account>);
@@ -77,11 +80,12 @@ impl ServiceAccount {
         check_size(file)?;
         let kind = FileKind::of(file);
         if kind != FileKind::ServiceAccount {
-            return Err(CredentialFault::WrongFile {
-                wanted: "a service account key (JSON)",
-                found: kind.name(),
-                remedy: wrong_file_remedy(kind),
-            });
+            let (found, remedy) = match other_json(file) {
+                Some(found) if kind == FileKind::Json => (found, NOT_THAT_JSON),
+                Some(_) | None => (kind.name(), wrong_file_remedy(kind)),
+            };
+            let wanted = "a service account key (JSON)";
+            return Err(CredentialFault::WrongFile { wanted, found, remedy });
         }
         let unreadable = |problem: String| CredentialFault::Unreadable {
             input: INPUT,
@@ -90,7 +94,7 @@ impl ServiceAccount {
         };
         let parsed: KeyFile =
             serde_json::from_slice(file).map_err(|error| unreadable(error.to_string()))?;
-        check_project(&parsed.project_id)?;
+        check_project("project_id", &parsed.project_id, DOWNLOAD_AGAIN)?;
         for (field, text) in
             [("client_email", &parsed.client_email), ("private_key_id", &parsed.private_key_id)]
         {
@@ -141,17 +145,36 @@ impl fmt::Debug for ServiceAccount {
 
 /// Project ids stand in the path: lower-case letters, digits, hyphens; old ones have a domain and
 /// a colon before it.
-fn check_project(id: &str) -> Result<(), CredentialFault> {
+pub(super) fn check_project(
+    field: &'static str,
+    id: &str,
+    remedy: &'static str,
+) -> Result<(), CredentialFault> {
     let good = (1..=100).contains(&id.len())
         && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b':' | b'_'));
     if good {
         return Ok(());
     }
-    Err(CredentialFault::Field {
-        field: "project_id",
-        problem: format!("{id:?} is not a project id"),
-        remedy: DOWNLOAD_AGAIN,
-    })
+    let shown: String = id.chars().take(40).collect();
+    let problem = format!("{shown:?} is not a project id");
+    Err(CredentialFault::Field { field, problem, remedy })
+}
+
+/// What JSON of Google's is that has credentials of another sort in it.
+/// <https://cloud.google.com/docs/authentication/application-default-credentials>
+fn other_json(file: &[u8]) -> Option<&'static str> {
+    let json: serde_json::Value = serde_json::from_slice(file).ok()?;
+    if json.get("installed").or_else(|| json.get("web")).is_some() {
+        return Some("an OAuth client of the Google Cloud console");
+    }
+    match json.get("type")?.as_str()? {
+        "authorized_user" => Some("a person's own Google credential (authorized_user)"),
+        "external_account" => Some("a workload identity configuration (external_account)"),
+        "impersonated_service_account" => {
+            Some("the right to act as a service account (impersonated_service_account)")
+        }
+        _ => None,
+    }
 }
 
 /// What to do instead of uploading this.

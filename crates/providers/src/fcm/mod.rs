@@ -1,31 +1,49 @@
 //! Firebase Cloud Messaging, HTTP v1.
 //!
 //! ```text
-//!   Message ──[request::encode]──▶ body ──[transport]──▶ answer ──[response::classify]──▶ Outcome
-//!                                   ▲
-//!   ServiceAccount ──[oauth]────────┘ access token
+//!   Content ──▶ Template ─┐
+//!                         ├─[request]──▶ body ──[transport]──▶ answer ──[response]──▶ Outcome
+//!   Target ───────────────┘               ▲
+//!   ServiceAccount ──[oauth]──────────────┘ access token
 //! ```
 //!
-//! Does not: legacy server keys, topics, iOS and web fields.
+//! A [`Message`] is a target and a content; a broadcast makes a [`Template`] of the content once.
+//!
+//! Does not: the retired API of server keys; who is subscribed to a topic.
+//!
+//! Read first: [`Message`], [`Template`], [`Fcm`].
 
 mod credential;
+mod google_services;
+mod message;
 mod oauth;
+mod probe;
+mod ramp;
 mod request;
 mod response;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use domain::{Outcome, Time};
 use http::HeaderValue;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use http::uri::{Authority, PathAndQuery};
 
 pub use credential::ServiceAccount;
-pub use request::{Android, Encoded, Message, Notification, Priority, encode};
+pub use google_services::GoogleServices;
+pub use message::{
+    Android, AndroidNotification, Apns, ApnsOptions, Color, Content, FcmOptions, LightSettings,
+    Message, Notification, NotificationPriority, Priority, Proxy, Target, Visibility, Webpush,
+    WebpushOptions,
+};
+pub use probe::belief;
+pub use ramp::Ramp;
+pub use request::{Encoded, Template, encode};
 pub use response::classify;
 
 use crate::config::{Config, Pauses};
-use crate::error::Error;
+use crate::error::{Error, FieldFault};
 use crate::record::{Exchange, RequestRecord};
 use crate::transport::{
     Endpoint, Policy, Pool, Reconnect, Reply, Stopwatch, Timeouts, Timing, post, tls_config,
@@ -68,7 +86,7 @@ impl Fcm {
     /// [`Error::Config`] if a URL is not one, or the account's `token_uri` is not Google's and
     /// the configuration does not name another.
     pub fn new(config: &Config, account: ServiceAccount) -> Result<Self, Error> {
-        let endpoint = Endpoint::parse("fcm", &config.fcm)?;
+        let endpoint = Endpoint::parse("fcm", &config.fcm, config)?;
         let oauth = OAuth::new(config, &account.0)?;
         let path_text = format!("/v1/projects/{}/messages:send", account.project_id());
         let path = PathAndQuery::try_from(&*path_text).map_err(|error| Error::Config {
@@ -104,19 +122,24 @@ impl Fcm {
         now: Time,
         wanted: impl Fn() -> bool + Send + Sync,
     ) -> Exchange {
-        let inner = &*self.0;
-        let encoded = encode(message);
-        let record = RequestRecord {
-            host: Arc::clone(&inner.host),
-            path: Arc::clone(&inner.path_text),
-            path_token: None,
-            headers: vec![(CONTENT_TYPE, JSON)],
-            body: encoded.as_ref().map(|encoded| encoded.masked.clone()).unwrap_or_default(),
-        };
-        match encoded {
-            Ok(encoded) => inner.exchange(record, &encoded, now, wanted).await,
-            Err(fault) => Exchange::unsent(record, fault),
-        }
+        self.0.send(encode(message), now, wanted).await
+    }
+
+    /// Sends what a template says to a target, like [`Fcm::send`].
+    pub async fn send_template(
+        &self,
+        template: &Template,
+        target: &Target,
+        now: Time,
+        wanted: impl Fn() -> bool + Send + Sync,
+    ) -> Exchange {
+        self.0.send(template.encode(target), now, wanted).await
+    }
+
+    /// Asks whether Google believes the account, with a message to nobody that FCM only checks
+    /// (`validate_only`). What the outcome tells is for [`belief`] to say.
+    pub async fn probe(&self, now: Time) -> Exchange {
+        self.send(&probe::message(), now, || true).await
     }
 
     /// The account in use.
@@ -132,11 +155,31 @@ impl Fcm {
 }
 
 impl Inner {
+    /// Sends what was encoded, or says why it was not.
+    async fn send(
+        &self,
+        encoded: Result<Encoded, FieldFault>,
+        now: Time,
+        wanted: impl Fn() -> bool + Send + Sync,
+    ) -> Exchange {
+        let record = |body| RequestRecord {
+            host: Arc::clone(&self.host),
+            path: Arc::clone(&self.path_text),
+            path_token: None,
+            headers: vec![(CONTENT_TYPE, JSON)],
+            body,
+        };
+        match encoded {
+            Ok(Encoded { body, masked }) => self.exchange(record(masked), &body, now, wanted).await,
+            Err(fault) => Exchange::unsent(record(Bytes::new()), fault),
+        }
+    }
+
     /// Sends, and once more if our access token was the trouble.
     async fn exchange(
         &self,
         record: RequestRecord,
-        encoded: &Encoded,
+        body: &Bytes,
         now: Time,
         wanted: impl Fn() -> bool + Send + Sync,
     ) -> Exchange {
@@ -160,7 +203,7 @@ impl Inner {
                 headers.insert(AUTHORIZATION, authorization.clone());
                 post(&self.authority, &self.path, headers)
             };
-            let (reply, timing) = self.pool.send(build, &encoded.body, &wanted).await;
+            let (reply, timing) = self.pool.send(build, body, &wanted).await;
             let outcome = match &reply {
                 Reply::Answered(answer) => {
                     if !renewed && response::is_our_token_bad(answer.status, &answer.body) {

@@ -4,21 +4,22 @@
 //! caller at a time while the others go on with the old one.
 //! <https://developers.google.com/identity/protocols/oauth2/service-account>
 
+mod answer;
+
 use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use domain::{Diagnosis, Outcome, Refusal, RetryRule, Time, TokenVerdict};
+use domain::{Outcome, Time};
 use http::header::{CONTENT_TYPE, HeaderMap};
 use http::uri::PathAndQuery;
-use http::{HeaderValue, StatusCode, Uri};
-use serde::{Deserialize, Serialize};
+use http::{HeaderValue, Uri};
+use serde::Serialize;
 
 use super::credential::Account;
 use crate::config::{Config, Pauses};
 use crate::error::Error;
-use crate::retry_after::retry_after;
 use crate::transport::{
     Answer, Endpoint, Failure, Policy, Pool, Reconnect, Reply, Timeouts, post, tls_config,
 };
@@ -27,10 +28,6 @@ use crate::transport::{
 const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
 /// The longest an assertion may be valid.
 const ASSERTION_LIFE: Duration = Duration::from_secs(3600);
-/// Google's own libraries renew this long before the end.
-const RENEW_BEFORE: Duration = Duration::from_secs(225);
-/// What a token's life is taken for if the answer does not say.
-const ASSUMED_LIFE: Duration = Duration::from_secs(3600);
 /// Hosts that a service account's `token_uri` may name; any other needs the operator's word,
 /// because an uploaded file must not choose whom this server connects to.
 const GOOGLE_HOSTS: [&str; 3] =
@@ -100,7 +97,7 @@ impl OAuth {
             Some(url) => url.clone(),
             None => google_url(&account.token_uri)?,
         };
-        let endpoint = Endpoint::parse("oauth", &url)?;
+        let endpoint = Endpoint::parse("oauth", &url, config)?;
         let path = url.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
         let policy =
             Policy { cautious_start: usize::MAX, connections: 1, goaway_refuses: |_| false };
@@ -207,7 +204,7 @@ impl OAuth {
             post(&self.endpoint.authority, &self.path, headers)
         };
         match self.pool.send(build, &Bytes::from(body), || true).await.0 {
-            Reply::Answered(answer) => read(answer, now, &self.pauses),
+            Reply::Answered(answer) => answer::read(answer, now, &self.pauses),
             Reply::Failed(failure) => Err(failed(&failure)),
             // Nothing was pushed: a lost request for a token is only a failed one.
             Reply::Lost(detail) => Err(failed(&Failure::Handshake(detail.into()))),
@@ -245,140 +242,15 @@ fn google_url(token_uri: &str) -> Result<Uri, Error> {
     }
 }
 
-/// A token endpoint's success.
-#[derive(Deserialize)]
-struct Granted {
-    /// The token.
-    access_token: String,
-    /// Its life in seconds; some servers send a string.
-    #[serde(default)]
-    expires_in: serde_json::Value,
-}
-
-/// A token endpoint's refusal (RFC 6749, section 5.2).
-#[derive(Default, Deserialize)]
-struct Denied {
-    /// The code.
-    #[serde(default)]
-    error: String,
-}
-
-/// What the token endpoint's answer means.
-fn read(answer: Answer, now: Time, pauses: &Pauses) -> Result<AccessToken, Refused> {
-    if answer.status == StatusCode::OK
-        && let Some(token) = granted(&answer.body, now)
-    {
-        return Ok(token);
-    }
-    let status = answer.status.as_u16();
-    let denied: Denied = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let passing = matches!(status, 408 | 429 | 500..=599)
-        || status == 200
-        || matches!(
-            denied.error.as_str(),
-            "internal_failure" | "server_error" | "temporarily_unavailable"
-        );
-    let (diagnosis, retry, remedy) = if passing {
-        let retry = retry_after(&answer.headers, now)
-            .map_or(RetryRule::BackOff { first: pauses.fcm_unavailable }, RetryRule::After);
-        (Diagnosis::TemporarilyDisabled, retry, "Wait; Google's token endpoint is not serving.")
-    } else {
-        let remedy = "Check that the service account and its key still exist, and this server's clock; else make a new key.";
-        (Diagnosis::CertificateError, RetryRule::WhenChanged, remedy)
-    };
-    let reason =
-        if denied.error.is_empty() { format!("OAuth HTTP {status}") } else { denied.error };
-    let outcome = Box::new(Outcome::Refused(Refusal {
-        diagnosis,
-        scope: diagnosis.scope(),
-        retry,
-        token: TokenVerdict::Keep,
-        status: Some(status),
-        reason,
-        remedy: remedy.to_owned(),
-    }));
-    // A 200 that could not be read may hold a token.
-    let answer = (status != 200).then(|| Box::new(answer));
-    Err(Refused { outcome, answer })
-}
-
-/// The token in a success.
-fn granted(body: &[u8], now: Time) -> Option<AccessToken> {
-    let granted: Granted = serde_json::from_slice(body).ok()?;
-    let mut authorization =
-        HeaderValue::try_from(format!("Bearer {}", granted.access_token)).ok()?;
-    authorization.set_sensitive(true);
-    let seconds = match &granted.expires_in {
-        serde_json::Value::String(text) => text.parse().ok(),
-        value => value.as_u64(),
-    };
-    let life = seconds.map_or(ASSUMED_LIFE, Duration::from_secs);
-    // A short life, as simulators give, still leaves time to use the token.
-    let early = RENEW_BEFORE.min(life / 4);
-    let expires_at = now.plus(life);
-    Some(AccessToken { authorization, renew_at: expires_at.minus(early), expires_at })
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-
-    fn answer(status: u16, body: &str) -> Answer {
-        Answer {
-            status: StatusCode::from_u16(status).expect("a status"),
-            headers: HeaderMap::new(),
-            body: Bytes::copy_from_slice(body.as_bytes()),
-            connection: Default::default(),
-        }
-    }
-
-    #[test]
-    fn lives_may_be_numbers_or_strings() {
-        let now = Time::from_millis(1_000_000);
-        for life in ["3600", "\"3600\"", "null"] {
-            let body = format!("{{\"access_token\":\"t\",\"expires_in\":{life}}}");
-            let token = read(answer(200, &body), now, &Pauses::default()).expect("a token");
-            assert_eq!(token.authorization, "Bearer t");
-            assert!(token.authorization.is_sensitive());
-            assert_eq!(now.until(token.expires_at), Duration::from_secs(3600), "{life}");
-            assert_eq!(now.until(token.renew_at), Duration::from_secs(3600 - 225), "{life}");
-        }
-    }
-
-    #[test]
-    fn refusals_are_ours_or_googles() {
-        let check = |status, body, diagnosis, reason: &str| {
-            let refused = read(answer(status, body), Time::EPOCH, &Pauses::default());
-            let Err(refused) = refused else { panic!("{status} {body} is a refusal") };
-            let Outcome::Refused(refusal) = *refused.outcome else { panic!("not refused") };
-            assert_eq!((refusal.diagnosis, &*refusal.reason), (diagnosis, reason), "{body}");
-        };
-        let ours = Diagnosis::CertificateError;
-        let googles = Diagnosis::TemporarilyDisabled;
-        check(400, r#"{"error":"invalid_grant"}"#, ours, "invalid_grant");
-        check(401, r#"{"error":"invalid_client"}"#, ours, "invalid_client");
-        check(400, r#"{"error":"temporarily_unavailable"}"#, googles, "temporarily_unavailable");
-        check(503, "<html>", googles, "OAuth HTTP 503");
-        check(429, "", googles, "OAuth HTTP 429");
-        check(200, "{}", googles, "OAuth HTTP 200");
-    }
 
     #[test]
     fn only_googles_token_endpoints_are_believed() {
         assert!(google_url("https://oauth2.googleapis.com/token").is_ok());
         for bad in ["https://evil.example/token", "https://127.0.0.1/", "", "::"] {
             assert!(google_url(bad).is_err(), "{bad}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn never_panics(status in 200_u16..600, body in ".*", life: u64) {
-            let _ = read(answer(status, &body), Time::EPOCH, &Pauses::default());
-            let body = format!("{{\"access_token\":{body:?},\"expires_in\":{life}}}");
-            let _ = read(answer(200, &body), Time::from_micros(i64::MAX), &Pauses::default());
         }
     }
 }

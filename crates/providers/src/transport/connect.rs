@@ -1,5 +1,12 @@
-//! From a host name to a TLS connection that speaks HTTP/2.
+//! From a host name to a TLS connection: directly or through a proxy, past the guard where the URL
+//! is of somebody else's choosing.
+//!
+//! ```text
+//!  name ──proxy for it?──no──▶ resolve ─▶ guard: public addresses only ─▶ TCP ─┐
+//!            └──yes──▶ guard: what can be seen of the name ─▶ CONNECT ─────────┴▶ TLS, ALPN
+//! ```
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +23,13 @@ use tokio_rustls::client::TlsStream;
 
 use super::Roots;
 use super::failure::Failure;
+use super::guard::Guard;
+use super::proxy::Proxy;
 use crate::config::Config;
 use crate::error::Error;
+use crate::origin::Origin;
 
-/// Where a push service listens.
+/// Where a push service listens, and how it is reached.
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint {
     /// `host[:port]` as it goes into `:authority`.
@@ -30,15 +40,34 @@ pub(crate) struct Endpoint {
     port: u16,
     /// The name the certificate must have.
     server_name: ServerName<'static>,
+    /// The proxy, if there is one.
+    proxy: Option<Proxy>,
+    /// Who keeps connections out of the operator's network; `None` for URLs of the operator's own
+    /// choosing.
+    guard: Option<Guard>,
+    /// What is spoken to it.
+    speech: Speech,
+}
+
+/// Which HTTP is spoken over a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speech {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2, as the server's operator promises; ALPN may even be silent about it.
+    Http2,
+    /// HTTP/2 if the server agrees to it by ALPN; else the connection is of no use and
+    /// [`Failure::Http1`] says so.
+    Http2IfAgreed,
 }
 
 impl Endpoint {
-    /// The host of an `https` URL.
+    /// The host of an `https` URL that the operator chose.
     ///
     /// # Errors
     ///
     /// [`Error::Config`] naming `setting` if the URL is not `https`, or its host is no name.
-    pub(crate) fn parse(setting: &'static str, url: &Uri) -> Result<Self, Error> {
+    pub(crate) fn parse(setting: &'static str, url: &Uri, config: &Config) -> Result<Self, Error> {
         let fault = |problem: String| Error::Config {
             setting,
             problem,
@@ -57,7 +86,28 @@ impl Endpoint {
             host: host.into(),
             port: authority.port_u16().unwrap_or(443),
             server_name,
+            proxy: config.proxy.clone(),
+            guard: None,
+            speech: Speech::Http2,
         })
+    }
+
+    /// An origin that somebody else chose.
+    pub(super) fn of_origin(
+        origin: &Origin,
+        proxy: Option<Proxy>,
+        guard: Guard,
+        speech: Speech,
+    ) -> Self {
+        Self {
+            authority: origin.authority().clone(),
+            host: origin.host().into(),
+            port: origin.port(),
+            server_name: origin.server_name(),
+            proxy,
+            guard: Some(guard),
+            speech,
+        }
     }
 }
 
@@ -97,6 +147,19 @@ pub(crate) fn tls_config(
     roots: &Roots,
     identity: Option<Arc<CertifiedKey>>,
 ) -> Result<Arc<ClientConfig>, Error> {
+    tls_for(roots, identity, Speech::Http2)
+}
+
+/// TLS 1.2 or later, offering what is to be spoken by ALPN.
+///
+/// # Errors
+///
+/// [`Error::Config`] if the crypto provider offers no usable protocol version.
+pub(super) fn tls_for(
+    roots: &Roots,
+    identity: Option<Arc<CertifiedKey>>,
+    speech: Speech,
+) -> Result<Arc<ClientConfig>, Error> {
     // The provider is passed, not installed: this crate is a library and owns no globals.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
@@ -113,31 +176,71 @@ pub(crate) fn tls_config(
         }
         None => builder.with_no_client_auth(),
     };
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    let offers: &[&[u8]] = match speech {
+        Speech::Http1 => &[HTTP1],
+        Speech::Http2 => &[H2],
+        // Without the second one a server that lacks the first would end the handshake.
+        Speech::Http2IfAgreed => &[H2, HTTP1],
+    };
+    config.alpn_protocols = offers.iter().map(|name| name.to_vec()).collect();
     Ok(Arc::new(config))
 }
 
-/// Resolves the name anew, connects and shakes hands.
-///
-/// APNs spreads its load by DNS, so every connection asks again; the addresses are tried in the
-/// order the resolver gave.
+/// HTTP/2 in ALPN (RFC 9113, section 3.2).
+const H2: &[u8] = b"h2";
+/// HTTP/1.1 in ALPN (RFC 7301, section 6).
+const HTTP1: &[u8] = b"http/1.1";
+
+/// Gets to the host and shakes hands.
 pub(super) async fn connect(
     endpoint: &Endpoint,
     tls: &TlsConnector,
     limit: Duration,
 ) -> Result<TlsStream<TcpStream>, Failure> {
-    let addresses: Vec<SocketAddr> = lookup_host((&*endpoint.host, endpoint.port))
+    let Endpoint { host, port, .. } = endpoint;
+    let tcp = match &endpoint.proxy {
+        Some(proxy) if proxy.serves(host) => {
+            if let Some(guard) = &endpoint.guard {
+                guard.check_unresolved(host, *port)?;
+            }
+            proxy.open(host, *port, limit).await?
+        }
+        Some(_) | None => connect_directly(endpoint, limit).await?,
+    };
+    let tls = tls
+        .connect(endpoint.server_name.clone(), tcp)
         .await
-        .map_err(|error| Failure::Resolve(format!("{}: {error}", endpoint.host).into()))?
-        .collect();
-    let tcp = connect_tcp(&addresses, limit).await.map_err(|problem| {
-        Failure::Connect(format!("{}:{}: {problem}", endpoint.host, endpoint.port).into())
-    })?;
-    tls.connect(endpoint.server_name.clone(), tcp).await.map_err(|error| Failure::of_tls(&error))
+        .map_err(|error| Failure::of_tls(&error))?;
+    if endpoint.speech == Speech::Http2IfAgreed && tls.get_ref().1.alpn_protocol() != Some(H2) {
+        return Err(Failure::Http1);
+    }
+    Ok(tls)
+}
+
+/// Resolves the name anew and connects.
+///
+/// APNs spreads its load by DNS, so every connection asks again; the addresses are tried in the
+/// order the resolver gave.
+async fn connect_directly(endpoint: &Endpoint, limit: Duration) -> Result<TcpStream, Failure> {
+    let Endpoint { host, port, .. } = endpoint;
+    let mut addresses = resolve(host, *port)
+        .await
+        .map_err(|error| Failure::Resolve(format!("{host}: {error}").into()))?;
+    if let Some(guard) = &endpoint.guard {
+        addresses = guard.reachable(host, addresses)?;
+    }
+    dial(&addresses, limit)
+        .await
+        .map_err(|problem| Failure::Connect(format!("{host}:{port}: {problem}").into()))
+}
+
+/// The addresses of a name, in the resolver's order.
+pub(super) async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    Ok(lookup_host((host, port)).await?.collect())
 }
 
 /// The first address that answers; an address that swallows packets may not use up the whole time.
-async fn connect_tcp(addresses: &[SocketAddr], limit: Duration) -> Result<TcpStream, String> {
+pub(super) async fn dial(addresses: &[SocketAddr], limit: Duration) -> Result<TcpStream, String> {
     let share = u32::try_from(addresses.len()).unwrap_or(u32::MAX).saturating_add(1);
     let mut problem = "the name has no address".to_owned();
     for address in addresses {
@@ -161,7 +264,8 @@ mod tests {
 
     #[test]
     fn endpoints_come_from_https_urls_only() {
-        let parse = |url: &'static str| Endpoint::parse("fcm", &Uri::from_static(url));
+        let config = Config::default();
+        let parse = |url: &'static str| Endpoint::parse("fcm", &Uri::from_static(url), &config);
         let endpoint = parse("https://fcm.googleapis.com").expect("a good URL");
         assert_eq!((&*endpoint.host, endpoint.port), ("fcm.googleapis.com", 443));
         let endpoint = parse("https://[::1]:8443/x").expect("a good URL");

@@ -20,6 +20,9 @@ use super::connect::{Endpoint, Timeouts, connect};
 use super::failure::{Failure, alert_in};
 use super::goaway::debug_data;
 
+/// The largest head of an answer, in HPACK's count (RFC 9113, section 6.5.2).
+const LARGEST_HEAD: u32 = 32 * 1024;
+
 /// What requests need of a connection; the pool and every request in flight hold it.
 pub(super) struct Connection {
     /// Its name in the pool.
@@ -86,6 +89,8 @@ pub(super) async fn open(
         // Answers are small; a generous window spares WINDOW_UPDATE frames.
         .initial_window_size(1 << 20)
         .initial_connection_window_size(1 << 24)
+        // Not all servers are of the operator's choosing: what they answer is kept in records.
+        .max_header_list_size(LARGEST_HEAD)
         .handshake::<_, Bytes>(io)
         .await;
     let (sender, mut h2) = match (handshake, facts.alert.get()) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::{Diagnosis, Outcome, Refusal, RetryRule, TokenVerdict};
+use domain::{Diagnosis, Outcome, Refusal, RetryRule, Scope};
 use rustls::AlertDescription;
 use thiserror::Error;
 
@@ -16,6 +16,12 @@ pub(crate) enum Failure {
     /// The host name did not resolve.
     #[error("name not resolved: {0}")]
     Resolve(Arc<str>),
+    /// The address is not one that may be reached from here.
+    #[error("not reached on purpose: {0}")]
+    Blocked(Arc<str>),
+    /// The proxy did not let us through.
+    #[error("proxy {0}")]
+    Proxy(Arc<str>),
     /// No address of the host took a TCP connection.
     #[error("not connected: {0}")]
     Connect(Arc<str>),
@@ -25,6 +31,9 @@ pub(crate) enum Failure {
     /// The server ended the TLS connection with this alert (RFC 8446, section 6).
     #[error("TLS alert {0} from the server")]
     Alert(u8),
+    /// The server speaks HTTP/1.1 only, where HTTP/2 was offered beside it.
+    #[error("the server does not speak HTTP/2")]
+    Http1,
     /// TLS or HTTP/2 did not come about for another reason.
     #[error("no HTTP/2 connection: {0}")]
     Handshake(Arc<str>),
@@ -60,19 +69,22 @@ impl Failure {
         }
     }
 
-    /// Whether the server refused the connection itself, so that trying again at once is rude.
+    /// Whether the server refused the connection itself, so that trying again at once is rude; or
+    /// trying again at once cannot change anything.
     pub(super) const fn is_refusal(&self) -> bool {
-        matches!(self, Self::Alert(_) | Self::GoAway(_))
+        matches!(self, Self::Alert(_) | Self::Blocked(_) | Self::GoAway(_) | Self::Http1)
     }
 
     /// A word for the push log and for metrics.
     pub(crate) const fn reason(&self) -> &'static str {
         match self {
             Self::Resolve(_) => "NameNotResolved",
+            Self::Blocked(_) => "AddressNotAllowed",
+            Self::Proxy(_) => "ProxyRefused",
             Self::Connect(_) => "NotConnected",
             Self::Untrusted(_) => "ServerTlsNotTrusted",
             Self::Alert(_) => "TlsAlert",
-            Self::Handshake(_) => "NoHttp2",
+            Self::Http1 | Self::Handshake(_) => "NoHttp2",
             Self::TimedOut(_) => "TimedOut",
             Self::GoAway(_) => "GoAway",
             Self::Unprocessed(..) => "Unprocessed",
@@ -84,6 +96,12 @@ impl Failure {
     /// One sentence that says what to do.
     pub(crate) const fn remedy(&self) -> &'static str {
         match self {
+            Self::Blocked(_) => {
+                "If this address is meant, add it to outbound.allow_private, as 10.1.0.0/16 or as host:port."
+            }
+            Self::Proxy(_) => {
+                "Check outbound.proxy_url: that the proxy runs, takes this user and password, and lets this server CONNECT; or name the host in outbound.no_proxy."
+            }
             Self::Resolve(_) => "Check this server's DNS.",
             Self::Connect(_) | Self::TimedOut(_) => {
                 "Check that this server may connect out to the push service, port 443 (APNs also takes 2197)."
@@ -92,7 +110,7 @@ impl Failure {
                 "If a proxy inspects TLS here, add its authority to the extra roots; else check this server's root certificates and clock."
             }
             Self::Alert(_) | Self::GoAway(_) => "Check the credential.",
-            Self::Handshake(_) => {
+            Self::Handshake(_) | Self::Http1 => {
                 "Check that nothing between here and the push service breaks HTTP/2 over TLS."
             }
             Self::Unprocessed(..) => "Wait; the provider is shedding load.",
@@ -103,29 +121,29 @@ impl Failure {
 
     /// The outcome that does not depend on the provider: unreachable, try again later.
     pub(crate) fn outcome(&self, pauses: &Pauses) -> Outcome {
-        let (diagnosis, retry) = match self {
-            Self::Request(_) => (Diagnosis::BadPayload, RetryRule::Bare),
+        let (diagnosis, scope, retry) = match self {
+            Self::Request(_) => (Diagnosis::BadPayload, Scope::Push, RetryRule::Bare),
+            // Only this URL leads there; the operator's other ones are not to suffer.
+            Self::Blocked(_) => (Diagnosis::NotConfigured, Scope::Device, RetryRule::WhenChanged),
             Self::Resolve(_)
             | Self::Connect(_)
             | Self::Untrusted(_)
             | Self::Alert(_)
             | Self::Handshake(_)
+            | Self::Http1
+            | Self::Proxy(_)
             | Self::TimedOut(_)
             | Self::GoAway(_)
             | Self::Unprocessed(..)
             | Self::Closed => {
                 let retry = RetryRule::BackOff { first: pauses.unreachable };
-                (Diagnosis::TemporarilyDisabled, retry)
+                (Diagnosis::TemporarilyDisabled, Scope::Service, retry)
             }
         };
+        let reason = format!("{}: {self}", self.reason());
         Outcome::Refused(Refusal {
-            diagnosis,
-            scope: diagnosis.scope(),
-            retry,
-            token: TokenVerdict::Keep,
-            status: None,
-            reason: format!("{}: {self}", self.reason()),
-            remedy: self.remedy().to_owned(),
+            scope,
+            ..Refusal::unsent(diagnosis, retry, reason, self.remedy())
         })
     }
 }

@@ -1,12 +1,16 @@
-//! One HTTP/2 transport for all push services.
+//! The transport for all push services: HTTP/2, and HTTP/1.1 where others choose the server.
 //!
 //! ```text
 //!  send ─▶ acquire a stream ─▶ wanted? ─▶ write ─▶ answer
 //!             │  (pool: FIFO,               │
 //!             │   least busy connection)    ├─ not processed (GOAWAY, REFUSED_STREAM) ─▶ at once elsewhere
 //!             ▼                             └─ lost after writing ─▶ once more, then "unknown"
-//!          connect: DNS, TCP, TLS, SETTINGS
+//!          connect: DNS, guard or proxy, TCP, TLS, SETTINGS
 //! ```
+//!
+//! APNs and FCM have a [`Pool`] each. Web Push services, webhook receivers and their like are of
+//! others' choosing: [`Origins`] keeps a pool for each origin, guarded, and speaks HTTP/1.1 to
+//! those that do not take HTTP/2.
 //!
 //! It sits directly on the `h2` crate because the decisions need what general clients hide: which
 //! requests a GOAWAY left unprocessed, its debug data (APNs puts its reason there), the server's
@@ -14,19 +18,31 @@
 //!
 //! Read first: [`Pool`], [`Reply`], [`Failure`].
 
+mod address;
 mod connect;
 mod connection;
 mod failure;
 mod goaway;
+mod guard;
+mod hosts;
+mod http1;
+mod origins;
 mod pool;
+mod proxy;
 mod roots;
 mod stream;
 mod window;
 
+pub use address::address_is_public;
 pub(crate) use connect::{Endpoint, Timeouts, tls_config};
 pub(crate) use failure::Failure;
+pub use guard::Guard;
+pub use hosts::Hosts;
+pub(crate) use origins::Origins;
 pub(crate) use pool::{Policy, Pool, Reconnect, Turn};
+pub use proxy::Proxy;
 pub use roots::Roots;
+pub(crate) use stream::LARGEST_BODY;
 
 use std::time::Duration;
 
@@ -96,13 +112,23 @@ pub(crate) fn post(
     path: &PathAndQuery,
     headers: HeaderMap,
 ) -> Result<Request<()>, Failure> {
+    request(Method::POST, authority, path, headers)
+}
+
+/// A request for this path.
+pub(crate) fn request(
+    method: Method,
+    authority: &Authority,
+    path: &PathAndQuery,
+    headers: HeaderMap,
+) -> Result<Request<()>, Failure> {
     let mut parts = http::uri::Parts::default();
     parts.scheme = Some(Scheme::HTTPS);
     parts.authority = Some(authority.clone());
     parts.path_and_query = Some(path.clone());
     let uri = Uri::from_parts(parts).map_err(|error| Failure::Request(error.to_string().into()))?;
     let mut request = Request::new(());
-    *request.method_mut() = Method::POST;
+    *request.method_mut() = method;
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
     Ok(request)

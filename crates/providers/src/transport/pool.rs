@@ -95,7 +95,7 @@ impl Pool {
     ) -> (Reply, Timing) {
         let shared = &self.0.0;
         let start = Instant::now();
-        let mut lost = false;
+        let mut lost = None;
         let mut unprocessed = 0;
         let mut place = Place::Back;
         let mut written = start;
@@ -126,13 +126,18 @@ impl Pool {
                     }
                 }
                 StreamEnd::Lost(detail) => {
-                    if lost {
+                    if lost.is_some() {
                         break Reply::Lost(detail);
                     }
-                    lost = true;
+                    lost = Some(detail);
                 }
             }
             place = Place::Front; // it has waited before
+        };
+        // What was lost may have been processed, whatever kept it from being sent again.
+        let reply = match (reply, lost) {
+            (Reply::Failed(_), Some(detail)) => Reply::Lost(detail),
+            (reply, _) => reply,
         };
         // A request that failed before it was written spent all its time queued.
         let written = if matches!(reply, Reply::Answered(_) | Reply::Lost(_)) {

@@ -13,7 +13,7 @@ use super::pool::Slot;
 
 /// The most of an answer's body that is kept. The providers' answers have some hundred bytes; a
 /// front-end's error page is cut.
-pub(super) const LARGEST_BODY: usize = 64 * 1024;
+pub(crate) const LARGEST_BODY: usize = 64 * 1024;
 
 /// How a stream ended.
 pub(super) enum StreamEnd {

@@ -90,7 +90,7 @@ fn main() -> Result<()> {
 async fn run() -> Result<()> {
     let stage = Arc::new(Stage::set(|_, _| Ok(())).await?);
     let yardstick = Yardstick::open(stage.dir())?;
-    let mut users = stage.add_users(2 * USERS).await?;
+    let mut users = stage.add_users(2 * USERS, TargetKind::Apns).await?;
     let asleep: Arc<[User]> = users.split_off(USERS).into();
     let live: Arc<[User]> = users.into();
     stage.suspend(&asleep).await?;
@@ -265,7 +265,7 @@ async fn close_lane(stage: &Stage) -> Result<()> {
     loop {
         let id = LaneId::from_number(number);
         let lane = stage.node.store.lane(id).await?.context("the sleepers have no lane")?;
-        if lane.kind == TargetKind::Apns && !lane.call {
+        if lane.kind == TargetKind::Apns && lane.subject == store::model::Subject::Message {
             stage.node.slots.close(id);
             return Ok(());
         }

@@ -155,7 +155,7 @@ impl Server {
             "no nghttpd on this machine (Debian, Ubuntu: apt-get install nghttp2-server; macOS: \
              brew install nghttp2): the bench's own server answers"
         );
-        Ok(Self::Own(PushService::start(identity, |_| {})?))
+        Ok(Self::Own(PushService::start(identity, |_| true)?))
     }
 
     const fn port(&self) -> u16 {

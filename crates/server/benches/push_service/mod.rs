@@ -29,14 +29,15 @@ pub(crate) struct PushService {
 }
 
 impl PushService {
-    /// Starts one that calls `on_head` with the head of every request, before its body is read.
+    /// Starts one that calls `on_head` with the head of every request, before its body is read; where
+    /// that says no, the request is never answered.
     ///
     /// # Errors
     ///
     /// If there is no port, no thread, or the certificate is not one.
     pub(crate) fn start(
         identity: &Identity,
-        on_head: impl Fn(&Parts) + Send + Sync + 'static,
+        on_head: impl Fn(&Parts) -> bool + Send + Sync + 'static,
     ) -> Result<Self> {
         let tls = TlsAcceptor::from(Arc::new(tls(identity)?));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -45,7 +46,7 @@ impl PushService {
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
         let stopped = stop.clone();
-        let on_head: Arc<dyn Fn(&Parts) + Send + Sync> = Arc::new(on_head);
+        let on_head: Arc<dyn Fn(&Parts) -> bool + Send + Sync> = Arc::new(on_head);
         let thread =
             std::thread::Builder::new().name("push-service".to_owned()).spawn(move || {
                 runtime.block_on(async {
@@ -83,7 +84,7 @@ fn tls(identity: &Identity) -> Result<ServerConfig> {
 async fn listen(
     listener: std::net::TcpListener,
     tls: TlsAcceptor,
-    on_head: Arc<dyn Fn(&Parts) + Send + Sync>,
+    on_head: Arc<dyn Fn(&Parts) -> bool + Send + Sync>,
 ) {
     // Without a runtime's reactor there is no connection, which the client reports.
     let Ok(listener) = TcpListener::from_std(listener) else { return };
@@ -94,7 +95,11 @@ async fn listen(
 }
 
 /// One connection, until it ends or breaks; the client notices what it did not get.
-async fn serve(tcp: TcpStream, tls: TlsAcceptor, on_head: Arc<dyn Fn(&Parts) + Send + Sync>) {
+async fn serve(
+    tcp: TcpStream,
+    tls: TlsAcceptor,
+    on_head: Arc<dyn Fn(&Parts) -> bool + Send + Sync>,
+) {
     // Without it an answer would wait for the one before it to be confirmed.
     if tcp.set_nodelay(true).is_err() {
         return;
@@ -109,18 +114,26 @@ async fn serve(tcp: TcpStream, tls: TlsAcceptor, on_head: Arc<dyn Fn(&Parts) + S
     let mut answers = JoinSet::new();
     while let Some(Ok((request, respond))) = connection.accept().await {
         let (head, body) = request.into_parts();
-        on_head(&head);
-        answers.spawn(answer(body, respond));
+        if on_head(&head) {
+            answers.spawn(accept(body, respond));
+        } else {
+            answers.spawn(hang(body, respond));
+        }
         while answers.try_join_next().is_some() {}
     }
 }
 
 /// Reads a push to its end and answers 200. Errors end the connection, which the client sees.
-async fn answer(mut body: h2::RecvStream, mut respond: SendResponse<bytes::Bytes>) {
+async fn accept(mut body: h2::RecvStream, mut respond: SendResponse<bytes::Bytes>) {
     while let Some(Ok(chunk)) = body.data().await {
         if body.flow_control().release_capacity(chunk.len()).is_err() {
             return;
         }
     }
     let _sent = respond.send_response(http::Response::new(()), true);
+}
+
+/// Keeps a stream open without a word, until its client gives up.
+async fn hang(_body: h2::RecvStream, mut respond: SendResponse<bytes::Bytes>) {
+    let _given_up = std::future::poll_fn(|cx| respond.poll_reset(cx)).await;
 }

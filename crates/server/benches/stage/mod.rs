@@ -43,7 +43,7 @@ pub(crate) struct Stage {
     dir: TempDir,
 }
 
-/// A user with one iPhone.
+/// A user with one phone.
 #[derive(Clone)]
 pub(crate) struct User {
     name: String,
@@ -82,25 +82,26 @@ impl Stage {
         self.dir.path()
     }
 
-    /// Adds users whose app is open; the iPhone of the n-th has the push token [`token`]`(n)`.
+    /// Adds users whose app is open, with iPhones or, for [`TargetKind::Fcm`], Android phones; that
+    /// of the n-th has the push token [`token`]`(n)`.
     ///
     /// # Errors
     ///
     /// The store's.
-    pub(crate) async fn add_users(&self, count: usize) -> Result<Vec<User>> {
-        let users = (0..count).map(|index| self.add_user(index));
+    pub(crate) async fn add_users(&self, count: usize, kind: TargetKind) -> Result<Vec<User>> {
+        let users = (0..count).map(|index| self.add_user(index, kind));
         stream::iter(users).buffered(AT_ONCE).try_collect().await
     }
 
-    async fn add_user(&self, index: usize) -> Result<User> {
+    async fn add_user(&self, index: usize, kind: TargetKind) -> Result<User> {
         let (store, now) = (&self.node.store, self.node.clock.now());
-        let name = format!("user-{index}");
+        let name = format!("{}-user-{index}", kind.as_str());
         let inbox = store.ensure_user(self.app, name.clone(), now).await?.context("no app")?;
         let session = SessionId::from_bits(rand::random());
         let connect = Connect {
             identity: Identity::User { app: self.app, inbox },
-            device: format!("phone-{index}"),
-            platform: Platform::Ios,
+            device: format!("{}-phone-{index}", kind.as_str()),
+            platform: if kind == TargetKind::Fcm { Platform::Android } else { Platform::Ios },
             app_version: None,
             locale: None,
             time_zone: None,
@@ -119,7 +120,7 @@ impl Stage {
         };
         let target = SetTarget {
             device: connected.device,
-            kind: TargetKind::Apns,
+            kind,
             token: token(index),
             environment: None,
             app_id: Some(BUNDLE.to_owned()),

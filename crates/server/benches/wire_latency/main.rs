@@ -12,32 +12,33 @@
 //! HEADERS: its TLS and its parsing are in the figure, and so are the settles of the pushes
 //! before, which share the one writer.
 
-mod schedule;
-
+#[path = "../stage/credentials.rs"]
+mod credentials;
+mod isolation;
 #[path = "../measure/mod.rs"]
 mod measure;
 #[path = "../push_service/mod.rs"]
 mod push_service;
+#[path = "../sightings/mod.rs"]
+mod sightings;
 #[path = "../stage/mod.rs"]
 mod stage;
 #[path = "../yardstick/mod.rs"]
 mod yardstick;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use sim::pki::{ApnsKey, Ca};
-use tokio::sync::Notify;
+use domain::TargetKind;
+use sim::pki::Ca;
 use tokio::task::JoinSet;
-use wire::http::{CredentialKind, CredentialUpload};
 
 use self::measure::{Row, median};
 use self::push_service::{PushService, STREAMS};
-use self::schedule::Schedule;
-use self::stage::{BUNDLE, Stage, token};
+use self::sightings::schedule::Schedule;
+use self::sightings::{Sightings, latencies, rank};
+use self::stage::Stage;
 use self::yardstick::{Yardstick, file_system};
 
 /// Messages a second.
@@ -52,17 +53,13 @@ const MEASURED: usize = 6_000;
 /// How long the last push may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// When each push was seen.
-struct Sightings {
-    seen: Vec<OnceLock<Instant>>,
-    missing: Mutex<usize>,
-    all: Notify,
-}
-
 fn main() -> Result<()> {
     // As the server itself runs.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run())
+    runtime.block_on(async {
+        run().await?;
+        isolation::run().await
+    })
 }
 
 async fn run() -> Result<()> {
@@ -71,7 +68,10 @@ async fn run() -> Result<()> {
     let sightings = Arc::new(Sightings::of(messages));
     let service = {
         let sightings = Arc::clone(&sightings);
-        PushService::start(&ca.server_identity()?, move |head| sightings.saw(head.uri.path()))?
+        PushService::start(&ca.server_identity()?, move |head| {
+            sightings.saw(head.uri.path());
+            true
+        })?
     };
     let stage = Arc::new(
         Stage::set(|config, dir| {
@@ -84,9 +84,9 @@ async fn run() -> Result<()> {
         })
         .await?,
     );
-    upload_key(&stage).await?;
+    credentials::upload_key(&stage).await?;
     // One more than there are messages: the sender, whose app is open.
-    let mut users = stage.add_users(messages + 1).await?;
+    let mut users = stage.add_users(messages + 1, TargetKind::Apns).await?;
     let sender = users.pop().context("no sender")?;
     stage.suspend(&users).await?;
     let yardstick = Yardstick::open(stage.dir())?;
@@ -162,77 +162,4 @@ fn print(pushed: &[f64], answered: &[f64], flush: f64, file_system: &str) -> Res
         ),
     }
     .print()
-}
-
-/// Milliseconds from the first to the second moment, sorted.
-fn latencies(moments: impl Iterator<Item = (Instant, Instant)>) -> Vec<f64> {
-    let mut latencies: Vec<f64> =
-        moments.map(|(from, to)| to.saturating_duration_since(from).as_secs_f64() * 1e3).collect();
-    latencies.sort_unstable_by(f64::total_cmp);
-    latencies
-}
-
-/// The value that `percent` of the sorted ones do not exceed; of none, not a number.
-fn rank(sorted: &[f64], percent: usize) -> f64 {
-    let at = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
-    sorted.get(at).copied().unwrap_or(f64::NAN)
-}
-
-/// Gives the app a fresh APNs key.
-async fn upload_key(stage: &Stage) -> Result<()> {
-    let key = ApnsKey::generate()?;
-    let upload = CredentialUpload {
-        kind: CredentialKind::ApnsKey,
-        file: STANDARD.encode(key.pem()),
-        file_name: None,
-        password: None,
-        key_id: Some(key.key_id.clone()),
-        team_id: Some(key.team_id.clone()),
-        bundle_ids: vec![BUNDLE.to_owned()],
-    };
-    let uploaded = server::credentials::upload(&stage.node, stage.app, upload).await;
-    uploaded.map(drop).map_err(|problem| anyhow!("the key was refused: {}", problem.detail()))
-}
-
-impl Sightings {
-    fn of(pushes: usize) -> Self {
-        Self {
-            seen: (0..pushes).map(|_| OnceLock::new()).collect(),
-            missing: Mutex::new(pushes),
-            all: Notify::new(),
-        }
-    }
-
-    /// A push to this path was seen now. A later one for the same phone does not count.
-    fn saw(&self, path: &str) {
-        let now = Instant::now();
-        let digits = path.rsplit('/').next().and_then(|token| token.get(..8));
-        let number = digits.and_then(|digits| usize::from_str_radix(digits, 16).ok());
-        let Some(seen) = number.and_then(|number| self.seen.get(number)) else { return };
-        if seen.set(now).is_err() {
-            return;
-        }
-        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
-        *missing -= 1;
-        if *missing == 0 {
-            self.all.notify_one();
-        }
-    }
-
-    fn missing(&self) -> usize {
-        *self.missing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Resolves once every push was seen.
-    async fn all(&self) {
-        self.all.notified().await;
-    }
-
-    /// When each was seen, by its number.
-    fn times(&self) -> Result<Vec<Instant>> {
-        let times = self.seen.iter().enumerate().map(|(number, seen)| {
-            seen.get().copied().with_context(|| format!("no push to {}", token(number)))
-        });
-        times.collect()
-    }
 }

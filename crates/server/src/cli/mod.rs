@@ -1,10 +1,12 @@
 //! The command line `reveille`: one command per file.
 
+mod backup;
 mod client;
 mod config;
 mod demo;
 mod flags;
 mod init;
+mod keys;
 mod listen;
 mod peer;
 mod say;
@@ -30,14 +32,20 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Copy the database into a folder, also while the server runs
+    Backup(backup::BackupArgs),
     /// Check the configuration, or learn about its options
     Config(config::Args),
     /// Show the whole way on this machine: a server, simulated push services, phones that sleep
     Demo(demo::Args),
     /// Start in a new folder: a configuration, the admin key, an app and its key
     Init(init::Args),
+    /// Change the master key
+    Keys(keys::Args),
     /// Be a user in this terminal: show what arrives, and acknowledge it
     Listen(listen::Args),
+    /// Bring a backup back into a new data folder
+    Restore(backup::RestoreArgs),
     /// Send a message as the app's back end
     Send(send::Args),
     /// Run the server
@@ -59,10 +67,13 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         let environment = Environment::of_process();
         match self.command {
+            Command::Backup(args) => backup::backup(args, &environment),
             Command::Config(args) => config::run(args, &environment),
             Command::Demo(args) => wait(demo::run(args)),
             Command::Init(args) => wait(init::run(args, &environment)),
+            Command::Keys(args) => wait(keys::run(args, &environment)),
             Command::Listen(args) => wait(listen::run(args, &environment)),
+            Command::Restore(args) => backup::restore(args, &environment),
             Command::Send(args) => wait(send::run(args, &environment)),
             Command::Serve(args) => wait(serve::run(args, &environment)),
             Command::Token(args) => wait(token::run(args, &environment)),

@@ -40,11 +40,16 @@ pub enum Kind {
     Path,
     /// A text that is never shown.
     Secret,
+    /// A text whose form is its reader's business.
+    Text,
     /// An `https` URL.
     Url(UrlForm),
     /// One of these words.
     Word(&'static [&'static str]),
 }
+
+/// The longest text taken.
+const LONGEST_TEXT: usize = 4096;
 
 /// How much of a URL is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +81,7 @@ pub(crate) enum Value {
     Duration(Duration),
     Path(PathBuf),
     Secret(Secret<String>),
+    Text(String),
     Url(Uri),
     Word(&'static str),
 }
@@ -115,6 +121,13 @@ impl Kind {
             Self::Secret => {
                 let text = self.text(typed)?;
                 Ok(Value::Secret(Secret::new(text.to_owned())))
+            }
+            Self::Text => {
+                let text = self.text(typed)?.trim();
+                if text.is_empty() || text.len() > LONGEST_TEXT {
+                    return Err(misfit(format!("has {} bytes", text.len())));
+                }
+                Ok(Value::Text(text.to_owned()))
             }
             Self::Url(form) => {
                 let text = self.text(typed)?;
@@ -185,6 +198,7 @@ impl fmt::Display for Kind {
             }
             Self::Path => f.write_str("a path in quotes"),
             Self::Secret => f.write_str("a secret text in quotes"),
+            Self::Text => write!(f, "1 to {LONGEST_TEXT} bytes of text in quotes"),
             Self::Url(UrlForm::Base) => {
                 f.write_str("a URL of the form \"https://host\" or \"https://host:port\"")
             }

@@ -62,6 +62,9 @@ pub struct Config {
     pub session: Session,
     pub wake: Wake,
     pub providers: Providers,
+    pub circuit: Circuit,
+    pub outbound: Outbound,
+    pub webpush: Webpush,
     pub store: Store,
     pub push_log: PushLog,
 }
@@ -131,6 +134,30 @@ pub struct Providers {
     pub connect_timeout: Duration,
     pub apns_retry_after_unavailable: Duration,
     pub apns_connections: usize,
+}
+
+/// The section `circuit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the rows of the options table say what each is for")]
+pub struct Circuit {
+    pub credential_probe: Duration,
+    pub service_probe: Duration,
+}
+
+/// The section `outbound`.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the rows of the options table say what each is for")]
+pub struct Outbound {
+    pub proxy_url: Option<Secret<String>>,
+    pub no_proxy: Option<String>,
+    pub allow_private: Option<String>,
+}
+
+/// The section `webpush`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the rows of the options table say what each is for")]
+pub struct Webpush {
+    pub allowed_hosts: Option<String>,
 }
 
 /// The section `store`.

@@ -47,6 +47,7 @@ impl OptionRow {
             | Kind::Days { .. }
             | Kind::Milliseconds { .. }
             | Kind::Path
+            | Kind::Text
             | Kind::Url(_)
             | Kind::Word(_) => Some(self.name.replace(['.', '_'], "-")),
         }
@@ -149,6 +150,20 @@ options! {
     PROVIDERS_APNS_CONNECTIONS = "providers.apns_connections", Kind::Count { least: 1, most: 64 },
         Some("4"), Restart,
         "How many connections to Apple's push service one credential may have.";
+    CIRCUIT_CREDENTIAL_PROBE_MS = "circuit.credential_probe_ms",
+        Kind::Milliseconds { least: 100, most: HOUR }, Some("60000"), Restart,
+        "How long after a push service refused a credential it is probed first; the pauses double up to five times as long.";
+    CIRCUIT_SERVICE_PROBE_MS = "circuit.service_probe_ms",
+        Kind::Milliseconds { least: 100, most: HOUR }, Some("5000"), Restart,
+        "How long after a push service went away it is probed first; the pauses double up to twelve times as long.";
+    OUTBOUND_PROXY_URL = "outbound.proxy_url", Kind::Secret, None, Restart,
+        "The HTTP proxy that all connections to the outside take (CONNECT), `http://[user:password@]host:port`.";
+    OUTBOUND_NO_PROXY = "outbound.no_proxy", Kind::Text, None, Restart,
+        "Hosts that are reached without the proxy, separated by commas: names, `.example.org` for all below, addresses and networks.";
+    OUTBOUND_ALLOW_PRIVATE = "outbound.allow_private", Kind::Text, None, Restart,
+        "Addresses inside your own network that Web Push endpoints, webhooks and key URLs may lead to, separated by commas: `10.1.2.3`, `10.0.0.0/8`, `127.0.0.1:8443`.";
+    WEBPUSH_ALLOWED_HOSTS = "webpush.allowed_hosts", Kind::Text, None, Restart,
+        "Hosts of Web Push services beside Google's, Mozilla's, Apple's and Microsoft's, separated by commas: `push.example.org`, `*.example.org`, or `*` for any.";
     STORE_READERS = "store.readers", Kind::Count { least: 1, most: 64 }, Some("2"), Restart,
         "How many connections read the database beside its one writer.";
     STORE_BATCH = "store.batch", Kind::Count { least: 1, most: 10_000 }, Some("256"), Restart,
@@ -195,7 +210,13 @@ mod tests {
                 Kind::Milliseconds { .. } => assert!(row.name.ends_with("_ms"), "{}", row.name),
                 Kind::Days { .. } => assert!(row.name.ends_with("_days"), "{}", row.name),
                 Kind::Url(_) => assert!(row.name.ends_with("_url"), "{}", row.name),
-                Kind::Address | Kind::Count { .. } | Kind::Path | Kind::Secret | Kind::Word(_) => {}
+                Kind::Secret if row.name.ends_with("_url") => {}
+                Kind::Address
+                | Kind::Count { .. }
+                | Kind::Path
+                | Kind::Secret
+                | Kind::Text
+                | Kind::Word(_) => {}
             }
             assert!(row.about.ends_with('.'), "{}", row.name);
         }

@@ -62,7 +62,7 @@ pub fn defaults_file() -> String {
 pub fn as_toml(row: &OptionRow, text: &str) -> String {
     match row.kind {
         Kind::Count { .. } | Kind::Days { .. } | Kind::Milliseconds { .. } => text.to_owned(),
-        Kind::Address | Kind::Path | Kind::Secret | Kind::Url(_) | Kind::Word(_) => {
+        Kind::Address | Kind::Path | Kind::Secret | Kind::Text | Kind::Url(_) | Kind::Word(_) => {
             toml::Value::String(text.to_owned()).to_string()
         }
     }
@@ -77,6 +77,7 @@ pub fn values(row: &OptionRow) -> String {
         Kind::Milliseconds { least, most } => format!("{least} to {most} ms"),
         Kind::Path => "path".to_owned(),
         Kind::Secret => "secret".to_owned(),
+        Kind::Text => "text".to_owned(),
         Kind::Url(_) => "https URL".to_owned(),
         Kind::Word(words) => words.iter().fold(String::new(), |mut list, word| {
             let comma = if list.is_empty() { "" } else { ", " };

@@ -10,7 +10,10 @@ use super::error::{ConfigError, Fault};
 use super::kind::{Typed, Value};
 use super::options::{self as row, OptionRow};
 use super::raw::{Origin, RawConfig};
-use super::{Config, Log, LogFormat, LogLevel, Providers, PushLog, Session, Store, Wake};
+use super::{
+    Circuit, Config, Log, LogFormat, LogLevel, Outbound, Providers, PushLog, Session, Store, Wake,
+    Webpush,
+};
 use crate::secret::Secret;
 
 impl RawConfig {
@@ -47,6 +50,16 @@ impl RawConfig {
                     .duration(&row::PROVIDERS_APNS_RETRY_AFTER_UNAVAILABLE_MS),
                 apns_connections: reader.count(&row::PROVIDERS_APNS_CONNECTIONS),
             },
+            circuit: Circuit {
+                credential_probe: reader.duration(&row::CIRCUIT_CREDENTIAL_PROBE_MS),
+                service_probe: reader.duration(&row::CIRCUIT_SERVICE_PROBE_MS),
+            },
+            outbound: Outbound {
+                proxy_url: reader.secret(&row::OUTBOUND_PROXY_URL),
+                no_proxy: reader.text(&row::OUTBOUND_NO_PROXY),
+                allow_private: reader.text(&row::OUTBOUND_ALLOW_PRIVATE),
+            },
+            webpush: Webpush { allowed_hosts: reader.text(&row::WEBPUSH_ALLOWED_HOSTS) },
             store: Store {
                 readers: reader.count(&row::STORE_READERS),
                 batch: reader.count(&row::STORE_BATCH),
@@ -102,6 +115,14 @@ impl Reader<'_> {
                 }
                 Origin::Default | Origin::Environment(_) | Origin::Flag(_) => Some(path),
             },
+            other => self.otherwise(row, other, None),
+        }
+    }
+
+    fn text(&mut self, row: &OptionRow) -> Option<String> {
+        match self.value(row) {
+            None => None,
+            Some(Value::Text(text)) => Some(text),
             other => self.otherwise(row, other, None),
         }
     }
@@ -229,6 +250,7 @@ mod tests {
                 crate::config::Kind::Address
                 | crate::config::Kind::Path
                 | crate::config::Kind::Secret
+                | crate::config::Kind::Text
                 | crate::config::Kind::Url(_) => continue,
             };
             for text in texts {

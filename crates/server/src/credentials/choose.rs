@@ -1,59 +1,121 @@
 //! Which credential carries a push, decided before anything is sent.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
-use domain::{AppId, Diagnosis, Environment, Refusal, RetryRule, TargetKind, TokenVerdict};
-use providers::{Apns, apns};
+use domain::{AppId, CredentialId, Diagnosis, Environment, Refusal, RetryRule, TargetKind};
+use providers::webpush::Subscription;
+use providers::{Apns, Fcm, WebPush, apns};
 use store::model::{Settings, Target};
 
-use super::{ApnsEntry, Client, Clients};
+use super::{ApnsEntry, Chosen, Client, Clients, FcmEntry, Traffic, WebpushEntry};
+use crate::circuits::{CircuitKey, Circuits, Place};
 
 impl Clients {
-    /// The client for a target: the app's newest credential that covers it.
+    /// The client for a target: of the app's credentials that cover it the newest one that is not
+    /// refused; if all are, the newest.
     ///
     /// # Errors
     ///
     /// A refusal with code 901, 904, 905 or 912 that says what to upload.
     pub fn choose(
         &self,
+        circuits: &Circuits,
         target: &Target,
         app: AppId,
         settings: &Settings,
-    ) -> Result<Client, Refusal> {
+        traffic: Traffic,
+    ) -> Result<Chosen, Refusal> {
         let clients = self.of(app);
         match target.kind {
-            TargetKind::Fcm => clients.fcm.first().cloned().map(Client::Fcm).ok_or_else(|| {
-                refusal(
-                    Diagnosis::NotConfigured,
-                    "no_credential",
-                    "Upload the Firebase project's service account key (JSON) for this app.",
-                )
-            }),
+            TargetKind::Fcm => {
+                let keys = clients.fcm.iter().map(|entry| (entry, Place::Fcm));
+                let (entry, circuit) = first_believed(circuits, keys, |entry| entry.id)
+                    .ok_or_else(|| {
+                        refusal(
+                            Diagnosis::NotConfigured,
+                            "no_credential",
+                            "Upload the Firebase project's service account key (JSON) for this app.",
+                        )
+                    })?;
+                let client = Client::Fcm(self.fcm_client(entry, traffic)?);
+                Ok(Chosen { client, circuit })
+            }
             TargetKind::Apns | TargetKind::ApnsVoip => {
-                let environment = environment(target, settings);
+                let environment = settings.policy.environment(target.environment, target.learned);
                 let bundle = bundle_id(&clients.apns, target)?;
-                let entry = covering(&clients.apns, &bundle, target.kind, environment)?;
-                let client = self.apns_client(entry, environment)?;
+                let covering = covering(&clients.apns, &bundle, target.kind, environment)?;
+                let keys = covering.into_iter().map(|entry| (entry, Place::Apns(environment)));
+                let (entry, circuit) =
+                    first_believed(circuits, keys, |entry| entry.id).ok_or_else(no_apns)?;
+                let client = self.apns_client(entry, environment, traffic)?;
                 let topics =
                     (apns::Topic::of_bundle(&bundle), apns::Topic::voip_of_bundle(&bundle));
                 match topics {
-                    (Ok(topic), Ok(voip_topic)) => Ok(Client::Apns { client, topic, voip_topic }),
+                    (Ok(topic), Ok(voip_topic)) => {
+                        let client = Client::Apns { client, topic, voip_topic };
+                        Ok(Chosen { client, circuit })
+                    }
                     (Err(fault), _) | (_, Err(fault)) => {
                         Err(refusal(Diagnosis::AppMismatch, "bad_topic", &fault.to_string()))
                     }
                 }
             }
-            TargetKind::Webpush => Err(refusal(
-                Diagnosis::NotConfigured,
-                "no_credential",
-                "Web push is not served by this version.",
-            )),
+            TargetKind::Webpush => {
+                let entry = vapid(&clients.webpush, target)?;
+                let client = Client::Webpush(self.webpush_client(entry, traffic)?);
+                let origin = Subscription::parse(target.token.as_bytes())
+                    .map(|subscription| Arc::from(subscription.origin().to_string()));
+                let place = Place::Webpush(origin.unwrap_or_else(|_| Arc::from("")));
+                Ok(Chosen { client, circuit: CircuitKey { credential: entry.id, place } })
+            }
+        }
+    }
+
+    /// Everywhere a credential is used that can be probed.
+    pub fn places(&self, app: AppId, credential: CredentialId) -> Vec<Place> {
+        let clients = self.of(app);
+        if let Some(entry) = clients.apns.iter().find(|entry| entry.id == credential) {
+            let both = [Environment::Production, Environment::Sandbox];
+            let good = |environment: &Environment| {
+                entry.credential.check_environment(*environment).is_ok()
+            };
+            return both.into_iter().filter(good).map(Place::Apns).collect();
+        }
+        let fcm = clients.fcm.iter().any(|entry| entry.id == credential);
+        if fcm { vec![Place::Fcm] } else { Vec::new() }
+    }
+
+    /// The public key that browsers of an app subscribe with: the newest credential's.
+    pub fn webpush_key(&self, app: AppId) -> Option<String> {
+        self.of(app).webpush.first().map(|entry| entry.key.public_key().to_owned())
+    }
+
+    /// Whether a browser of an app may have subscribed with this key.
+    pub fn has_webpush_key(&self, app: AppId, public_key: &str) -> bool {
+        self.of(app).webpush.iter().any(|entry| entry.key.public_key() == public_key)
+    }
+
+    /// Whether the app has another credential for the same place that is not refused.
+    pub fn has_another(&self, circuits: &Circuits, app: AppId, key: &CircuitKey) -> bool {
+        let clients = self.of(app);
+        let believed = |credential: CredentialId| {
+            let other = CircuitKey { credential, place: key.place.clone() };
+            credential != key.credential
+                && !circuits.open(&other).is_some_and(|open| open.diagnosis.is_credential_fault())
+        };
+        match &key.place {
+            Place::Apns(environment) => clients.apns.iter().any(|entry| {
+                believed(entry.id) && entry.credential.check_environment(*environment).is_ok()
+            }),
+            Place::Fcm => clients.fcm.iter().any(|entry| believed(entry.id)),
+            Place::Webpush(_) => false,
         }
     }
 
     /// Whether pushes to such a target would fail as things stand: the code, and what to do.
     pub fn would_fail(
         &self,
+        circuits: &Circuits,
         app: AppId,
         kind: TargetKind,
         app_id: Option<&str>,
@@ -62,31 +124,89 @@ impl Clients {
             kind,
             token: String::new(),
             environment: None,
+            learned: None,
             app_id: app_id.map(str::to_owned),
+            suspect_since: None,
             registered_at: domain::Time::EPOCH,
         };
-        let chosen = self.choose(&target, app, &Settings::default());
+        let chosen = self.choose(circuits, &target, app, &Settings::default(), Traffic::Wake);
         chosen.err().map(|refusal| (refusal.diagnosis, refusal.remedy))
     }
 
-    fn apns_client(&self, entry: &ApnsEntry, environment: Environment) -> Result<Apns, Refusal> {
+    pub(super) fn apns_client(
+        &self,
+        entry: &ApnsEntry,
+        environment: Environment,
+        traffic: Traffic,
+    ) -> Result<Apns, Refusal> {
         let mut clients = entry.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(&environment) {
+        if let Some(client) = clients.get(&(environment, traffic)) {
             return Ok(client.clone());
         }
         let client = Apns::new(&self.config, entry.credential.clone(), environment)
             .map_err(|error| refusal(Diagnosis::CertificateError, "client", &error.to_string()))?;
-        clients.insert(environment, client.clone());
+        clients.insert((environment, traffic), client.clone());
+        Ok(client)
+    }
+
+    fn webpush_client(&self, entry: &WebpushEntry, traffic: Traffic) -> Result<WebPush, Refusal> {
+        let mut clients = entry.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&traffic) {
+            return Ok(client.clone());
+        }
+        let client = WebPush::new(&self.config, entry.key.clone(), entry.subject.clone())
+            .map_err(|error| refusal(Diagnosis::CertificateError, "client", &error.to_string()))?;
+        clients.insert(traffic, client.clone());
+        Ok(client)
+    }
+
+    pub(super) fn fcm_client(&self, entry: &FcmEntry, traffic: Traffic) -> Result<Fcm, Refusal> {
+        let mut clients = entry.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&traffic) {
+            return Ok(client.clone());
+        }
+        let client = Fcm::new(&self.config, entry.account.clone())
+            .map_err(|error| refusal(Diagnosis::CertificateError, "client", &error.to_string()))?;
+        clients.insert(traffic, client.clone());
         Ok(client)
     }
 }
 
-/// The setting decides, then what the device declared; production is the usual case.
-fn environment(target: &Target, settings: &Settings) -> Environment {
-    if settings.sandbox_to_production {
-        return Environment::Production;
+/// The key that a browser subscribed with: the one the device named, else the newest.
+fn vapid<'a>(entries: &'a [WebpushEntry], target: &Target) -> Result<&'a WebpushEntry, Refusal> {
+    let newest = entries.first().ok_or_else(|| {
+        refusal(
+            Diagnosis::NotConfigured,
+            "no_credential",
+            "Add a VAPID key pair for this app: POST a credential of the kind webpush_vapid.",
+        )
+    })?;
+    let Some(wanted) = &target.app_id else { return Ok(newest) };
+    entries.iter().find(|entry| entry.key.public_key() == wanted).ok_or_else(|| {
+        refusal(
+            Diagnosis::AppMismatch,
+            "key_is_gone",
+            "The browser subscribed with a VAPID key that this app has no more; it must subscribe anew.",
+        )
+    })
+}
+
+/// The first entry whose credential is not refused where it would be used, else the first.
+fn first_believed<'a, E>(
+    circuits: &Circuits,
+    entries: impl Iterator<Item = (&'a E, Place)>,
+    id: impl Fn(&E) -> CredentialId,
+) -> Option<(&'a E, CircuitKey)> {
+    let mut first = None;
+    for (entry, place) in entries {
+        let key = CircuitKey { credential: id(entry), place };
+        let refused = circuits.open(&key).is_some_and(|open| open.diagnosis.is_credential_fault());
+        if !refused {
+            return Some((entry, key));
+        }
+        first.get_or_insert((entry, key));
     }
-    target.environment.unwrap_or(Environment::Production)
+    first
 }
 
 /// The bundle id of a target: what the device said, or the only one the credentials name.
@@ -113,13 +233,13 @@ fn bundle_id(entries: &[ApnsEntry], target: &Target) -> Result<String, Refusal> 
     }
 }
 
-/// The newest credential that covers the topic in that environment.
+/// The credentials that cover the topic in that environment, newest first; at least one.
 fn covering<'a>(
     entries: &'a [ApnsEntry],
     bundle: &str,
     kind: TargetKind,
     environment: Environment,
-) -> Result<&'a ApnsEntry, Refusal> {
+) -> Result<Vec<&'a ApnsEntry>, Refusal> {
     if entries.is_empty() {
         return Err(no_apns());
     }
@@ -142,10 +262,12 @@ fn covering<'a>(
             ),
         ));
     }
-    of_topic
+    let good: Vec<&ApnsEntry> = of_topic
         .into_iter()
-        .find(|entry| entry.credential.check_environment(environment).is_ok())
-        .ok_or_else(|| match environment {
+        .filter(|entry| entry.credential.check_environment(environment).is_ok())
+        .collect();
+    if good.is_empty() {
+        return Err(match environment {
             Environment::Production => refusal(
                 Diagnosis::ProductionCertificateRequired,
                 "development_certificate",
@@ -156,7 +278,9 @@ fn covering<'a>(
                 "production_certificate",
                 "Upload a certificate for the sandbox: the one there is for production only.",
             ),
-        })
+        });
+    }
+    Ok(good)
 }
 
 fn no_apns() -> Refusal {
@@ -169,13 +293,5 @@ fn no_apns() -> Refusal {
 
 /// A refusal before anything was sent: only a change cures it.
 fn refusal(diagnosis: Diagnosis, reason: &str, remedy: &str) -> Refusal {
-    Refusal {
-        diagnosis,
-        scope: diagnosis.scope(),
-        retry: RetryRule::WhenChanged,
-        token: TokenVerdict::Keep,
-        status: None,
-        reason: reason.to_owned(),
-        remedy: remedy.to_owned(),
-    }
+    Refusal::unsent(diagnosis, RetryRule::WhenChanged, reason, remedy)
 }

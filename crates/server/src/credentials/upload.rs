@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use domain::{AppId, Time};
-use providers::{CredentialFault, Fcm, apns, fcm};
+use domain::{AppId, CredentialId, Diagnosis, Outcome, Refusal, Scope, Time};
+use providers::webpush::{Subject, VapidKey};
+use providers::{CredentialFault, apns, fcm};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::model::Credential;
-use wire::http::{CredentialKind, CredentialUpload};
+use store::model::{Credential, NewCredential};
+use wire::http::{CredentialKind, CredentialProbe, CredentialUpload};
 use zeroize::Zeroize;
 
-use super::{ClientError, Opened, seal_context};
+use super::{ClientError, Opened};
 use crate::accept::storage_problem;
+use crate::circuits::{CircuitKey, Place};
 use crate::http::problem::{Problem, ProblemCode};
 use crate::node::Node;
 use crate::to_wire;
@@ -29,6 +31,8 @@ pub struct Upload {
     pub credential: Credential,
     /// What to know before relying on it.
     pub warnings: Vec<String>,
+    /// What the push service said of it, if it was asked.
+    pub probes: Vec<CredentialProbe>,
 }
 
 /// The secret part of a credential, as it is sealed.
@@ -40,6 +44,8 @@ pub(super) struct Sealed {
     key_id: Option<String>,
     team_id: Option<String>,
     bundle_ids: Vec<String>,
+    #[serde(default)]
+    subject: Option<String>,
 }
 
 impl Drop for Sealed {
@@ -59,18 +65,20 @@ pub async fn upload(
     app: AppId,
     upload: CredentialUpload,
 ) -> Result<Upload, Problem> {
+    let probe = upload.probe.unwrap_or_default();
     let sealed = Sealed {
         kind: upload.kind,
         key_id: key_id(&upload)?,
-        file: upload.file,
+        file: file(upload.kind, upload.file)?,
         password: upload.password,
         team_id: upload.team_id,
         bundle_ids: upload.bundle_ids,
+        subject: upload.subject,
     };
     let now = node.clock.now();
-    let (facts, warnings) = sealed.facts(now)?;
+    let Found { facts, warnings, not_after } = sealed.facts(now)?;
     let mut plain = serde_json::to_vec(&sealed).map_err(|_| Problem::internal())?;
-    let sealed_bytes = node.master_key.seal(&seal_context(app), &plain);
+    let sealed_bytes = node.master_key.seal(&store::credential_context(app), &plain);
     plain.zeroize();
     let sealed_bytes = sealed_bytes.map_err(|error| {
         tracing::error!(%error, "a credential could not be sealed");
@@ -78,29 +86,105 @@ pub async fn upload(
     })?;
     let facts = serde_json::to_string(&facts).map_err(|_| Problem::internal())?;
     let kind = kind_word(sealed.kind).to_owned();
-    let kept = node.store.add_credential(app, kind, facts, sealed_bytes, now).await;
+    let new = NewCredential { app, kind, facts, sealed: sealed_bytes, not_after, now };
+    let kept = node.store.add_credential(new).await;
     let (credential, effects) = kept.map_err(storage_problem)?;
     let credential =
         credential.ok_or_else(|| Problem::new(ProblemCode::NotFound, "no such app"))?;
     // First the client, then the wakes that waited for it.
     node.clients.reload(node, app).await.map_err(storage_problem)?;
     node.carry_out(effects);
-    Ok(Upload { credential, warnings })
+    let probes = if probe { probe_places(node, app, credential.id).await } else { Vec::new() };
+    Ok(Upload { credential, warnings, probes })
+}
+
+/// Asks the push service, everywhere the credential is good, whether it believes it.
+pub async fn probe_places(
+    node: &Arc<Node>,
+    app: AppId,
+    credential: CredentialId,
+) -> Vec<CredentialProbe> {
+    let mut probes = Vec::new();
+    for place in node.clients.places(app, credential) {
+        let key = CircuitKey { credential, place };
+        let Some(outcome) = node.clients.probe(app, &key, node.clock.now()).await else { continue };
+        probes.push(probe_answer(&key.place, &outcome));
+    }
+    probes
+}
+
+fn probe_answer(place: &Place, outcome: &Outcome) -> CredentialProbe {
+    let believed = |believed| CredentialProbe {
+        place: place.name(),
+        believed,
+        code: None,
+        reason: None,
+        remedy: None,
+    };
+    match outcome {
+        Outcome::Accepted { .. } => believed(true),
+        // A stray token is what a believed probe is answered with.
+        Outcome::Refused(refusal) if refusal.status.is_some() && !stops(refusal) => believed(true),
+        Outcome::Refused(refusal) => CredentialProbe {
+            code: Some(refusal.diagnosis.code()),
+            reason: Some(refusal.reason.clone()),
+            remedy: Some(refusal.remedy.clone()),
+            ..believed(false)
+        },
+        Outcome::Unknown { detail } => CredentialProbe {
+            code: Some(Diagnosis::TemporarilyDisabled.code()),
+            reason: Some(detail.clone()),
+            ..believed(false)
+        },
+        Outcome::Withdrawn => believed(false),
+    }
+}
+
+/// Whether it is about more than the device that does not exist.
+const fn stops(refusal: &Refusal) -> bool {
+    match refusal.scope {
+        Scope::Credential | Scope::Service => true,
+        Scope::Device | Scope::Push => false,
+    }
+}
+
+/// The file as it came, or for Web Push a key pair that is made here.
+fn file(kind: CredentialKind, file: String) -> Result<String, Problem> {
+    if !file.is_empty() {
+        return Ok(file);
+    }
+    if kind != CredentialKind::WebpushVapid {
+        return Err(Problem::invalid_field("file", "give the file's bytes in base64 with padding"));
+    }
+    let key = VapidKey::generate().map_err(|error| {
+        tracing::error!(%error, "a VAPID key pair could not be made");
+        Problem::internal()
+    })?;
+    Ok(STANDARD.encode(key.expose_private_key()))
 }
 
 impl Sealed {
     /// What is in the file, and what to know about it.
-    fn facts(&self, now: Time) -> Result<(BTreeMap<String, Value>, Vec<String>), Problem> {
+    fn facts(&self, now: Time) -> Result<Found, Problem> {
         match self.parse(now)? {
             Parsed::Apns(credential) => Ok(apns_facts(credential.facts(), now)),
-            Parsed::Fcm(account) => Ok((
-                BTreeMap::from([
+            Parsed::Fcm(account) => Ok(Found {
+                facts: BTreeMap::from([
                     ("project_id".to_owned(), json!(account.project_id())),
                     ("client_email".to_owned(), json!(account.client_email())),
                     ("key_id".to_owned(), json!(account.key_id())),
                 ]),
-                Vec::new(),
-            )),
+                warnings: Vec::new(),
+                not_after: None,
+            }),
+            Parsed::Webpush(key, subject) => Ok(Found {
+                facts: BTreeMap::from([
+                    ("public_key".to_owned(), json!(key.public_key())),
+                    ("subject".to_owned(), json!(subject.as_str())),
+                ]),
+                warnings: Vec::new(),
+                not_after: None,
+            }),
         }
     }
 
@@ -129,21 +213,28 @@ impl Sealed {
                 apns::Credential::parse_p12(&file, password, now).map(Parsed::Apns)
             }
             CredentialKind::FcmServiceAccount => fcm::ServiceAccount::parse(&file).map(Parsed::Fcm),
+            CredentialKind::WebpushVapid => {
+                let subject = self.subject.as_deref().ok_or_else(|| {
+                    Problem::invalid_field(
+                        "subject",
+                        "give whom push services may ask about it: `mailto:you@example.org` or your site's https URL",
+                    )
+                })?;
+                let subject = Subject::parse(subject).map_err(refused)?;
+                VapidKey::parse(&file).map(|key| Parsed::Webpush(key, subject))
+            }
         };
         file.zeroize();
         parsed.map_err(refused)
     }
 
-    /// A client of the push service, from a credential opened again.
-    pub(super) fn open(
-        &self,
-        config: &providers::Config,
-        now: Time,
-    ) -> Result<Opened, ClientError> {
+    /// The credential, opened again.
+    pub(super) fn open(&self, now: Time) -> Result<Opened, ClientError> {
         let refused = |problem: Problem| ClientError::Refused(problem.detail().to_owned());
         match self.parse(now).map_err(refused)? {
             Parsed::Apns(credential) => Ok(Opened::Apns(credential)),
-            Parsed::Fcm(account) => Ok(Opened::Fcm(Fcm::new(config, account)?)),
+            Parsed::Fcm(account) => Ok(Opened::Fcm(account)),
+            Parsed::Webpush(key, subject) => Ok(Opened::Webpush(key, subject)),
         }
     }
 }
@@ -151,6 +242,7 @@ impl Sealed {
 enum Parsed {
     Apns(apns::Credential),
     Fcm(fcm::ServiceAccount),
+    Webpush(VapidKey, Subject),
 }
 
 /// The key id of a `.p8`: as given, or from the usual file name `AuthKey_<key id>.p8`.
@@ -168,7 +260,14 @@ fn key_id(upload: &CredentialUpload) -> Result<Option<String>, Problem> {
     }
 }
 
-fn apns_facts(facts: &apns::Facts, now: Time) -> (BTreeMap<String, Value>, Vec<String>) {
+/// What was found in a credential file.
+struct Found {
+    facts: BTreeMap<String, Value>,
+    warnings: Vec<String>,
+    not_after: Option<Time>,
+}
+
+fn apns_facts(facts: &apns::Facts, now: Time) -> Found {
     let environments = match facts.environments {
         apns::Environments::Both => json!(["production", "sandbox"]),
         apns::Environments::Production => json!(["production"]),
@@ -198,7 +297,7 @@ fn apns_facts(facts: &apns::Facts, now: Time) -> (BTreeMap<String, Value>, Vec<S
             "this is a development certificate: it reaches only apps run from Xcode".to_owned(),
         );
     }
-    (shown, warnings)
+    Found { facts: shown, warnings, not_after: facts.not_after }
 }
 
 /// The word of a kind in the API and the database.
@@ -207,5 +306,6 @@ pub(super) const fn kind_word(kind: CredentialKind) -> &'static str {
         CredentialKind::ApnsKey => "apns_key",
         CredentialKind::ApnsCertificate => "apns_certificate",
         CredentialKind::FcmServiceAccount => "fcm_service_account",
+        CredentialKind::WebpushVapid => "webpush_vapid",
     }
 }

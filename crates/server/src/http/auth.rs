@@ -31,6 +31,9 @@ pub(super) struct AppKey {
 /// The app named in the path, asked for by its own back end or by the operator.
 pub(super) struct OwnApp(pub(super) AppId);
 
+/// Whoever has a key of an app: its back end, a user or a device.
+pub(super) struct AnyKey(pub(super) AppId);
+
 /// A device, by its secret alone or beside its user's token.
 pub(super) struct Me {
     /// The device.
@@ -80,6 +83,22 @@ impl FromRequestParts<Arc<Node>> for OwnApp {
                 found.map(|app| Self(app.id)).ok_or_else(unknown)
             }
             given @ (KeyKind::User | KeyKind::Device) => Err(wrong_kind(given, KeyKind::App)),
+        }
+    }
+}
+
+impl FromRequestParts<Arc<Node>> for AnyKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
+        let key = bearer(&parts.headers)?;
+        match key.kind() {
+            KeyKind::App => Ok(Self(app_key(node, &key).await?.app)),
+            KeyKind::User => {
+                crate::session::authenticate(node, key.expose()).await.map(|token| Self(token.app))
+            }
+            KeyKind::Device => Ok(Self(Me::from_request_parts(parts, node).await?.device.app)),
+            given @ KeyKind::Admin => Err(wrong_kind(given, KeyKind::App)),
         }
     }
 }

@@ -68,6 +68,15 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Node>> for Params<T> {
     }
 }
 
+/// How many items are wanted, from the usual and the largest number.
+pub(super) fn limit(given: Option<usize>, (usual, most): (usize, usize)) -> Result<usize, Problem> {
+    let limit = given.unwrap_or(usual);
+    if (1..=most).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(Problem::invalid_field("limit", format!("give 1 to {most}")))
+}
+
 /// What is wrong with which parameter.
 fn unexpected(error: &QueryRejection) -> Problem {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);

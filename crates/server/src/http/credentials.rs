@@ -7,9 +7,9 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use domain::CredentialId;
 use http::StatusCode;
-use wire::http::{CredentialUpload, Page};
+use wire::http::{CredentialUpload, Page, WebpushKey};
 
-use super::auth::OwnApp;
+use super::auth::{AnyKey, OwnApp};
 use super::body::Body;
 use super::path::Named;
 use super::problem::{Problem, ProblemCode};
@@ -24,7 +24,8 @@ pub(super) async fn upload(
     Body(body): Body<CredentialUpload>,
 ) -> Result<impl IntoResponse, Problem> {
     let taken = crate::credentials::upload(&node, app, body).await?;
-    let shown = wire::http::Credential { warnings: taken.warnings, ..shown(taken.credential)? };
+    let (warnings, probes) = (taken.warnings, taken.probes);
+    let shown = wire::http::Credential { warnings, probes, ..shown(taken.credential)? };
     Ok((StatusCode::CREATED, Json(shown)))
 }
 
@@ -46,12 +47,43 @@ pub(super) async fn delete(
 ) -> Result<StatusCode, Problem> {
     let unknown = || Problem::new(ProblemCode::NotFound, "the app has no such credential");
     let credential = CredentialId::parse(&credential).ok_or_else(unknown)?;
-    let removed = node.store.remove_credential(app, credential).await.map_err(storage_problem)?;
+    let removed = node.store.remove_credential(app, credential, node.clock.now()).await;
+    let (removed, effects) = removed.map_err(storage_problem)?;
     if !removed {
         return Err(unknown());
     }
     node.clients.reload(&node, app).await.map_err(storage_problem)?;
+    node.carry_out(effects);
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /v1/apps/{app}/credentials/{credential}/probe`: whether the push service believes it.
+pub(super) async fn probe(
+    State(node): State<Arc<Node>>,
+    OwnApp(app): OwnApp,
+    Named((_, credential)): Named<(String, String)>,
+) -> Result<Json<wire::http::Credential>, Problem> {
+    let unknown = || Problem::new(ProblemCode::NotFound, "the app has no such credential");
+    let id = CredentialId::parse(&credential).ok_or_else(unknown)?;
+    let credentials = node.store.credentials(Some(app)).await.map_err(storage_problem)?;
+    let found = credentials.into_iter().find(|credential| credential.id == id);
+    let found = found.ok_or_else(unknown)?;
+    let probes = crate::credentials::probe_places(&node, app, id).await;
+    Ok(Json(wire::http::Credential { probes, ..shown(found)? }))
+}
+
+/// `GET /v1/webpush-key`: what a browser subscribes with.
+pub(super) async fn webpush_key(
+    State(node): State<Arc<Node>>,
+    AnyKey(app): AnyKey,
+) -> Result<Json<WebpushKey>, Problem> {
+    let public_key = node.clients.webpush_key(app).ok_or_else(|| {
+        Problem::new(
+            ProblemCode::NotFound,
+            "the app has no VAPID key pair; its back end makes one with a credential of the kind webpush_vapid",
+        )
+    })?;
+    Ok(Json(WebpushKey { public_key }))
 }
 
 fn shown(credential: store::model::Credential) -> Result<wire::http::Credential, Problem> {
@@ -65,6 +97,7 @@ fn shown(credential: store::model::Credential) -> Result<wire::http::Credential,
         kind: serde_json::from_value(word).map_err(damaged)?,
         facts: serde_json::from_str(&credential.facts).map_err(damaged)?,
         warnings: Vec::new(),
+        probes: Vec::new(),
         created_at: to_wire::time(credential.created_at),
     })
 }

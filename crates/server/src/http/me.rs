@@ -14,7 +14,7 @@ use wire::http::{AckPost, InboxPage, TargetPut};
 use wire::limits;
 
 use super::auth::Me;
-use super::body::{Body, Params};
+use super::body::{Body, Params, limit};
 use super::path::Named;
 use super::problem::{Problem, ProblemCode};
 use super::users;
@@ -42,10 +42,7 @@ pub(super) async fn inbox(
     Me { device }: Me,
     Params(from): Params<From>,
 ) -> Result<Json<InboxPage>, Problem> {
-    let limit = from.limit.unwrap_or(limits::PAGE);
-    if !(1..=limits::PAGE).contains(&limit) {
-        return Err(Problem::invalid_field("limit", format!("give 1 to {}", limits::PAGE)));
-    }
+    let limit = limit(from.limit, (limits::PAGE, limits::PAGE))?;
     let held = held(&from)?;
     let now = node.clock.now();
     let (after, page) = read(&node, &device, held, limit).await?;

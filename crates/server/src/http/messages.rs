@@ -82,11 +82,11 @@ pub(super) async fn timeline(
 }
 
 /// The back end's own id: in the body, or in the header `Idempotency-Key`; without one the
-/// message cannot be sent again as the same.
+/// message or push cannot be sent again as the same.
 ///
 /// The header's draft (draft-ietf-httpapi-idempotency-key-header, 2.1) has the key in quotation
 /// marks, most clients send it without; both are the same key.
-fn client_id(headers: &HeaderMap, id: Option<String>) -> Result<String, Problem> {
+pub(super) fn client_id(headers: &HeaderMap, id: Option<String>) -> Result<String, Problem> {
     let header = match headers.get("idempotency-key") {
         None => None,
         Some(value) => Some(value.to_str().map_err(|_| {

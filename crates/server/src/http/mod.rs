@@ -14,13 +14,16 @@ mod body;
 mod calls;
 mod connect;
 mod credentials;
+mod events;
 mod guard;
 mod me;
 mod messages;
 mod path;
 pub mod problem;
 mod push_log;
+mod pushes;
 mod settings;
+mod topics;
 mod users;
 
 use std::sync::Arc;
@@ -47,6 +50,8 @@ pub fn router(node: Arc<Node>) -> Router {
         .route("/v1/apps/{app}/settings", get(settings::show).patch(settings::change))
         .route("/v1/apps/{app}/credentials", post(credentials::upload).get(credentials::list))
         .route("/v1/apps/{app}/credentials/{credential}", delete(credentials::delete))
+        .route("/v1/apps/{app}/credentials/{credential}/probe", post(credentials::probe))
+        .route("/v1/webpush-key", get(credentials::webpush_key))
         .route("/v1/users/{user}/tokens", post(users::create_token))
         .route("/v1/users/{user}/devices", get(users::devices))
         .route(
@@ -56,9 +61,25 @@ pub fn router(node: Arc<Node>) -> Router {
         .route("/v1/messages", post(messages::create))
         .route("/v1/messages/{message}/timeline", get(messages::timeline))
         .route("/v1/push-log", get(push_log::list))
+        .route("/v1/pushes", post(pushes::create).get(pushes::list))
+        .route("/v1/pushes/{push}", get(pushes::show))
+        .route("/v1/pushes/{push}/deliveries", get(pushes::deliveries))
+        .route("/v1/pushes/{push}/cancel", post(pushes::cancel))
+        .route("/v1/pushes/{push}/pause", post(pushes::pause))
+        .route("/v1/pushes/{push}/resume", post(pushes::resume))
+        .route("/v1/topics", get(topics::list))
+        .route("/v1/topics/{topic}", delete(topics::delete))
+        .route(
+            "/v1/topics/{topic}/devices",
+            get(topics::devices).post(topics::add).delete(topics::remove),
+        )
+        .route("/v1/topics/{topic}/devices/{device}", put(topics::put).delete(topics::take))
+        .route("/v1/events", get(events::list))
         .route("/v1/me/inbox", get(me::inbox))
         .route("/v1/me/ack", post(me::ack))
         .route("/v1/me/targets/{kind}", put(me::put_target).delete(me::delete_target))
+        .route("/v1/me/topics", get(topics::mine))
+        .route("/v1/me/topics/{topic}", put(topics::put_me).delete(topics::take_me))
         .route("/v1/me/device", delete(me::sign_out))
         .route("/v1/me/calls/{call}/ringing", post(calls::ringing))
         .route("/v1/me/calls/{call}/answer", post(calls::answer))

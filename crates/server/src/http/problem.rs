@@ -64,6 +64,22 @@ impl Problem {
         self
     }
 
+    /// The same of a part: its field is named behind the part's own name.
+    #[must_use]
+    pub fn within(mut self, part: &str) -> Self {
+        self.field = Some(match self.field {
+            Some(field) => format!("{part}.{field}"),
+            None => part.to_owned(),
+        });
+        self
+    }
+
+    /// A push that no push service would take as it would be sent: 913.
+    pub fn push_refused(field: impl Into<String>, fault: &str, remedy: &str) -> Self {
+        let detail = format!("{}: {fault}; {remedy}", Diagnosis::BadPayload);
+        Self::new(ProblemCode::PushRefused, detail).with_field(field)
+    }
+
     /// Says when to ask again; whole seconds on the wire, rounded up.
     #[must_use]
     pub fn with_retry_after(mut self, pause: Duration) -> Self {

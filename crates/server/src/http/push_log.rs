@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use domain::{Diagnosis, MessageId};
+use domain::{Diagnosis, MessageId, PushId};
 use serde::Deserialize;
 use store::log::{Cursor, MAX_LIMIT, Order, Place, Query, Record, Step, Trace};
 use wire::http::Page;
 
 use super::auth::AppKey;
-use super::body::Params;
+use super::body::{Params, limit};
 use super::problem::{Problem, ProblemCode};
 use crate::accept::storage_problem;
 use crate::node::Node;
@@ -26,6 +26,7 @@ pub(super) struct Wanted {
     user: Option<String>,
     device: Option<String>,
     message: Option<String>,
+    push: Option<String>,
     code: Option<u16>,
     step: Option<String>,
     limit: Option<usize>,
@@ -83,10 +84,11 @@ async fn query(node: &Node, key: &AppKey, wanted: Wanted) -> Result<Query, Probl
         Cursor::parse(&text)
             .ok_or_else(|| Problem::invalid_field("after", "give `next` of the page before"))
     });
-    let limit = wanted.limit.unwrap_or(LIMIT);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(Problem::invalid_field("limit", format!("give 1 to {MAX_LIMIT}")));
-    }
+    let limit = limit(wanted.limit, (LIMIT, MAX_LIMIT))?;
+    let push = wanted.push.map(|text| {
+        PushId::parse(&text)
+            .ok_or_else(|| Problem::invalid_field("push", "give a direct push's id, `psh_…`"))
+    });
     Ok(Query {
         app: key.app,
         inbox,
@@ -94,6 +96,7 @@ async fn query(node: &Node, key: &AppKey, wanted: Wanted) -> Result<Query, Probl
         device,
         wake: None,
         call: None,
+        push: push.transpose()?,
         trace,
         code: wanted.code,
         steps: step.transpose()?.into_iter().collect(),
@@ -126,6 +129,7 @@ pub(super) fn shown(record: Record) -> wire::http::Record {
         attempt: record.attempt.map(|attempt| attempt.to_string()),
         message: record.message.map(|message| message.to_string()),
         call: record.call.map(to_wire::call_id),
+        push: record.push.map(|push| push.to_string()),
         code: record.code,
         // Written here as JSON; a line that is not is shown without.
         detail: record.detail.and_then(|detail| serde_json::from_str(&detail).ok()),

@@ -1,13 +1,15 @@
 //! An app's settings.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use domain::FirstRung;
-use store::model::Settings;
+use domain::{FirstRung, IosRoute};
+use store::model::{Settings, Texts};
 use tokio::sync::Mutex;
+use wire::http::{AlertTexts, IosRouteName};
 
 use super::auth::OwnApp;
 use super::body::Body;
@@ -17,6 +19,9 @@ use crate::node::Node;
 
 /// Repeats of an alert at most.
 const REPEATS: usize = 8;
+
+/// Locales of an app's texts at most.
+const LOCALES: usize = 100;
 
 /// Whose turn it is to change settings: a change reads all and writes all, and two at once must
 /// not undo each other. One process holds the store, so a lock of the process does.
@@ -83,7 +88,18 @@ fn merge(mut settings: Settings, body: wire::http::Settings) -> Result<Settings,
         settings.collapse_notifications = collapse;
     }
     if let Some(production) = body.sandbox_to_production {
-        settings.sandbox_to_production = production;
+        settings.policy.sandbox_to_production = production;
+    }
+    if let Some(route) = body.route_ios {
+        settings.policy.ios_route = match route {
+            IosRouteName::Automatic => IosRoute::Automatic,
+            IosRouteName::Fcm => IosRoute::Fcm,
+        };
+    }
+    settings.print_push_logs = body.print_push_logs.unwrap_or(settings.print_push_logs);
+    settings.log_payloads = body.log_payloads.unwrap_or(settings.log_payloads);
+    if let Some(texts) = body.texts {
+        settings.texts = texts_by_locale(texts)?;
     }
     let texts = [
         ("sound", body.sound, &mut settings.sound, 64),
@@ -99,6 +115,35 @@ fn merge(mut settings: Settings, body: wire::http::Settings) -> Result<Settings,
         }
     }
     Ok(settings)
+}
+
+/// Takes over an app's texts by locale: the whole map, so that a language can be taken out.
+fn texts_by_locale(
+    given: BTreeMap<String, AlertTexts>,
+) -> Result<BTreeMap<String, Texts>, Problem> {
+    if given.len() > LOCALES {
+        let problem = format!("{} locales are given, {LOCALES} are allowed", given.len());
+        return Err(Problem::invalid_field("texts", problem));
+    }
+    let most = wire::limits::PUSH_TEXT_BYTES;
+    let mut texts = BTreeMap::new();
+    for (locale, AlertTexts { title, body }) in given {
+        let tag = (1..=35).contains(&locale.len())
+            && locale.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if !tag {
+            let problem = "give locales such as `de` or `pt-BR` (BCP 47)";
+            return Err(Problem::invalid_field("texts", problem));
+        }
+        let long = |text: &Option<String>| {
+            text.as_ref().is_some_and(|text| text.is_empty() || text.len() > most)
+        };
+        if long(&title) || long(&body) {
+            let problem = format!("give 1 to {most} bytes in each text of `{locale}`");
+            return Err(Problem::invalid_field("texts", problem));
+        }
+        texts.insert(locale, Texts { title, body });
+    }
+    Ok(texts)
 }
 
 fn within(field: &'static str, seconds: u32, least: u32, most: u32) -> Result<Duration, Problem> {
@@ -119,14 +164,25 @@ fn shown(settings: Settings) -> wire::http::Settings {
         background_push: Some(policy.first_rung == FirstRung::Background),
         sound: Some(settings.sound),
         collapse_notifications: Some(settings.collapse_notifications),
-        sandbox_to_production: Some(settings.sandbox_to_production),
+        sandbox_to_production: Some(policy.sandbox_to_production),
+        route_ios: Some(match policy.ios_route {
+            IosRoute::Automatic => IosRouteName::Automatic,
+            IosRoute::Fcm => IosRouteName::Fcm,
+        }),
         climb_after: Some(seconds(policy.climb_after)),
         repeat_after: Some(policy.repeats.into_iter().map(seconds).collect()),
         ring_time: Some(seconds(policy.ring_time)),
         default_ttl: Some(settings.default_ttl_s),
         alert_title: Some(settings.alert_title),
         alert_body: Some(settings.alert_body),
+        texts: Some(settings.texts.into_iter().map(shown_texts).collect()),
+        print_push_logs: Some(settings.print_push_logs),
+        log_payloads: Some(settings.log_payloads),
     }
+}
+
+fn shown_texts((locale, Texts { title, body }): (String, Texts)) -> (String, AlertTexts) {
+    (locale, AlertTexts { title, body })
 }
 
 fn no_app() -> Problem {
@@ -136,6 +192,11 @@ fn no_app() -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn one(locale: &str, title: &str) -> BTreeMap<String, AlertTexts> {
+        let texts = AlertTexts { title: Some(title.to_owned()), body: None };
+        BTreeMap::from([(locale.to_owned(), texts)])
+    }
 
     #[test]
     fn each_field_has_its_range_and_what_is_not_given_stays() {
@@ -154,6 +215,8 @@ mod tests {
             ("default_ttl", wire::http::Settings { default_ttl: Some(0), ..empty() }),
             ("sound", wire::http::Settings { sound: Some(String::new()), ..empty() }),
             ("alert_body", wire::http::Settings { alert_body: Some("x".repeat(1_025)), ..empty() }),
+            ("texts", wire::http::Settings { texts: Some(one("de DE", "x")), ..empty() }),
+            ("texts", wire::http::Settings { texts: Some(one("de", "")), ..empty() }),
         ];
         for (field, body) in refused {
             let problem: wire::Problem = given(body).unwrap_err().into();

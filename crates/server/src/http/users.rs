@@ -17,7 +17,7 @@ use super::path::Named;
 use super::problem::{Problem, ProblemCode};
 use crate::accept::{check_name, storage_problem};
 use crate::node::Node;
-use crate::secret::{KeyKind, KeyText, token_hash};
+use crate::secret::{KeyKind, KeyText};
 use crate::{from_wire, targets, to_wire};
 
 /// How long a user token is good for when nothing is said: one day.
@@ -150,9 +150,9 @@ fn shown(device: store::model::Device) -> Device {
 fn shown_target(target: store::model::Target) -> Target {
     Target {
         kind: to_wire::target_kind(target.kind),
-        token_hash: token_hash(&target.token),
+        token_hash: targets::hash(target.kind, &target.token),
         app_id: target.app_id,
-        environment: target.environment.map(to_wire::environment),
+        environment: target.environment.or(target.learned).map(to_wire::environment),
         registered_at: to_wire::time(target.registered_at),
     }
 }

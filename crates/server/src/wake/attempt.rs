@@ -2,19 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use domain::{Diagnosis, Outcome, Refusal, RetryRule, Time, TokenVerdict};
-use serde_json::json;
+use domain::{Outcome, Time};
 use store::log::Step;
 use store::model::{Claimed, Settle};
 
 use super::payload;
+use crate::attempt::{Sent, later, settled};
+use crate::credentials::{Chosen, Client, Traffic};
 use crate::node::Node;
 use crate::report;
-
-/// The pause before a settle is written again, after the store could not.
-const SETTLE_AGAIN: Duration = Duration::from_millis(500);
 
 /// Starts the attempt of a claimed wake.
 pub fn push(node: &Arc<Node>, claimed: Claimed) {
@@ -31,7 +28,7 @@ async fn attempt(node: &Arc<Node>, mut claimed: Claimed) {
         record.attempt = Some(lapsed);
         node.log.append(record);
     }
-    let (outcome, detail) = send(node, &claimed).await;
+    let Sent { outcome, detail, credential } = send(node, &claimed).await;
     let now = node.clock.now();
     log_push(node, &claimed, &outcome, detail, now);
     // The room is the provider's, not the store's.
@@ -41,20 +38,12 @@ async fn attempt(node: &Arc<Node>, mut claimed: Claimed) {
         attempt: claimed.plan.attempt,
         target: (claimed.target.kind, claimed.target.token.clone()),
         outcome,
+        credential,
         claimed_at: claimed.at,
         now,
     };
-    let done = loop {
-        match node.store.settle(settle.clone()).await {
-            Ok(done) => break done,
-            Err(store::Error::Closed) => return,
-            Err(error) => tracing::warn!(%error, "a settle is not stored; trying again"),
-        }
-        tokio::select! {
-            // Unsettled, the attempt lapses and has a successor.
-            () = node.tasks.stopped() => return,
-            () = tokio::time::sleep(SETTLE_AGAIN) => {}
-        }
+    let Some(done) = settled(node, || node.store.settle(settle.clone())).await else {
+        return;
     };
     if done.dropped {
         let record = report::attempt(&claimed, now, Step::Settle, "token_dropped");
@@ -72,37 +61,44 @@ async fn attempt(node: &Arc<Node>, mut claimed: Claimed) {
     node.carry_out(done.effects);
 }
 
-/// Sends one push; returns what it came to, and request and answer for the log.
-async fn send(node: &Arc<Node>, claimed: &Claimed) -> (Outcome, serde_json::Value) {
+/// Sends one push.
+async fn send(node: &Arc<Node>, claimed: &Claimed) -> Sent {
     let settings = match node.settings(claimed.app).await {
         Ok(settings) => settings,
-        Err(error) => return (later(&error.to_string()), json!({})),
+        Err(error) => return Sent::not(later(error.to_string())),
     };
-    let client = match node.clients.choose(&claimed.target, claimed.app, &settings) {
-        Ok(client) => client,
-        Err(refusal) => return (Outcome::Refused(refusal), json!({})),
+    let chosen =
+        node.clients.choose(&node.circuits, &claimed.target, claimed.app, &settings, Traffic::Wake);
+    let Chosen { client, circuit } = match chosen {
+        Ok(chosen) => chosen,
+        Err(refusal) => return Sent::not(refusal),
     };
     let now = node.clock.now();
+    node.lane_goes_by(claimed.app, &circuit, claimed.lane);
+    if let Some(open) = node.circuits.open(&circuit) {
+        return Sent::not(crate::circuits::refusal(open, now));
+    }
     let exchange = match client {
-        crate::credentials::Client::Apns { client, topic, voip_topic } => {
+        Client::Apns { client, topic, voip_topic } => {
             let push = match payload::apns(&node.ids, claimed, &settings, topic, voip_topic, now) {
                 Ok(push) => push,
-                Err(refusal) => return (Outcome::Refused(refusal), json!({})),
+                Err(refusal) => return Sent::not(refusal),
             };
             client.send(&push, now, wanted(node, claimed)).await
         }
-        crate::credentials::Client::Fcm(client) => {
+        Client::Fcm(client) => {
             let message = payload::fcm(&node.ids, claimed, &settings, now);
             client.send(&message, now, wanted(node, claimed)).await
         }
+        Client::Webpush(client) => {
+            let push = match payload::webpush(&node.ids, claimed, &settings, now) {
+                Ok(push) => push,
+                Err(refusal) => return Sent::not(refusal),
+            };
+            client.send(&push, now, wanted(node, claimed)).await
+        }
     };
-    let detail = json!({
-        "request": exchange.request,
-        "answer": exchange.answer,
-        "queued_ms": exchange.queued.as_millis(),
-        "took_ms": exchange.took.as_millis(),
-    });
-    (exchange.outcome, detail)
+    Sent::of(node, claimed.app, &settings, &circuit, exchange)
 }
 
 /// What the transport asks right before it writes: a call must still ring. A wake for messages
@@ -125,42 +121,12 @@ fn log_push(
     detail: serde_json::Value,
     now: Time,
 ) {
-    let reason = match outcome {
-        Outcome::Accepted { .. } => "accepted",
-        Outcome::Refused(_) => "refused",
-        Outcome::Unknown { .. } => "unknown",
-        Outcome::Withdrawn => "withdrawn",
-    };
-    let mut record = report::attempt(claimed, now, Step::Push, reason);
+    let mut record = report::attempt(claimed, now, Step::Push, report::outcome_word(outcome));
     let mut detail = detail;
     detail["rung"] = claimed.plan.rung.as_str().into();
     detail["target"] = claimed.target.kind.as_str().into();
     detail["count"] = claimed.plan.count.into();
-    match outcome {
-        Outcome::Accepted { provider_id } => detail["provider_id"] = json!(provider_id),
-        Outcome::Refused(refusal) => {
-            record.code = Some(refusal.diagnosis.code());
-            detail["status"] = json!(refusal.status);
-            detail["reason"] = json!(refusal.reason);
-            detail["diagnosis"] = json!(refusal.diagnosis.meaning());
-            detail["remedy"] = json!(refusal.remedy);
-        }
-        Outcome::Unknown { detail: seen } => detail["seen"] = json!(seen),
-        Outcome::Withdrawn => {}
-    }
+    report::outcome(&mut record, &mut detail, outcome);
     record.detail = Some(detail.to_string());
     node.log.append(record);
-}
-
-/// Our own trouble: the push was not sent, and nothing is wrong with token or credential.
-fn later(reason: &str) -> Outcome {
-    Outcome::Refused(Refusal {
-        diagnosis: Diagnosis::TemporarilyDisabled,
-        scope: Diagnosis::TemporarilyDisabled.scope(),
-        retry: RetryRule::BackOff { first: Duration::from_secs(1) },
-        token: TokenVerdict::Keep,
-        status: None,
-        reason: reason.to_owned(),
-        remedy: "See the server's log.".to_owned(),
-    })
 }

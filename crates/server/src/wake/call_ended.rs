@@ -12,7 +12,7 @@ use providers::{PushToken, fcm};
 use store::model::{CallRecord, Target};
 use wire::push::{CallPayload, Kind, Payload, VERSION};
 
-use crate::credentials::Client;
+use crate::credentials::{Chosen, Client, Traffic};
 use crate::node::Node;
 use crate::to_wire;
 
@@ -61,18 +61,21 @@ async fn push_one(
     target: Target,
 ) -> Result<(), store::Error> {
     let settings = node.settings(record.app).await?;
-    let Ok(Client::Fcm(client)) = node.clients.choose(&target, record.app, &settings) else {
-        return Ok(());
-    };
+    let chosen = node.clients.choose(&node.circuits, &target, record.app, &settings, Traffic::Wake);
+    let Ok(Chosen { client: Client::Fcm(client), .. }) = chosen else { return Ok(()) };
     let now = node.clock.now();
     let payload = Payload {
         v: VERSION,
         kind: Kind::CallEnded,
         // The duty is over; the push belongs to none.
-        wake: WakeId::from_bits(0).to_string(),
+        wake: Some(WakeId::from_bits(0).to_string()),
+        push: None,
         count: None,
         sent_at: to_wire::time(now),
         expires_at: to_wire::time(now.plus(TTL)),
+        open: None,
+        action: None,
+        image: None,
         call: Some(CallPayload {
             id: to_wire::call_id(record.id),
             caller_name: record.caller_name.clone(),
@@ -81,13 +84,15 @@ async fn push_one(
         }),
     };
     let message = fcm::Message {
-        token: PushToken::new(target.token),
-        data: payload.to_fcm_data(),
-        android: fcm::Android {
-            priority: fcm::Priority::Normal,
-            ttl: Some(TTL),
-            collapse_key: None,
-            notification: None,
+        target: fcm::Target::Token(PushToken::new(target.token)),
+        content: fcm::Content {
+            data: payload.to_fcm_data(),
+            android: fcm::Android {
+                priority: fcm::Priority::Normal,
+                ttl: Some(TTL),
+                ..fcm::Android::default()
+            },
+            ..fcm::Content::default()
         },
     };
     let exchange = client.send(&message, now, || true).await;

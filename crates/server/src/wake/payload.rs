@@ -9,14 +9,18 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use domain::wake::Rung;
-use domain::{Diagnosis, FirstRung, Refusal, RetryRule, TargetKind, Time, TokenVerdict};
-use providers::{PushToken, apns, fcm};
+use domain::{Diagnosis, FirstRung, Refusal, RetryRule, TargetKind, Time};
+use providers::webpush::Subscription;
+use providers::{FieldFault, PushToken, apns, fcm, webpush};
 use serde_json::{Value, json};
-use store::model::{Claimed, Settings};
+use store::model::{Claimed, Settings, Texts};
 use wire::push::{CallPayload, Content, Kind, Payload, VERSION};
 
 use crate::ids::Ids;
 use crate::to_wire;
+
+/// What a call's alert says under the caller's name.
+const INCOMING_CALL: &str = "Incoming call";
 
 /// FCM's longest time to live (28 days), and near enough Apple's longest storage (30 days).
 const LONGEST: Duration = Duration::from_secs(2_419_200);
@@ -38,7 +42,10 @@ pub(super) fn apns(
     let voip = claimed.target.kind == TargetKind::ApnsVoip;
     let (push_type, priority, aps) = match claimed.plan.rung {
         Rung::Ring if voip => (apns::PushType::Voip, apns::Priority::Immediate, json!({})),
-        Rung::Ring => (apns::PushType::Alert, apns::Priority::Immediate, call_aps(claimed)),
+        Rung::Ring => {
+            let caller = claimed.call.as_ref().map_or("", |call| call.caller_name.as_str());
+            (apns::PushType::Alert, apns::Priority::Immediate, call_alert(caller))
+        }
         Rung::Background => (
             apns::PushType::Background,
             apns::Priority::Considerate,
@@ -75,26 +82,74 @@ pub(super) fn fcm(ids: &Ids, claimed: &Claimed, settings: &Settings, now: Time) 
         // In the background mode the app shows the notification itself, under this tag.
         if settings.policy.first_rung == FirstRung::Alert {
             let content = content(claimed, settings);
-            notification = Some(fcm::Notification {
+            notification = Some(fcm::AndroidNotification {
                 title: content.title,
                 body: content.body,
                 tag: Some(tag.clone()),
-                channel_id: None,
                 sound: sound(claimed, content.sound, settings),
+                ..fcm::AndroidNotification::default()
             });
         }
         data.insert("reveille_tag".to_owned(), tag);
     }
     fcm::Message {
-        token: PushToken::new(claimed.target.token.as_str()),
-        data,
-        android: fcm::Android {
-            priority: fcm::Priority::High,
-            ttl: Some(now.until(claimed.plan.expires_at).min(LONGEST)),
-            collapse_key: None,
-            notification,
+        target: fcm::Target::Token(PushToken::new(claimed.target.token.as_str())),
+        content: fcm::Content {
+            data,
+            android: fcm::Android {
+                priority: fcm::Priority::High,
+                ttl: Some(now.until(claimed.plan.expires_at).min(LONGEST)),
+                notification,
+                ..fcm::Android::default()
+            },
+            ..fcm::Content::default()
         },
     }
+}
+
+/// The push for a browser, or for UnifiedPush: the `reveille` object, and what its service worker
+/// should show, because a browser must show something for every push.
+///
+/// # Errors
+///
+/// A refusal (911) should the stored subscription not be one, 913 should the payload not become
+/// JSON.
+pub(super) fn webpush(
+    ids: &Ids,
+    claimed: &Claimed,
+    settings: &Settings,
+    now: Time,
+) -> Result<webpush::Push, Refusal> {
+    let subscription =
+        Subscription::parse(claimed.target.token.as_bytes()).map_err(FieldFault::into_refusal)?;
+    let topic = match claimed.plan.rung {
+        Rung::Background | Rung::Alert | Rung::Repeat(_) => {
+            Some(collapse_id(ids, claimed, settings))
+        }
+        Rung::Ring => None,
+    };
+    let notification = match &claimed.call {
+        Some(call) => json!({ "title": call.caller_name, "body": INCOMING_CALL }),
+        None => {
+            let content = content(claimed, settings);
+            let silent = sound(claimed, content.sound, settings).is_none();
+            json!({
+                "title": content.title,
+                "body": content.body,
+                "tag": topic,
+                "silent": silent,
+            })
+        }
+    };
+    let body = json!({ "reveille": payload(claimed), "notification": notification });
+    let body = serde_json::to_vec(&body).map_err(|error| unsendable(&error))?;
+    Ok(webpush::Push {
+        subscription,
+        ttl: now.until(claimed.plan.expires_at).min(LONGEST),
+        urgency: webpush::Urgency::High,
+        topic,
+        payload: Some(Bytes::from(body)),
+    })
 }
 
 /// The `reveille` object.
@@ -113,11 +168,15 @@ fn payload(claimed: &Claimed) -> Payload {
             (None, true) => Kind::Missed,
             (None, false) => Kind::Message,
         },
-        wake: claimed.wake.to_string(),
+        wake: Some(claimed.wake.to_string()),
+        push: None,
         count: call.is_none().then_some(claimed.plan.count),
         // The claim is the decision to push; what follows is waiting and transport.
         sent_at: to_wire::time(claimed.at),
         expires_at: to_wire::time(claimed.plan.expires_at),
+        open: None,
+        action: None,
+        image: None,
         call,
     }
 }
@@ -140,11 +199,10 @@ fn alert_aps(ids: &Ids, claimed: &Claimed, settings: &Settings) -> Value {
     aps
 }
 
-/// A call for an iPhone whose app has no PushKit token.
-fn call_aps(claimed: &Claimed) -> Value {
-    let caller = claimed.call.as_ref().map_or("", |call| call.caller_name.as_str());
+/// The `aps` of a call for an iPhone whose app has no PushKit token.
+pub fn call_alert(caller: &str) -> Value {
     json!({
-        "alert": { "title": caller, "body": "Incoming call" },
+        "alert": { "title": caller, "body": INCOMING_CALL },
         "sound": "default",
         "interruption-level": "time-sensitive",
         "mutable-content": 1,
@@ -161,11 +219,20 @@ fn content(claimed: &Claimed, settings: &Settings) -> Content {
         .and_then(|newest| newest.push.as_deref())
         .and_then(|push| serde_json::from_str(push).ok())
         .unwrap_or_default();
+    let texts = texts(claimed.locale.as_deref(), settings);
+    let title = || texts.and_then(|texts| texts.title.clone());
+    let body = || texts.and_then(|texts| texts.body.clone());
     Content {
-        title: own.title.or_else(|| Some(settings.alert_title.clone())),
-        body: own.body.or_else(|| Some(settings.alert_body.clone())),
+        title: own.title.or_else(title).or_else(|| Some(settings.alert_title.clone())),
+        body: own.body.or_else(body).or_else(|| Some(settings.alert_body.clone())),
         sound: own.sound,
     }
+}
+
+/// The app's texts in the device's language, if it has them.
+fn texts<'a>(locale: Option<&str>, settings: &'a Settings) -> Option<&'a Texts> {
+    let best = domain::locale::lookup(locale?, settings.texts.keys().map(String::as_str))?;
+    settings.texts.get(best)
 }
 
 /// A repeat makes no sound; else the message's, else the app's; `none` is none.
@@ -201,15 +268,12 @@ fn hashed(ids: &Ids, domain: &str, claimed: &Claimed, text: &str) -> String {
 }
 
 fn unsendable(error: &serde_json::Error) -> Refusal {
-    Refusal {
-        diagnosis: Diagnosis::BadPayload,
-        scope: Diagnosis::BadPayload.scope(),
-        retry: RetryRule::Bare,
-        token: TokenVerdict::Keep,
-        status: None,
-        reason: format!("the payload is no JSON: {error}"),
-        remedy: "Please report this; it is a fault of the server.".to_owned(),
-    }
+    Refusal::unsent(
+        Diagnosis::BadPayload,
+        RetryRule::Bare,
+        format!("the payload is no JSON: {error}"),
+        "Please report this; it is a fault of the server.",
+    )
 }
 
 #[cfg(test)]

@@ -1,18 +1,21 @@
-//! The runner: looks at each lane when its next wake is due, and claims as many as it has room
-//! for.
+//! The runner: looks at each lane when its next wake or direct push is due, and claims as many as
+//! it has room for.
 //!
 //! Lanes do not wait for one another: each has its own room, so that one app's backlog or one hung
-//! provider delays nobody else. Lanes of calls are looked at first.
+//! provider delays nobody else. Lanes of calls are looked at first, those of direct pushes last.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{LaneId, Time};
+use store::Slot;
+use store::model::{Effects, Subject};
 use tokio::sync::mpsc;
 
 use super::push;
 use crate::node::Node;
+use crate::pushes;
 
 /// Claims in one transaction at most, so that a backlog leaves the writer to others in between.
 const CLAIM: usize = 64;
@@ -36,7 +39,8 @@ pub struct Mailbox {
 #[derive(Clone, Copy, Debug)]
 struct LaneState {
     due: Time,
-    call: bool,
+    /// `None`: the store could not say; it is asked again.
+    subject: Option<Subject>,
 }
 
 impl Runner {
@@ -46,7 +50,7 @@ impl Runner {
         (Self { due: sender }, Mailbox { due: receiver })
     }
 
-    /// Wakes became due, or will.
+    /// Wakes or direct pushes became due, or will.
     pub fn due(&self, due: Vec<(LaneId, Time)>) {
         if !due.is_empty() {
             // A runner that has ended is stopping; the next start looks at every lane.
@@ -65,7 +69,8 @@ impl Mailbox {
         let due = node.store.lanes_due().await?;
         let runner = Arc::clone(node);
         node.tasks.start("wake runner", async move {
-            let mut lanes = Lanes { node: runner, states: HashMap::new(), calls: HashMap::new() };
+            let mut lanes =
+                Lanes { node: runner, states: HashMap::new(), subjects: HashMap::new() };
             lanes.learn(due).await;
             lanes.run(self.due).await;
         });
@@ -76,8 +81,8 @@ impl Mailbox {
 struct Lanes {
     node: Arc<Node>,
     states: HashMap<LaneId, LaneState>,
-    /// Which lanes carry calls: a lane never changes.
-    calls: HashMap<LaneId, bool>,
+    /// What lanes carry: a lane never changes.
+    subjects: HashMap<LaneId, Subject>,
 }
 
 impl Lanes {
@@ -108,24 +113,25 @@ impl Lanes {
                 state.due = state.due.min(at);
                 continue;
             }
-            let call = self.carries_calls(lane).await;
-            self.states.insert(lane, LaneState { due: at, call });
+            let subject = self.subject(lane).await;
+            self.states.insert(lane, LaneState { due: at, subject });
         }
     }
 
-    async fn carries_calls(&mut self, lane: LaneId) -> bool {
-        if let Some(call) = self.calls.get(&lane) {
-            return *call;
+    async fn subject(&mut self, lane: LaneId) -> Option<Subject> {
+        if let Some(subject) = self.subjects.get(&lane) {
+            return Some(*subject);
         }
         match self.node.store.lane(lane).await {
             Ok(found) => {
-                let call = found.is_some_and(|lane| lane.call);
-                self.calls.insert(lane, call);
-                call
+                // A lane that is not there has nothing to claim either.
+                let subject = found.map_or(Subject::Message, |lane| lane.subject);
+                self.subjects.insert(lane, subject);
+                Some(subject)
             }
             Err(error) => {
-                tracing::warn!(%error, lane = %lane, "a lane could not be read");
-                false
+                tracing::warn!(%error, lane = %lane, "a lane could not be read; trying again");
+                None
             }
         }
     }
@@ -138,7 +144,7 @@ impl Lanes {
             .filter(|(_, state)| state.due <= now)
             .map(|(lane, state)| (*lane, *state))
             .collect();
-        lanes.sort_by_key(|(_, state)| (!state.call, state.due));
+        lanes.sort_by_key(|(_, state)| (state.subject, state.due));
         let mut failed = false;
         for (lane, _) in lanes {
             failed |= !self.claim(lane, now).await;
@@ -153,27 +159,58 @@ impl Lanes {
 
     /// Claims in one lane; returns whether the store answered.
     async fn claim(&mut self, lane: LaneId, now: Time) -> bool {
-        let mut room: Vec<_> =
-            std::iter::from_fn(|| self.node.slots.take(lane)).take(CLAIM).collect();
+        let Some(subject) = self.subject(lane).await else { return false };
+        let room: Vec<_> = std::iter::from_fn(|| self.node.slots.take(lane)).take(CLAIM).collect();
         if room.is_empty() {
             return true;
         }
-        let claim = self.node.store.claim(lane, room.len(), self.node.incarnation, now).await;
-        let (claimed, effects) = match claim {
-            Ok(claimed) => claimed,
-            Err(error) => {
-                tracing::warn!(%error, lane = %lane, "wakes could not be claimed; trying again");
-                return false;
-            }
+        let claimed = match subject {
+            Subject::Call | Subject::Message => self.claim_wakes(lane, room, now).await,
+            Subject::Push => self.claim_deliveries(lane, room, now).await,
         };
-        // The claim says anew when the lane's next wake is due.
-        self.states.remove(&lane);
+        match claimed {
+            Ok(effects) => {
+                // The claim says anew when the lane's next one is due.
+                self.states.remove(&lane);
+                self.node.carry_out(effects);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, lane = %lane, "nothing could be claimed; trying again");
+                false
+            }
+        }
+    }
+
+    async fn claim_wakes(
+        &self,
+        lane: LaneId,
+        mut room: Vec<Slot>,
+        now: Time,
+    ) -> Result<Effects, store::Error> {
+        let node = &self.node;
+        let (claimed, effects) = node.store.claim(lane, room.len(), node.incarnation, now).await?;
         for mut claimed in claimed {
             claimed.slot = room.pop();
-            push(&self.node, claimed);
+            push(node, claimed);
         }
-        self.node.carry_out(effects);
-        true
+        Ok(effects)
+    }
+
+    async fn claim_deliveries(
+        &self,
+        lane: LaneId,
+        mut room: Vec<Slot>,
+        now: Time,
+    ) -> Result<Effects, store::Error> {
+        let node = &self.node;
+        let (claimed, effects) =
+            node.store.claim_deliveries(lane, room.len(), node.incarnation, now).await?;
+        for mut claimed in claimed {
+            claimed.slot = room.pop();
+            pushes::push(node, claimed);
+        }
+        Ok(effects)
     }
 }
 

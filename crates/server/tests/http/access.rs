@@ -3,19 +3,20 @@
 use http::{Method, Request};
 use serde_json::{Value, json};
 
-use super::rig::Server;
+use super::rig::{Server, fcm};
 
 /// Whose key a route asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum By {
     Admin,
+    AnyOfApp,
     App,
     AppOrAdmin,
     Device,
 }
 
 /// Every route, with whose key it asks for; `APP` stands for the app's id.
-pub(super) const ROUTES: [(&str, &str, By); 28] = [
+pub(super) const ROUTES: [(&str, &str, By); 48] = [
     ("POST", "/v1/apps", By::Admin),
     ("GET", "/v1/apps", By::Admin),
     ("GET", "/v1/apps/APP", By::AppOrAdmin),
@@ -27,6 +28,8 @@ pub(super) const ROUTES: [(&str, &str, By); 28] = [
     ("POST", "/v1/apps/APP/credentials", By::AppOrAdmin),
     ("GET", "/v1/apps/APP/credentials", By::AppOrAdmin),
     ("DELETE", "/v1/apps/APP/credentials/crd_999", By::AppOrAdmin),
+    ("POST", "/v1/apps/APP/credentials/crd_999/probe", By::AppOrAdmin),
+    ("GET", "/v1/webpush-key", By::AnyOfApp),
     ("POST", "/v1/users/alice/tokens", By::App),
     ("GET", "/v1/users/alice/devices", By::App),
     ("PUT", "/v1/users/alice/devices/phone/targets/apns", By::App),
@@ -34,10 +37,28 @@ pub(super) const ROUTES: [(&str, &str, By); 28] = [
     ("POST", "/v1/messages", By::App),
     ("GET", "/v1/messages/msg_00000000000000000000000000000000/timeline", By::App),
     ("GET", "/v1/push-log", By::App),
+    ("POST", "/v1/pushes", By::App),
+    ("GET", "/v1/pushes", By::App),
+    ("GET", "/v1/pushes/psh_00000000000000000000000000000000", By::App),
+    ("GET", "/v1/pushes/psh_00000000000000000000000000000000/deliveries", By::App),
+    ("POST", "/v1/pushes/psh_00000000000000000000000000000000/cancel", By::App),
+    ("POST", "/v1/pushes/psh_00000000000000000000000000000000/pause", By::App),
+    ("POST", "/v1/pushes/psh_00000000000000000000000000000000/resume", By::App),
+    ("GET", "/v1/topics", By::App),
+    ("DELETE", "/v1/topics/news", By::App),
+    ("GET", "/v1/topics/news/devices", By::App),
+    ("POST", "/v1/topics/news/devices", By::App),
+    ("DELETE", "/v1/topics/news/devices", By::App),
+    ("PUT", "/v1/topics/news/devices/phone", By::App),
+    ("DELETE", "/v1/topics/news/devices/phone", By::App),
+    ("GET", "/v1/events", By::App),
     ("GET", "/v1/me/inbox", By::Device),
     ("POST", "/v1/me/ack", By::Device),
     ("PUT", "/v1/me/targets/apns", By::Device),
     ("DELETE", "/v1/me/targets/apns", By::Device),
+    ("GET", "/v1/me/topics", By::Device),
+    ("PUT", "/v1/me/topics/news", By::Device),
+    ("DELETE", "/v1/me/topics/news", By::Device),
     ("DELETE", "/v1/me/device", By::Device),
     ("POST", "/v1/me/calls/6f1c3c52-5d5c-4c2f-9a35-0a4f0d6c1b11/ringing", By::Device),
     ("POST", "/v1/me/calls/6f1c3c52-5d5c-4c2f-9a35-0a4f0d6c1b11/answer", By::Device),
@@ -74,6 +95,7 @@ async fn every_route_asks_for_a_key_of_its_kind_and_names_the_wrong_one() {
         for (prefix, key) in &keys {
             let good = match by {
                 By::Admin => *prefix == "rvl_admin_",
+                By::AnyOfApp => *prefix != "rvl_admin_",
                 By::App => *prefix == "rvl_app_",
                 By::AppOrAdmin => ["rvl_admin_", "rvl_app_"].contains(prefix),
                 By::Device => *prefix == "rvl_device_",
@@ -123,6 +145,9 @@ async fn an_app_of_somebody_else_looks_like_none() {
     let (other, other_key) = server.new_app("second").await;
     server.device("alice", "phone").await;
     let sent = server.message("alice", json!("for alice")).await;
+    let pushed = server.push(json!({ "to": { "targets": [fcm("a:b")] } })).await;
+    let devices = json!({ "devices": ["phone"] });
+    server.call(Method::POST, "/v1/topics/news/devices", Some(devices)).await.is(200);
     for (method, path, by) in routes(&other) {
         if by != By::AppOrAdmin {
             continue;
@@ -134,11 +159,25 @@ async fn an_app_of_somebody_else_looks_like_none() {
         theirs.refused(404, "not_found", None);
         server.ask(method, &nowhere, &server.admin, None).await.refused(404, "not_found", None);
     }
-    // Users, devices, messages and records are the app's own too.
+    // Users, devices, messages, pushes, topics, events and records are the app's own too.
     let get = async |path: &str| server.ask(Method::GET, path, &other_key, None).await;
     get("/v1/users/alice/devices").await.refused(404, "unknown_user", None);
     get(&format!("/v1/messages/{sent}/timeline")).await.refused(404, "not_found", None);
-    assert_eq!(get("/v1/push-log").await.is(200)["items"], json!([]));
+    for path in ["/v1/push-log", "/v1/pushes", "/v1/topics", "/v1/events"] {
+        assert_eq!(get(path).await.is(200)["items"], json!([]), "{path}");
+    }
+    for path in ["", "/deliveries"] {
+        get(&format!("/v1/pushes/{pushed}{path}")).await.refused(404, "not_found", None);
+    }
+    for verb in ["cancel", "pause", "resume"] {
+        let path = format!("/v1/pushes/{pushed}/{verb}");
+        let theirs = server.ask(Method::POST, &path, &other_key, None).await;
+        theirs.refused(404, "not_found", None);
+    }
+    get("/v1/topics/news/devices").await.refused(404, "not_found", None);
+    let theirs = json!({ "to": { "devices": ["phone"] }, "title": "Hi" });
+    let pushing = server.ask(Method::POST, "/v1/pushes", &other_key, Some(theirs)).await;
+    pushing.refused(404, "not_found", Some("to.devices"));
     let message = json!({ "to": ["alice"], "body": 1 });
     let sending = server.ask(Method::POST, "/v1/messages", &other_key, Some(message)).await;
     sending.refused(404, "unknown_user", Some("to"));

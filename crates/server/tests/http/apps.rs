@@ -64,12 +64,16 @@ async fn settings_keep_what_is_not_given() {
             "sound": "default",
             "collapse_notifications": false,
             "sandbox_to_production": false,
+            "route_ios": "automatic",
             "climb_after": 30,
             "repeat_after": [600, 3600, 21600, 86400],
             "ring_time": 45,
             "default_ttl": 2592000,
             "alert_title": "New message",
             "alert_body": "You have a new message.",
+            "texts": {},
+            "print_push_logs": false,
+            "log_payloads": false,
         })
     );
     let change = json!({ "climb_after": 60, "background_push": false, "alert_body": "Look!" });

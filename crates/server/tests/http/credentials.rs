@@ -1,7 +1,7 @@
 //! Credentials: what is good is kept and never shown, what is not is named for what it is.
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use http::Method;
 use serde_json::json;
 use sim::pki::{ApnsKey, ServiceAccount};
@@ -44,6 +44,51 @@ async fn a_credential_shows_its_facts_and_never_itself() {
         again.refused(404, "not_found", None);
     }
     assert_eq!(server.call(Method::GET, &path, None).await.is(200)["items"], json!([]));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_vapid_key_pair_is_made_here_and_its_public_key_told_to_everybody_of_the_app() {
+    let server = Server::start().await;
+    let device = server.device("alice", "browser").await;
+    let path = format!("/v1/apps/{}/credentials", server.app.0);
+    let target = "/v1/me/targets/webpush";
+    server.call(Method::GET, "/v1/webpush-key", None).await.refused(404, "not_found", None);
+    let without = json!({ "kind": "webpush_vapid" });
+    let refused = server.call(Method::POST, &path, Some(without)).await;
+    refused.refused(422, "invalid_field", Some("subject"));
+    let nonsense = json!({ "kind": "webpush_vapid", "subject": "mailto:root@localhost" });
+    let refused = server.call(Method::POST, &path, Some(nonsense)).await;
+    refused.refused(422, "credential_refused", Some("file"));
+    let body = json!({ "kind": "webpush_vapid", "subject": "mailto:ops@example.org" });
+    let made = server.call(Method::POST, &path, Some(body.clone())).await.is(201);
+    let key = text(&made["facts"]["public_key"]);
+    assert_eq!(STANDARD_NO_PAD.decode(key.replace('-', "+").replace('_', "/")).unwrap().len(), 65);
+    for bearer in [&server.app.1, &device.token, &device.secret] {
+        let told = server.ask(Method::GET, "/v1/webpush-key", bearer, None).await.is(200);
+        assert_eq!(told["public_key"], key.as_str());
+    }
+    // A browser's subscription, by a public key that is on the curve, and by one that is not.
+    let subscription = |key: &str| {
+        json!({
+            "endpoint": "https://updates.push.services.mozilla.com/wpush/v2/example",
+            "expirationTime": null,
+            "keys": { "p256dh": key, "auth": "AAAAAAAAAAAAAAAAAAAAAA" },
+        })
+        .to_string()
+    };
+    let put = json!({ "token": subscription(&key) });
+    let set = server.ask(Method::PUT, target, &device.secret, Some(put)).await.is(200);
+    assert_eq!(set["state"], "active", "{set}");
+    let wrong = json!({ "token": subscription(&format!("B{}", "A".repeat(86))) });
+    let refused = server.ask(Method::PUT, target, &device.secret, Some(wrong)).await;
+    refused.refused(422, "invalid_field", Some("token"));
+    let other = json!({ "token": subscription(&key), "app_id": "BNotOneOfThisAppsKeys" });
+    let refused = server.ask(Method::PUT, target, &device.secret, Some(other)).await;
+    refused.refused(422, "invalid_field", Some("app_id"));
+    let shown = server.call(Method::GET, "/v1/users/alice/devices", None).await.is(200);
+    assert_eq!(shown["items"][0]["targets"][0]["app_id"], key.as_str());
+    assert!(!shown.to_string().contains("mozilla"), "the endpoint is a secret");
     server.stop().await;
 }
 

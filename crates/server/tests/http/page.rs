@@ -62,6 +62,8 @@ fn filled(path: &str) -> String {
         ("{device}", "phone"),
         ("{kind}", "apns"),
         ("{message}", "msg_00000000000000000000000000000000"),
+        ("{push}", "psh_00000000000000000000000000000000"),
+        ("{topic}", "news"),
         ("{call}", "6f1c3c52-5d5c-4c2f-9a35-0a4f0d6c1b11"),
     ]
     .into_iter()

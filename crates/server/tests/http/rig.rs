@@ -58,6 +58,11 @@ pub(super) struct Device {
 
 impl Server {
     pub(super) async fn start() -> Self {
+        Self::start_by(Clock::system()).await
+    }
+
+    /// A server that goes by this clock.
+    pub(super) async fn start_by(clock: Clock) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut config = Config::defaults().expect("the defaults are good");
         config.data_dir = folder.path().to_owned();
@@ -67,7 +72,7 @@ impl Server {
         config.providers.apns_sandbox_url = nowhere.clone();
         config.providers.fcm_url = nowhere.clone();
         config.providers.fcm_oauth_url = Some(nowhere);
-        let node = Node::start(config, Clock::system(), false).await.expect("it starts");
+        let node = Node::start(config, clock, false).await.expect("it starts");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel();
@@ -157,6 +162,37 @@ impl Server {
         Device { token, secret, epoch: text(&connected["cursor"]["epoch"]) }
     }
 
+    /// Registers a push target of a device.
+    pub(super) async fn target(&self, device: &Device, kind: &str, token: &str) {
+        let path = format!("/v1/me/targets/{kind}");
+        self.me(device, Method::PUT, &path, Some(json!({ "token": token }))).await.is(200);
+    }
+
+    /// Pushes these fields, with a title if there is none; the push's id.
+    pub(super) async fn push(&self, mut push: Value) -> String {
+        if push["kind"].is_null() && push["title"].is_null() {
+            push["title"] = json!("Hi");
+        }
+        text(&self.call(Method::POST, "/v1/pushes", Some(push)).await.is(202)["id"])
+    }
+
+    /// Asks until the answer fits.
+    pub(super) async fn until(&self, path: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let mut seen = Value::Null;
+        let asking = async {
+            loop {
+                seen = self.call(Method::GET, path, None).await.is(200);
+                if fits(&seen) {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, asking).await;
+        assert!(in_time.is_ok(), "{path} answers {seen} to the end");
+        seen
+    }
+
     /// Sends a message with this body to a user; its id.
     pub(super) async fn message(&self, to: &str, body: Value) -> String {
         let message = json!({ "to": [to], "body": body });
@@ -218,6 +254,11 @@ impl Session {
         let over = async { while let Some(Ok(_)) = self.0.next().await {} };
         tokio::time::timeout(PATIENCE, over).await.expect("the server closes too");
     }
+}
+
+/// A target of FCM's that is no device's.
+pub(super) fn fcm(token: &str) -> Value {
+    json!({ "kind": "fcm", "token": token })
 }
 
 /// The text of a JSON string.

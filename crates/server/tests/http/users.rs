@@ -67,7 +67,7 @@ async fn a_back_end_sees_and_sets_the_targets_of_a_device() {
     assert!(!device.to_string().contains(&APNS.to_lowercase()), "the token is shown");
     for (kind, body, field) in [
         ("pigeon", body.clone(), "kind"),
-        ("webpush", body.clone(), "kind"),
+        ("webpush", body.clone(), "token"),
         ("apns", json!({ "token": "no hex" }), "token"),
         ("apns", json!({ "token": "" }), "token"),
         ("fcm", json!({ "token": "x".repeat(4097) }), "token"),

@@ -85,7 +85,7 @@ impl Installation {
             kind: push.payload.as_ref().map(|payload| payload.kind),
             push_type: push.push_type,
             priority: push.priority,
-            wake: push.payload.as_ref().map(|payload| payload.wake.clone()),
+            wake: push.payload.as_ref().and_then(|payload| payload.wake.clone()),
             collapse_id: push.collapse_id.clone(),
             sent_at: push.payload.as_ref().map(|payload| payload.sent_at),
         });

@@ -79,6 +79,8 @@ pub struct PhoneOptions {
     pub environment: Environment,
     /// The push services' registry of installations, which gives tokens and delivers pushes.
     pub devices: Devices,
+    /// Its language, a BCP 47 tag.
+    pub locale: String,
     /// How it behaves from the start.
     pub behaviour: Behaviour,
 }

@@ -42,7 +42,7 @@ impl Push {
             Service::Fcm => {
                 let data: BTreeMap<String, String> =
                     serde_json::from_value(delivery.payload["data"].clone()).unwrap_or_default();
-                (alert(&delivery.payload["notification"], false), Payload::from_fcm_data(&data))
+                (android_alert(&delivery.payload), Payload::from_fcm_data(&data))
             }
         };
         Self {
@@ -76,6 +76,18 @@ fn alert(value: &Value, mutable: bool) -> Option<Alert> {
     (!(title.is_empty() && body.is_empty())).then_some(Alert { title, body, mutable })
 }
 
+/// What an Android phone shows of an FCM message: each text from the part for Android, else from
+/// the part for all.
+fn android_alert(message: &Value) -> Option<Alert> {
+    let (android, all) = (&message["android"]["notification"], &message["notification"]);
+    let text = |field: &str| {
+        let text = android[field].as_str().or_else(|| all[field].as_str());
+        text.unwrap_or_default().to_owned()
+    };
+    let (title, body) = (text("title"), text("body"));
+    (!(title.is_empty() && body.is_empty())).then_some(Alert { title, body, mutable: false })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -102,6 +114,21 @@ mod tests {
     fn a_push_of_somebody_else_is_not_ours() {
         assert!(read(Service::Apns, json!({"aps": {}})).payload.is_none());
         assert!(read(Service::Fcm, json!({"data": {"a": "b"}})).payload.is_none());
+    }
+
+    #[test]
+    fn an_android_phone_shows_the_texts_for_android() {
+        let check = |message: Value, expect: Option<(&str, &str)>| {
+            let found = read(Service::Fcm, message).alert.map(|alert| (alert.title, alert.body));
+            assert_eq!(found, expect.map(|(title, body)| (title.to_owned(), body.to_owned())));
+        };
+        let all = json!({"title": "for all", "body": "too"});
+        check(json!({"data": {}}), None);
+        check(json!({"android": {"notification": {"tag": "t"}}}), None);
+        check(json!({"notification": all}), Some(("for all", "too")));
+        let android = json!({"notification": {"title": "Android"}});
+        check(json!({"android": android}), Some(("Android", "")));
+        check(json!({"android": android, "notification": all}), Some(("Android", "too")));
     }
 
     #[test]

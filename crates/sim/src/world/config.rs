@@ -36,12 +36,19 @@ pub(super) fn text(places: &Places<'_>, tuning: &Tuning) -> String {
     let _ = writeln!(file, "fcm_oauth_url = {:?}", places.fcm_oauth);
     let _ = writeln!(file, "extra_ca_file = {:?}", places.ca_file.display().to_string());
     duration(&mut file, "apns_retry_after_unavailable_ms", tuning.apns_retry_after_unavailable);
+    duration(&mut file, "request_timeout_ms", tuning.request_timeout);
     file.push_str("\n[session]\n");
     duration(&mut file, "ping_interval_ms", tuning.ping_interval);
     duration(&mut file, "ack_deadline_ms", tuning.ack_deadline);
     duration(&mut file, "background_ack_deadline_ms", tuning.background_ack_deadline);
     file.push_str("\n[wake]\n");
     duration(&mut file, "restart_grace_ms", tuning.restart_grace);
+    if let Some(slots) = tuning.lane_slots {
+        let _ = writeln!(file, "lane_slots = {slots}");
+    }
+    file.push_str("\n[circuit]\n");
+    duration(&mut file, "credential_probe_ms", tuning.probe);
+    duration(&mut file, "service_probe_ms", tuning.probe);
     let _ = writeln!(file, "\n{}", tuning.more);
     file
 }

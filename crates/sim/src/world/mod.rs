@@ -258,6 +258,7 @@ impl World {
             project: PROJECT.to_owned(),
             environment: Environment::Production,
             devices: self.devices.clone(),
+            locale: "en".to_owned(),
             behaviour: Behaviour::default(),
         })
     }
@@ -412,6 +413,8 @@ fn apns_key(key: &ApnsKey) -> CredentialUpload {
         key_id: None,
         team_id: Some(key.team_id.clone()),
         bundle_ids: vec![APP.to_owned()],
+        subject: None,
+        probe: None,
     }
 }
 
@@ -425,6 +428,8 @@ async fn apns_certificate(ca: &Ca) -> Result<CredentialUpload> {
         key_id: None,
         team_id: None,
         bundle_ids: Vec::new(),
+        subject: None,
+        probe: None,
     })
 }
 
@@ -437,6 +442,8 @@ fn service_account(account: &ServiceAccount) -> CredentialUpload {
         key_id: None,
         team_id: None,
         bundle_ids: Vec::new(),
+        subject: None,
+        probe: None,
     }
 }
 

@@ -71,6 +71,12 @@ pub struct Tuning {
     pub restart_grace: Option<Duration>,
     /// `[providers] apns_retry_after_unavailable_ms`.
     pub apns_retry_after_unavailable: Option<Duration>,
+    /// `[providers] request_timeout_ms`.
+    pub request_timeout: Option<Duration>,
+    /// `[wake] lane_slots`.
+    pub lane_slots: Option<usize>,
+    /// `[circuit] credential_probe_ms` and `service_probe_ms`.
+    pub probe: Option<Duration>,
     /// More lines for the end of the file, whole tables.
     pub more: String,
 }
@@ -84,6 +90,9 @@ impl Default for Tuning {
             background_ack_deadline: None,
             restart_grace: None,
             apns_retry_after_unavailable: None,
+            request_timeout: None,
+            lane_slots: None,
+            probe: None,
             more: String::new(),
         }
     }

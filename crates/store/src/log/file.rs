@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{AppId, AttemptId, CallId, DeviceNumber, InboxId, MessageId, Offset, Time, WakeId};
+use domain::{
+    AppId, AttemptId, CallId, DeviceNumber, InboxId, MessageId, Offset, PushId, Time, WakeId,
+};
 use rusqlite::config::DbConfig;
 use rusqlite::types::{FromSqlError, Type, Value};
 use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, params, params_from_iter};
@@ -14,23 +16,23 @@ use super::record::{Covered, DeviceName, Record, Step};
 use crate::Error;
 
 /// What `user_version` says of the schema below.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// How long to wait for another connection's write: a log that is being closed, an operator's
 /// shell.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Every index ends in `at`, so that a subject's records come in order without sorting. The
+/// Version 1. Every index ends in `at`, so that a subject's records come in order without sorting. The
 /// partial ones hold only the records that have such a subject. `offset_after` and `offset_up_to`
 /// have no index: they are looked at within one inbox.
-const SCHEMA: &str = "
+const START: &str = "
     CREATE TABLE record (
         id           INTEGER PRIMARY KEY,
         at           INTEGER NOT NULL,  -- microseconds since 1970-01-01
         step         TEXT    NOT NULL,
         reason       TEXT    NOT NULL,
         app          INTEGER NOT NULL,
-        inbox        INTEGER NOT NULL,
+        inbox        INTEGER NOT NULL,  -- 0: nobody's
         user         TEXT,
         device       INTEGER,
         device_id    TEXT,
@@ -52,14 +54,20 @@ const SCHEMA: &str = "
     CREATE INDEX record_code    ON record (app, code, at) WHERE code    IS NOT NULL;
 ";
 
+/// Version 2: direct pushes. What a file of version 1 lacks, it gets when it is opened.
+const PUSHES: &str = "
+    ALTER TABLE record ADD COLUMN push BLOB;
+    CREATE INDEX record_push    ON record (push, at)      WHERE push    IS NOT NULL;
+";
+
 const INSERT: &str = "
     INSERT INTO record (at, step, reason, app, inbox, user, device, device_id, wake, attempt,
-                        message, call, code, offset_after, offset_up_to, detail)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+                        message, call, code, offset_after, offset_up_to, detail, push)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 
 /// The columns that [`File::select`] needs, in its order.
 pub(super) const COLUMNS: &str = "id, at, step, reason, app, inbox, user, device, device_id, \
-     wake, attempt, message, call, code, offset_after, offset_up_to, detail";
+     wake, attempt, message, call, code, offset_after, offset_up_to, detail, push";
 
 /// A day's file, open.
 #[derive(Debug)]
@@ -84,15 +92,20 @@ impl File {
     pub(super) fn read(path: &Path) -> Result<Option<Self>, Error> {
         // Not read-only: a read-only connection that is the last to close leaves a WAL behind.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let file = match Self::open(path, flags) {
+        let mut file = match Self::open(path, flags) {
             Err(_) if !path.exists() => return Ok(None),
             opened => opened?,
         };
+        // Version 0: made, but its maker died before the schema was in it.
+        match file.check_version()? {
+            0 => return Ok(None),
+            VERSION => {}
+            _ => file.upgrade().map_err(|error| failed(path, error))?,
+        }
         file.connection
             .pragma_update(None, "query_only", true)
             .map_err(|error| failed(path, error))?;
-        // Version 0: made, but its maker died before the schema was in it.
-        Ok(if file.check_version()? == 0 { None } else { Some(file) })
+        Ok(Some(file))
     }
 
     fn open(path: &Path, flags: OpenFlags) -> Result<Self, Error> {
@@ -113,6 +126,11 @@ impl File {
         self.connection.pragma_update(None, "synchronous", "normal")?;
         // 32 MiB: with the default of 2 pages are written out and read back in one transaction.
         self.connection.pragma_update(None, "cache_size", -32_768)?;
+        self.upgrade()
+    }
+
+    /// Brings the schema up to date.
+    fn upgrade(&mut self) -> Result<(), rusqlite::Error> {
         // Under the write lock, because two writers may open a new file at once: a log that is
         // being closed and its successor.
         let transaction =
@@ -120,7 +138,10 @@ impl File {
         let version: i64 =
             transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if version == 0 {
-            transaction.execute_batch(SCHEMA)?;
+            transaction.execute_batch(START)?;
+        }
+        if version < VERSION {
+            transaction.execute_batch(PUSHES)?;
             transaction.pragma_update(None, "user_version", VERSION)?;
         }
         transaction.commit()
@@ -182,7 +203,7 @@ fn insert(connection: &mut Connection, records: &[Record]) -> Result<(), rusqlit
                 record.step.as_str(),
                 record.reason,
                 record.app.number(),
-                record.inbox.number(),
+                record.inbox.map_or(0, InboxId::number),
                 record.user.as_deref(),
                 record.device.as_ref().map(|device| device.number.number()),
                 record.device.as_ref().map(|device| &*device.id),
@@ -194,6 +215,7 @@ fn insert(connection: &mut Connection, records: &[Record]) -> Result<(), rusqlit
                 record.offsets.map(|offsets| offsets.after.number()),
                 record.offsets.map(|offsets| offsets.up_to.number()),
                 record.detail,
+                record.push.map(|push| blob(push.bits())),
             ])?;
         }
     }
@@ -226,7 +248,7 @@ fn record(row: &Row<'_>) -> Result<(i64, Record), rusqlite::Error> {
         step,
         reason: Cow::Owned(row.get(3)?),
         app: AppId::from_number(row.get(4)?),
-        inbox: InboxId::from_number(row.get(5)?),
+        inbox: Some(row.get(5)?).filter(|inbox| *inbox != 0).map(InboxId::from_number),
         user: row.get(6)?,
         device,
         wake: bits(9)?.map(WakeId::from_bits),
@@ -236,6 +258,7 @@ fn record(row: &Row<'_>) -> Result<(i64, Record), rusqlite::Error> {
         code: row.get(13)?,
         offsets,
         detail: row.get(16)?,
+        push: bits(17)?.map(PushId::from_bits),
     };
     Ok((row.get(0)?, record))
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use domain::{AppId, CallId, DeviceNumber, InboxId, MessageId, Offset, Time, WakeId};
+use domain::{AppId, CallId, DeviceNumber, InboxId, MessageId, Offset, PushId, Time, WakeId};
 use rusqlite::types::Value;
 
 use super::day::Day;
@@ -33,6 +33,8 @@ pub struct Query {
     pub wake: Option<WakeId>,
     /// The call.
     pub call: Option<CallId>,
+    /// The direct push.
+    pub push: Option<PushId>,
     /// The message.
     pub trace: Option<Trace>,
     /// The diagnosis code.
@@ -119,6 +121,7 @@ impl Query {
             device: None,
             wake: None,
             call: None,
+            push: None,
             trace: None,
             code: None,
             steps: Vec::new(),
@@ -191,6 +194,9 @@ impl Query {
         if let Some(call) = self.call {
             clauses.and("call = ?", [bits(call.bits())]);
         }
+        if let Some(push) = self.push {
+            clauses.and("push = ?", [bits(push.bits())]);
+        }
         if let Some(trace) = &self.trace {
             let places = &trace.places[..trace.places.len().min(MAX_PLACES)];
             let mut any = "(message = ?".to_owned();
@@ -241,6 +247,8 @@ impl Query {
             "INDEXED BY record_wake"
         } else if self.call.is_some() {
             "INDEXED BY record_call"
+        } else if self.push.is_some() {
+            "INDEXED BY record_push"
         } else if self.device.is_some() {
             "INDEXED BY record_device"
         } else if self.inbox.is_some() {
@@ -269,7 +277,7 @@ pub(super) fn timeline(dir: &Path, app: AppId, message: MessageId) -> Result<Vec
     let accepts = named.run(dir)?.records;
     let places = accepts
         .iter()
-        .filter_map(|accept| Some(Place { inbox: accept.inbox, offset: accept.offsets?.up_to }))
+        .filter_map(|accept| Some(Place { inbox: accept.inbox?, offset: accept.offsets?.up_to }))
         .collect();
     let all = Query {
         trace: Some(Trace { message, places }),
@@ -333,6 +341,7 @@ mod tests {
             ("record_device", Query { device: Some(DeviceNumber::from_number(1)), ..all.clone() }),
             ("record_wake", Query { wake: Some(WakeId::from_bits(1)), ..all.clone() }),
             ("record_call", Query { call: Some(CallId::from_bits(1)), ..all.clone() }),
+            ("record_push", Query { push: Some(PushId::from_bits(1)), ..all.clone() }),
             ("record_code", Query { code: Some(911), ..all.clone() }),
             ("record_message", Query { trace: Some(Trace { message, places: vec![] }), ..all }),
         ];

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use domain::{AppId, AttemptId, CallId, DeviceNumber, InboxId, MessageId, Offset, Time, WakeId};
+use domain::{
+    AppId, AttemptId, CallId, DeviceNumber, InboxId, MessageId, Offset, PushId, Time, WakeId,
+};
 
 /// The longest `detail` that is kept; a longer one is replaced by its length.
 pub const MAX_DETAIL_BYTES: usize = 64 * 1024;
@@ -21,8 +23,9 @@ pub struct Record {
     pub reason: Cow<'static, str>,
     /// The app.
     pub app: AppId,
-    /// The inbox of the user whom it is about.
-    pub inbox: InboxId,
+    /// The inbox of the user whom it is about; `None`: a direct push to more than one, or to a
+    /// target that is no device's.
+    pub inbox: Option<InboxId>,
     /// The user's name.
     pub user: Option<Arc<str>>,
     /// The device.
@@ -35,6 +38,8 @@ pub struct Record {
     pub message: Option<MessageId>,
     /// The call.
     pub call: Option<CallId>,
+    /// The direct push.
+    pub push: Option<PushId>,
     /// The diagnosis code of a refused push.
     pub code: Option<u16>,
     /// Which entries of the inbox it covers. An accept covers the entry it stored, by which a
@@ -49,7 +54,7 @@ impl Record {
     pub fn new(
         at: Time,
         app: AppId,
-        inbox: InboxId,
+        inbox: impl Into<Option<InboxId>>,
         step: Step,
         reason: impl Into<Cow<'static, str>>,
     ) -> Self {
@@ -58,13 +63,14 @@ impl Record {
             step,
             reason: reason.into(),
             app,
-            inbox,
+            inbox: inbox.into(),
             user: None,
             device: None,
             wake: None,
             attempt: None,
             message: None,
             call: None,
+            push: None,
             code: None,
             offsets: None,
             detail: None,

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use domain::{
-    AppId, AttemptId, CallId, DeviceNumber, InboxId, MessageId, Offset, Reason, Time, WakeId,
+    AppId, AttemptId, CallId, DeviceNumber, InboxId, MessageId, Offset, PushId, Reason, Time,
+    WakeId,
 };
 use tempfile::TempDir;
 
@@ -73,12 +74,13 @@ async fn a_record_comes_back_as_it_was() {
         attempt: Some(AttemptId::from_bits(2)),
         message: Some(MessageId::from_bits(1 << 100)),
         call: Some(CallId::from_bits(4)),
+        push: Some(PushId::from_bits(5)),
         code: Some(911),
         offsets: Some(Covered { after: Offset::from_number(6), up_to: Offset::from_number(17) }),
         detail: Some(r#"{"status":410}"#.to_owned()),
         ..record(1)
     };
-    let bare = Record { step: Step::Accept, ..record(2) };
+    let bare = Record { step: Step::Accept, inbox: None, ..record(2) };
     log.append(full.clone());
     log.append(bare.clone());
     assert_eq!(everything(&log).await, [full, bare]);
@@ -140,13 +142,13 @@ async fn many_writers_lose_nothing_and_keep_their_order() {
     let (_dir, log) = temp();
     let log = Arc::new(log);
     let mut tasks = tokio::task::JoinSet::new();
-    for writer in 0..WRITERS {
+    for writer in 1..=WRITERS {
         let log = log.clone();
         tasks.spawn_blocking(move || {
             for n in 0..EACH {
                 // All at one time, so that the order is the order of appending.
                 log.append(Record {
-                    inbox: InboxId::from_number(writer),
+                    inbox: Some(InboxId::from_number(writer)),
                     code: u16::try_from(n).ok(),
                     ..record(0)
                 });
@@ -158,8 +160,8 @@ async fn many_writers_lose_nothing_and_keep_their_order() {
     }
     let all = everything(&log).await;
     assert_eq!(log.dropped(), 0);
-    for writer in 0..WRITERS {
-        let mine = all.iter().filter(|record| record.inbox.number() == writer);
+    for writer in 1..=WRITERS {
+        let mine = all.iter().filter(|record| record.inbox == Some(InboxId::from_number(writer)));
         let order: Vec<_> = mine.map(|record| i64::from(record.code.unwrap())).collect();
         assert_eq!(order, (0..EACH).collect::<Vec<_>>());
     }

@@ -1,6 +1,8 @@
 //! Apps, keys, settings, credentials, user tokens.
 
-use domain::{AppId, InboxId, Policy, Time};
+use std::collections::BTreeMap;
+
+use domain::{AppId, Environment, InboxId, Policy, Time};
 
 /// An app's settings, resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,14 +13,27 @@ pub struct Settings {
     pub sound: String,
     /// Whether the newest notification of a thread replaces the one before.
     pub collapse_notifications: bool,
-    /// Send tokens of apps run from Xcode to Apple's production server.
-    pub sandbox_to_production: bool,
     /// Seconds a message is kept when its sender does not say.
     pub default_ttl_s: u32,
     /// What an alert says when its messages carry no texts.
     pub alert_title: String,
     /// What an alert says when its messages carry no texts.
     pub alert_body: String,
+    /// The same by locale (BCP 47), for devices that say theirs.
+    pub texts: BTreeMap<String, Texts>,
+    /// Whether each request to a push service and its answer are printed in the server's log.
+    pub print_push_logs: bool,
+    /// Whether they are printed with the texts in them.
+    pub log_payloads: bool,
+}
+
+/// What an alert says in one language.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Texts {
+    /// The first line; `None`: the app's own.
+    pub title: Option<String>,
+    /// The text; `None`: the app's own.
+    pub body: Option<String>,
 }
 
 impl Default for Settings {
@@ -27,10 +42,12 @@ impl Default for Settings {
             policy: Policy::default(),
             sound: "default".to_owned(),
             collapse_notifications: false,
-            sandbox_to_production: false,
             default_ttl_s: 30 * 86_400,
             alert_title: "New message".to_owned(),
             alert_body: "You have a new message.".to_owned(),
+            texts: BTreeMap::new(),
+            print_push_logs: false,
+            log_payloads: false,
         }
     }
 }
@@ -74,6 +91,42 @@ pub struct Credential {
     pub sealed: Vec<u8>,
     /// When it was uploaded.
     pub created_at: Time,
+    /// When it ends by itself.
+    pub not_after: Option<Time>,
+    /// When the push service last believed it, to the minute.
+    pub believed_at: Option<Time>,
+    /// At how many days before its end that was last announced.
+    pub announced: Option<u16>,
+}
+
+/// A credential to be kept.
+#[derive(Clone, Debug)]
+pub struct NewCredential {
+    /// The app it belongs to.
+    pub app: AppId,
+    /// What it is, in the word of the API.
+    pub kind: String,
+    /// What may be shown of it, as JSON.
+    pub facts: String,
+    /// The secret part, sealed by the server.
+    pub sealed: Vec<u8>,
+    /// When it ends by itself.
+    pub not_after: Option<Time>,
+    /// When.
+    pub now: Time,
+}
+
+/// A provider's token got with a credential, sealed by the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedToken {
+    /// The credential.
+    pub credential: domain::CredentialId,
+    /// Where it is good.
+    pub environment: Environment,
+    /// The token.
+    pub sealed: Vec<u8>,
+    /// When it was issued.
+    pub issued_at: Time,
 }
 
 /// Whom a user token speaks for.

@@ -161,10 +161,14 @@ pub struct Target {
     pub token: String,
     /// Declared by the app.
     pub environment: Option<Environment>,
+    /// Apple's environment as its answers showed it, or as it is being tried.
+    pub learned: Option<Environment>,
     /// Bundle id or package name.
     pub app_id: Option<String>,
     /// When it was last registered.
     pub registered_at: Time,
+    /// Since when it is suspect.
+    pub suspect_since: Option<Time>,
 }
 
 impl std::fmt::Debug for Target {

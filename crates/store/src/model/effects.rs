@@ -15,6 +15,8 @@ pub struct Effects {
     pub born: Vec<Claimed>,
     /// What was decided about wakes, for the log.
     pub decisions: Vec<Decision>,
+    /// Devices wait to be looked at anew: [`crate::Store::relane`] is to be called until none is.
+    pub relane: bool,
 }
 
 /// One decision about a wake, for the log.

@@ -1,9 +1,10 @@
 //! Wakes that are claimed, and attempts that ended.
 
+use domain::token::CredentialFacts;
 use domain::wake::Plan;
 use domain::{
-    AppId, AttemptId, DeviceNumber, InboxId, LaneId, Offset, Outcome, Platform, TargetKind, Time,
-    WakeId,
+    AppId, AttemptId, DeviceNumber, Environment, InboxId, LaneId, Offset, Outcome, Platform,
+    TargetKind, Time, WakeId,
 };
 
 use super::{CallRecord, Effects, Target};
@@ -28,6 +29,8 @@ pub struct Claimed {
     pub device_name: String,
     /// What the device runs.
     pub platform: Platform,
+    /// BCP 47, if the device says.
+    pub locale: Option<String>,
     /// What to push.
     pub plan: Plan,
     /// Everything the device had acknowledged at the claim.
@@ -71,10 +74,12 @@ pub struct Settle {
     pub key: WakeKey,
     /// The attempt.
     pub attempt: AttemptId,
-    /// The target's kind and token, to drop the right one.
+    /// The target's kind and token, to judge the right one.
     pub target: (TargetKind, String),
     /// What it came to.
     pub outcome: Outcome,
+    /// What is known of the credential that the push went out with.
+    pub credential: CredentialFacts,
     /// When it was claimed: what the provider says of the token without a time may be as old.
     pub claimed_at: Time,
     /// When it is settled.
@@ -97,10 +102,42 @@ pub struct SettleDone {
 pub struct Lane {
     /// The app.
     pub app: AppId,
-    /// Whether it carries calls.
-    pub call: bool,
+    /// What it carries.
+    pub subject: Subject,
     /// The kind of target.
     pub kind: TargetKind,
     /// Bundle id or package name; empty when unknown.
     pub app_id: String,
+    /// Apple's environment; `None` where the provider has only one.
+    pub environment: Option<Environment>,
+}
+
+/// What a lane carries, in the order in which lanes are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Subject {
+    /// Wakes for calls.
+    Call,
+    /// Wakes for messages.
+    Message,
+    /// Direct pushes.
+    Push,
+}
+
+impl Subject {
+    /// Every subject.
+    pub const ALL: [Self; 3] = [Self::Call, Self::Message, Self::Push];
+
+    /// The word in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Call => "call",
+            Self::Message => "message",
+            Self::Push => "push",
+        }
+    }
+
+    /// The subject of a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|subject| subject.as_str() == word)
+    }
 }

@@ -1,9 +1,9 @@
-//! Devices, their sessions and their push targets.
+//! Devices and their sessions.
 
 use domain::inbox::{Held, Known, Verdict, judge, starting_cursor};
 use domain::session::AppState;
 use domain::wake::{Rung, Wake};
-use domain::{DeviceNumber, Epoch, InboxId, Offset, Reason, SessionId, TargetKind, Time};
+use domain::{DeviceNumber, Epoch, InboxId, Offset, Reason, SessionId, Time};
 use rusqlite::{Connection, params};
 
 use super::inboxes::InboxRow;
@@ -11,9 +11,7 @@ use super::rows::{At, Bits};
 use super::wakes::{DEVICE_COLUMNS, DEVICE_WIDTH, DeviceRow, device_row};
 use super::writer::Tx;
 use crate::Error;
-use crate::model::{
-    Connect, Connected, ConnectedDevice, Digest, Effects, Identity, SetTarget, TargetSet, WakeKey,
-};
+use crate::model::{Connect, Connected, ConnectedDevice, Digest, Effects, Identity, WakeKey};
 
 /// A device and what proves it.
 struct Proof {
@@ -416,6 +414,8 @@ impl Tx<'_> {
                 self.save_wake(stored, &device, None, fx)?;
             }
         }
+        self.orphan_deliveries(now)?;
+        fx.relane = self.one("SELECT 1 FROM relanes LIMIT 1", [], |_| Ok(()))?.is_some();
         Ok(())
     }
 
@@ -435,71 +435,6 @@ impl Tx<'_> {
             self.save_wake(stored, &row, None, fx)?;
         }
         Ok(())
-    }
-
-    /// Registers a push target; a token that was another device's moves here.
-    pub(super) fn set_target(&mut self, set: &SetTarget) -> Result<TargetSet, Error> {
-        let Some(device) = self.device(set.device)? else { return Ok(TargetSet::NoDevice) };
-        let app = device.app.number();
-        let other = match set.kind {
-            TargetKind::Apns => Some(TargetKind::ApnsVoip),
-            TargetKind::ApnsVoip => Some(TargetKind::Apns),
-            TargetKind::Fcm | TargetKind::Webpush => None,
-        };
-        if let Some(other) = other {
-            let taken = self.one(
-                "SELECT 1 FROM targets WHERE app = ?1 AND kind = ?2 AND token = ?3",
-                params![app, other.as_str(), set.token],
-                |_| Ok(()),
-            )?;
-            if taken.is_some() {
-                return Ok(TargetSet::TokenOfOtherKind);
-            }
-        }
-        let mut effects = Effects::default();
-        let moved_from = self.all(
-            "DELETE FROM targets WHERE app = ?1 AND kind = ?2 AND token = ?3 AND device <> ?4
-             RETURNING device",
-            params![app, set.kind.as_str(), set.token, set.device.number()],
-            |row| row.get(0).map(DeviceNumber::from_number),
-        )?;
-        self.run(
-            "REPLACE INTO targets (device, kind, app, token, environment, app_id, registered_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            params![
-                set.device.number(),
-                set.kind.as_str(),
-                app,
-                set.token,
-                set.environment.map(domain::Environment::as_str),
-                set.app_id,
-                At(set.now),
-            ],
-        )?;
-        for from in &moved_from {
-            self.reroute(*from, set.now, &mut effects)?;
-        }
-        self.reroute(set.device, set.now, &mut effects)?;
-        Ok(TargetSet::Yes { moved_from, effects })
-    }
-
-    /// Forgets a push target, or all of a device's.
-    pub(super) fn remove_targets(
-        &mut self,
-        device: DeviceNumber,
-        kind: Option<TargetKind>,
-        now: Time,
-        fx: &mut Effects,
-    ) -> Result<usize, Error> {
-        let removed = match kind {
-            Some(kind) => self.run(
-                "DELETE FROM targets WHERE device = ?1 AND kind = ?2",
-                params![device.number(), kind.as_str()],
-            )?,
-            None => self.run("DELETE FROM targets WHERE device = ?1", [device.number()])?,
-        };
-        self.reroute(device, now, fx)?;
-        Ok(removed)
     }
 
     /// The app came to the foreground or left it.

@@ -1,78 +1,41 @@
 //! Lanes: where a device's wakes go, by its targets; and what becomes of targets.
 
-use domain::policy::{route_call, route_messages};
+use domain::policy::Router;
 use domain::wake::Phase;
-use domain::{AppId, DeviceNumber, Environment, LaneId, TargetKind, Time, TokenVerdict};
+use domain::{AppId, DeviceNumber, Environment, LaneId, TargetKind, Time};
 use rusqlite::params;
 
-use super::rows::{At, WAKE_COLUMNS, stored_wake, target_kind, word_or_null};
+use super::rows::{At, WAKE_COLUMNS, stored_wake, target_kind, word, word_or_null};
 use super::writer::Tx;
 use crate::Error;
-use crate::model::{Effects, Lane, Settle, Target};
+use crate::model::{Effects, Lane, Subject, Target};
 
 impl Tx<'_> {
-    /// Drops a token for cause: the provider's terminal word, newer than the registration.
-    pub(super) fn judge_token(
-        &mut self,
-        settle: &Settle,
-        verdict: TokenVerdict,
-        fx: &mut Effects,
-    ) -> Result<bool, Error> {
-        let (kind, token) = &settle.target;
-        match verdict {
-            TokenVerdict::Keep => Ok(false),
-            TokenVerdict::Elsewhere | TokenVerdict::Suspect => {
-                self.run(
-                    "UPDATE targets SET suspect_since = ?4
-                     WHERE device = ?1 AND kind = ?2 AND token = ?3 AND suspect_since IS NULL",
-                    params![settle.key.device.number(), kind.as_str(), token, At(settle.now)],
-                )?;
-                Ok(false)
-            }
-            TokenVerdict::Drop { invalid_since } => {
-                let since = invalid_since.unwrap_or(settle.claimed_at);
-                let dropped = self.run(
-                    "DELETE FROM targets
-                     WHERE device = ?1 AND kind = ?2 AND token = ?3 AND registered_at <= ?4",
-                    params![settle.key.device.number(), kind.as_str(), token, At(since)],
-                )? > 0;
-                if dropped {
-                    self.reroute(settle.key.device, settle.now, fx)?;
-                } else {
-                    // Registered anew meanwhile: the wake may go on with what there is now.
-                    self.retarget(settle.key.device, settle.now, fx)?;
-                }
-                Ok(dropped)
-            }
-        }
-    }
-
-    /// The targets of a device changed: its lanes, and with them its wakes, change too.
+    /// The targets of a device changed: its lanes change, and its wakes look again.
     pub(super) fn reroute(
         &mut self,
         device: DeviceNumber,
         now: Time,
         fx: &mut Effects,
     ) -> Result<(), Error> {
+        self.set_lanes(device)?;
+        self.retarget(device, now, fx)
+    }
+
+    /// Writes where a device's wakes go by its targets.
+    pub(super) fn set_lanes(&mut self, device: DeviceNumber) -> Result<(), Error> {
         let Some(row) = self.device(device)? else { return Ok(()) };
+        let router = self.router(row.app)?;
         let targets = self.targets(device)?;
         let kinds: Vec<TargetKind> = targets.iter().map(|target| target.kind).collect();
-        let mut lane_of = |kind: Option<TargetKind>, call: bool| {
+        let mut lane_of = |kind: Option<TargetKind>, subject: Subject| {
             let target = kind.and_then(|kind| targets.iter().find(|target| target.kind == kind));
-            match target {
-                None => Ok(None),
-                Some(target) => self
-                    .lane_id(Lane {
-                        app: row.app,
-                        call,
-                        kind: target.kind,
-                        app_id: target.app_id.clone().unwrap_or_default(),
-                    })
-                    .map(Some),
-            }
+            let Some(target) = target else { return Ok(None) };
+            let lane = self.lane_of(row.app, subject, target)?;
+            self.lane_id(lane).map(Some)
         };
-        let message_lane = lane_of(route_messages(row.platform, &kinds), false)?;
-        let call_lane = lane_of(route_call(row.platform, &kinds), true)?;
+        let message_lane = lane_of(router.messages(row.platform, &kinds), Subject::Message)?;
+        let call_lane = lane_of(router.call(row.platform, &kinds), Subject::Call)?;
         self.run(
             "UPDATE devices SET message_lane = ?2, call_lane = ?3 WHERE id = ?1",
             params![
@@ -81,12 +44,28 @@ impl Tx<'_> {
                 call_lane.map(LaneId::number)
             ],
         )?;
-        self.retarget(device, now, fx)
+        Ok(())
     }
 
-    /// A target, credential or setting changed: the device's wakes look again.
+    /// How an app's devices are reached.
+    pub(super) fn router(&mut self, app: AppId) -> Result<Router, Error> {
+        let ios = self.settings(app)?.policy.ios_route;
+        if let Some(apns) = self.cache.apns.get(&app) {
+            return Ok(Router { ios, apns: *apns });
+        }
+        let found = self.one(
+            "SELECT 1 FROM credentials WHERE app = ?1 AND kind LIKE 'apns%' LIMIT 1",
+            [app.number()],
+            |_| Ok(()),
+        )?;
+        let apns = found.is_some();
+        self.cache.apns.insert(app, apns);
+        Ok(Router { ios, apns })
+    }
+
+    /// A target, credential or setting changed: the device's wakes and direct pushes look again.
     pub(super) fn retarget(
-        &self,
+        &mut self,
         device: DeviceNumber,
         now: Time,
         fx: &mut Effects,
@@ -111,12 +90,12 @@ impl Tx<'_> {
             stored.wake = changed;
             self.save_wake(stored, &row, None, fx)?;
         }
-        Ok(())
+        self.retarget_deliveries(device, now, fx)
     }
 
     pub(super) fn targets(&self, device: DeviceNumber) -> Result<Vec<Target>, Error> {
         self.all(
-            "SELECT kind, token, environment, app_id, registered_at FROM targets WHERE device = ?1",
+            &format!("SELECT {TARGET_COLUMNS} FROM targets WHERE device = ?1"),
             [device.number()],
             target_row,
         )
@@ -124,32 +103,42 @@ impl Tx<'_> {
 
     pub(super) fn lane(&self, lane: LaneId) -> Result<Option<Lane>, Error> {
         self.one(
-            "SELECT app, call, kind, app_id FROM lanes WHERE id = ?1",
+            "SELECT app, subject, kind, app_id, environment FROM lanes WHERE id = ?1",
             [lane.number()],
             |row| {
                 Ok(Lane {
                     app: AppId::from_number(row.get(0)?),
-                    call: row.get(1)?,
+                    subject: word(row, 1, Subject::parse)?,
                     kind: target_kind(row, 2)?,
                     app_id: row.get(3)?,
+                    environment: Environment::parse(row.get_ref(4)?.as_str()?),
                 })
             },
         )
     }
 
-    fn lane_id(&mut self, lane: Lane) -> Result<LaneId, Error> {
+    pub(super) fn lane_id(&mut self, lane: Lane) -> Result<LaneId, Error> {
         if let Some(id) = self.cache.lanes.get(&lane) {
             return Ok(*id);
         }
+        let environment = lane.environment.map_or("", Environment::as_str);
+        let names = params![
+            lane.app.number(),
+            lane.subject.as_str(),
+            lane.kind.as_str(),
+            lane.app_id,
+            environment
+        ];
         self.run(
-            "INSERT INTO lanes (app, call, kind, app_id) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT DO NOTHING",
-            params![lane.app.number(), lane.call, lane.kind.as_str(), lane.app_id],
+            "INSERT INTO lanes (app, subject, kind, app_id, environment)
+             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+            names,
         )?;
         let id = self
             .one(
-                "SELECT id FROM lanes WHERE app = ?1 AND call = ?2 AND kind = ?3 AND app_id = ?4",
-                params![lane.app.number(), lane.call, lane.kind.as_str(), lane.app_id],
+                "SELECT id FROM lanes WHERE app = ?1 AND subject = ?2 AND kind = ?3
+                   AND app_id = ?4 AND environment = ?5",
+                names,
                 |row| row.get(0),
             )?
             .map(LaneId::from_number)
@@ -159,13 +148,19 @@ impl Tx<'_> {
     }
 }
 
-/// Reads `kind, token, environment, app_id, registered_at`.
+/// The columns of a target, for [`target_row`].
+pub(super) const TARGET_COLUMNS: &str =
+    "kind, token, environment, learned, app_id, registered_at, suspect_since";
+
+/// Reads [`TARGET_COLUMNS`].
 pub(super) fn target_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Target> {
     Ok(Target {
         kind: target_kind(row, 0)?,
         token: row.get(1)?,
         environment: word_or_null(row, 2, Environment::parse)?,
-        app_id: row.get(3)?,
-        registered_at: row.get::<_, At>(4)?.0,
+        learned: word_or_null(row, 3, Environment::parse)?,
+        app_id: row.get(4)?,
+        registered_at: row.get::<_, At>(5)?.0,
+        suspect_since: row.get::<_, Option<At>>(6)?.map(|at| at.0),
     })
 }

@@ -6,13 +6,24 @@
 mod acks;
 mod apps;
 mod bodies;
+mod broadcasts;
 mod calls;
+mod credentials;
+mod deliveries;
 mod devices;
+mod ends;
 mod entries;
+mod events;
 mod inboxes;
 mod lanes;
+mod pushes;
 mod readers;
+mod relane;
 mod rows;
+mod settings;
+mod targets;
+mod tokens;
+mod topics;
 mod wakes;
 mod writer;
 
@@ -24,15 +35,15 @@ use domain::call::CallPhase;
 use domain::inbox::Held;
 use domain::session::AppState;
 use domain::{
-    AppId, CallId, CredentialId, DeviceNumber, InboxId, Incarnation, KeyId, LaneId, MessageId,
-    Offset, SessionId, TargetKind, Time,
+    AppId, CallId, DeviceNumber, InboxId, Incarnation, KeyId, LaneId, MessageId, Offset, SessionId,
+    TargetKind, Time,
 };
 use rusqlite::Connection;
 
 use crate::model::{
     Accept, Accepted, Acked, ApiKey, App, CallMove, CallMoved, CallRecord, CallStart, CallStarted,
-    Claimed, Connect, Connected, Credential, Device, DeviceIdentity, Digest, Effects, InboxRead,
-    Lane, SetTarget, Settings, Settle, SettleDone, Signal, TargetSet, UserToken,
+    Claimed, Connect, Connected, Device, DeviceIdentity, Digest, Effects, InboxRead, Lane,
+    SetTarget, Settings, Settle, SettleDone, Signal, TargetSet, UserToken,
 };
 use crate::{Error, Options, Started};
 use readers::Readers;
@@ -40,10 +51,20 @@ use rows::At;
 use writer::{Role, Writer};
 
 /// The schema, one step a file; a step once released never changes.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_start.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/0001_start.sql"), include_str!("migrations/0002_pushes.sql")];
 
 /// How long a send's idempotency key is kept.
 const SENDS_KEPT: Duration = Duration::from_secs(48 * 3_600);
+
+/// How long a direct push is kept after it is over.
+const PUSHES_KEPT: Duration = Duration::from_secs(7 * 86_400);
+
+/// How long an event is kept.
+const EVENTS_KEPT: Duration = Duration::from_secs(30 * 86_400);
+
+/// Pushes forgotten by one sweep.
+const SWEEP_PUSHES: i64 = 50;
 
 /// Inboxes looked at by one sweep for expired entries.
 const SWEEP_INBOXES: i64 = 200;
@@ -63,7 +84,7 @@ impl Sqlite {
         make_private(&options.dir)
             .map_err(|source| Error::File { path: options.dir.clone(), source })?;
         let lock = lock(&options.dir.join("reveille.lock"))?;
-        let path = options.dir.join("reveille.db");
+        let path = options.dir.join(crate::backup::DATABASE_FILE);
         let conn = writer::open(&path, Role::Writer)?;
         if let Some(pages) = options.max_pages {
             conn.pragma_update(None, "max_page_count", pages)?;
@@ -206,6 +227,7 @@ impl Sqlite {
                 let mut due = Vec::new();
                 for lane in lanes.into_iter().map(LaneId::from_number) {
                     due.extend(tx.lane_due(lane)?.map(|at| (lane, at)));
+                    due.extend(tx.deliveries_due(lane)?.map(|at| (lane, at)));
                 }
                 Ok(due)
             })
@@ -323,7 +345,7 @@ impl Sqlite {
     }
 
     pub(crate) async fn settings(&self, app: AppId) -> Result<Option<Settings>, Error> {
-        self.readers.read(move |conn| apps::settings(conn, app)).await
+        self.readers.read(move |conn| settings::settings(conn, app)).await
     }
 
     pub(crate) async fn set_settings(
@@ -333,30 +355,6 @@ impl Sqlite {
         now: Time,
     ) -> Result<(bool, Effects), Error> {
         self.with_effects(move |tx, fx| tx.set_settings(app, &settings, now, fx)).await
-    }
-
-    pub(crate) async fn add_credential(
-        &self,
-        app: AppId,
-        kind: String,
-        facts: String,
-        sealed: Vec<u8>,
-        now: Time,
-    ) -> Result<(Option<Credential>, Effects), Error> {
-        self.with_effects(move |tx, fx| tx.add_credential(app, &kind, &facts, &sealed, now, fx))
-            .await
-    }
-
-    pub(crate) async fn credentials(&self, app: Option<AppId>) -> Result<Vec<Credential>, Error> {
-        self.readers.read(move |conn| apps::credentials(conn, app)).await
-    }
-
-    pub(crate) async fn remove_credential(
-        &self,
-        app: AppId,
-        credential: CredentialId,
-    ) -> Result<bool, Error> {
-        self.writer.change(move |tx| tx.remove_credential(app, credential)).await
     }
 
     pub(crate) async fn ensure_user(
@@ -409,6 +407,8 @@ impl Sqlite {
             .change(move |tx| {
                 tx.sweep_sends(slice, now.minus(SENDS_KEPT), now)?;
                 tx.sweep_calls(now)?;
+                tx.sweep_pushes(now.minus(PUSHES_KEPT), SWEEP_PUSHES)?;
+                tx.sweep_events(now.minus(EVENTS_KEPT))?;
                 tx.sweep_entries(now, SWEEP_INBOXES)
             })
             .await
@@ -437,7 +437,7 @@ impl Sqlite {
 
 /// Makes the data directory, for nobody else's eyes: it holds messages and push tokens. One that
 /// is there already keeps the permissions its owner gave it.
-fn make_private(dir: &Path) -> std::io::Result<()> {
+pub(crate) fn make_private(dir: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -459,7 +459,7 @@ fn lock(path: &Path) -> Result<File, Error> {
 }
 
 /// Brings the schema up to date; refuses one that is newer than this program.
-fn migrate(conn: &Connection, path: &Path) -> Result<(), Error> {
+pub(crate) fn migrate(conn: &Connection, path: &Path) -> Result<(), Error> {
     let found: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     if found > known {

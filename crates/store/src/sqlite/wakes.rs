@@ -1,7 +1,7 @@
 //! Wakes: opened, claimed, settled, closed.
 
 use domain::inbox::{Unacked, owed};
-use domain::policy::{route_call, route_messages};
+use domain::token::Judgement;
 use domain::wake::{Claim, Draw, Facts, Phase, Plan, Presence, RingFacts, Rung, Settled, Wake};
 use domain::{
     AppId, AttemptId, BackgroundBudget, DeviceNumber, InboxId, Incarnation, LaneId, Offset, Owed,
@@ -15,7 +15,7 @@ use super::rows::{
 use super::writer::Tx;
 use crate::Error;
 use crate::model::{
-    Birth, CallRecord, Claimed, Decision, Effects, Newest, Settle, SettleDone, WakeKey,
+    Birth, CallRecord, Claimed, Decision, Effects, Judged, Newest, Settle, SettleDone, WakeKey,
 };
 
 /// How many of a device's unacknowledged entries a decision reads.
@@ -34,15 +34,16 @@ pub(super) struct DeviceRow {
     pub(super) message_lane: Option<LaneId>,
     pub(super) call_lane: Option<LaneId>,
     pub(super) live: bool,
+    pub(super) locale: Option<String>,
 }
 
 /// The columns of a [`DeviceRow`], from the alias `d`.
 pub(super) const DEVICE_COLUMNS: &str = "d.id, d.app, d.name, d.inbox, d.platform, d.cursor, \
      d.background, d.message_lane, d.call_lane, \
-     EXISTS (SELECT 1 FROM sessions s WHERE s.device = d.id AND s.suspect = 0)";
+     EXISTS (SELECT 1 FROM sessions s WHERE s.device = d.id AND s.suspect = 0), d.locale";
 
 /// How many [`DEVICE_COLUMNS`] there are.
-pub(super) const DEVICE_WIDTH: usize = 10;
+pub(super) const DEVICE_WIDTH: usize = 11;
 
 pub(super) fn device_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DeviceRow> {
     let background: Vec<i64> = serde_json::from_str(row.get_ref(6)?.as_str()?).unwrap_or_default();
@@ -57,6 +58,7 @@ pub(super) fn device_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DeviceRow>
         message_lane: row.get::<_, Option<i64>>(7)?.map(LaneId::from_number),
         call_lane: row.get::<_, Option<i64>>(8)?.map(LaneId::from_number),
         live: row.get(9)?,
+        locale: row.get(10)?,
     })
 }
 
@@ -269,6 +271,7 @@ impl Tx<'_> {
         // A lapsed attempt was claimed in the lane of its time; its successor goes by today's.
         stored.lane = device.lane(stored.key.call);
         let settings = self.settings(device.app)?;
+        let router = self.router(device.app)?;
         let targets = self.targets(device.number)?;
         let kinds: Vec<TargetKind> = targets.iter().map(|target| target.kind).collect();
         let draw = Draw {
@@ -280,7 +283,7 @@ impl Tx<'_> {
                 &Facts {
                     owed,
                     presence: device.presence(),
-                    target: route_messages(device.platform, &kinds),
+                    target: router.messages(device.platform, &kinds),
                     budget: device.budget,
                 },
                 &settings.policy,
@@ -291,7 +294,7 @@ impl Tx<'_> {
                 &RingFacts {
                     rings_until: call.call.rings_until(),
                     rings_here: self.rings_here(call.number, device.number)?,
-                    target: route_call(device.platform, &kinds),
+                    target: router.call(device.platform, &kinds),
                 },
                 &settings.policy,
                 draw,
@@ -318,7 +321,7 @@ impl Tx<'_> {
             return Ok(None);
         };
         if plan.rung == Rung::Background && plan.target.is_apns() {
-            self.spend_background(device, now)?;
+            self.spend_budget(device.number, device.budget.spend(now))?;
         }
         stored.wake = wake;
         let claimed = Claimed {
@@ -330,6 +333,7 @@ impl Tx<'_> {
             user: self.user_of(device.inbox)?,
             device_name: device.name.clone(),
             platform: device.platform,
+            locale: device.locale.clone(),
             newest: self.newest(device.inbox, &plan)?,
             plan,
             after: device.cursor,
@@ -342,13 +346,17 @@ impl Tx<'_> {
         Ok(Some(claimed))
     }
 
-    fn spend_background(&self, device: &DeviceRow, now: Time) -> Result<(), Error> {
-        let times: Vec<i64> = device.budget.spend(now).times().map(Time::as_micros).collect();
+    pub(super) fn spend_budget(
+        &self,
+        device: DeviceNumber,
+        budget: BackgroundBudget,
+    ) -> Result<(), Error> {
+        let times: Vec<i64> = budget.times().map(Time::as_micros).collect();
         let text =
             serde_json::to_string(&times).map_err(|error| Error::Database(error.to_string()))?;
         self.run(
             "UPDATE devices SET background = ?2 WHERE id = ?1",
-            params![device.number.number(), text],
+            params![device.number(), text],
         )?;
         Ok(())
     }
@@ -434,9 +442,15 @@ impl Tx<'_> {
         };
         let settled = self.settle_wake(settle, &device, &mut done.effects)?;
         done.stale = !settled;
-        if let domain::Outcome::Refused(refusal) = &settle.outcome {
-            done.dropped = self.judge_token(settle, refusal.token, &mut done.effects)?;
-        }
+        let judged = Judged {
+            device: settle.key.device,
+            target: settle.target.clone(),
+            credential: settle.credential,
+            asked_at: settle.claimed_at,
+        };
+        let judgement =
+            self.judge_token(&judged, &settle.outcome, settle.now, &mut done.effects)?;
+        done.dropped = judgement == Judgement::Drop;
         Ok(done)
     }
 

@@ -42,6 +42,7 @@ pub(super) struct Tx<'a> {
 pub(super) struct Cache {
     pub(super) settings: HashMap<AppId, Arc<Settings>>,
     pub(super) lanes: HashMap<Lane, LaneId>,
+    pub(super) apns: HashMap<AppId, bool>,
     pub(super) swept: i64,
 }
 

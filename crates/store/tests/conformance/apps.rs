@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::{AppId, KeyId};
 use store::model::{ApiKey, DeviceIdentity, UserToken};
 
-use super::world::{DAY, NOON, SECOND, World, digest};
+use super::world::{DAY, NOON, SECOND, World, credential, digest};
 
 const NOBODYS: AppId = AppId::from_number(99);
 
@@ -34,8 +34,7 @@ async fn what_an_app_is_given_it_keeps_and_no_other_has() {
     assert_eq!(world.store().key_by_hash(digest(1)).await.expect("read"), None);
     // Credentials.
     let add = async |world: &World, app, n: u8| {
-        let kind = "apns_key".to_owned();
-        let added = world.store().add_credential(app, kind, "{}".to_owned(), vec![n], NOON);
+        let added = world.store().add_credential(credential(app, "apns_key", n, NOON));
         added.await.expect("added").0
     };
     assert_eq!(add(&world, NOBODYS, 1).await, None);
@@ -46,10 +45,10 @@ async fn what_an_app_is_given_it_keeps_and_no_other_has() {
     let listed = async |app| world.store().credentials(app).await.expect("read");
     assert_eq!(listed(Some(world.app)).await, [second.clone(), first.clone()]);
     assert_eq!(listed(None).await, [others.clone(), second, first.clone()]);
-    let removed = world.store().remove_credential(world.app, others.id).await;
-    assert!(!removed.expect("answered"), "another app's");
-    let removed = world.store().remove_credential(world.app, first.id).await;
-    assert!(removed.expect("answered"));
+    let removed = world.store().remove_credential(world.app, others.id, NOON).await;
+    assert!(!removed.expect("answered").0, "another app's");
+    let removed = world.store().remove_credential(world.app, first.id, NOON).await;
+    assert!(removed.expect("answered").0);
 }
 
 #[tokio::test]

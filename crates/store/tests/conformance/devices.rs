@@ -4,7 +4,7 @@ use domain::wake::Phase;
 use domain::{Diagnosis, Platform, Reason, RetryRule, TargetKind, Time, TokenVerdict};
 use store::model::{Claimed, TargetSet};
 
-use super::world::{DAY, SECOND, World, accepted, refused};
+use super::world::{DAY, SECOND, World, accepted, credential, refused};
 
 #[tokio::test]
 async fn a_device_has_one_target_of_a_kind() {
@@ -173,6 +173,9 @@ async fn a_stale_settle_drops_the_token_all_the_same() {
 #[tokio::test]
 async fn an_attempt_whose_target_changed_lapses_into_the_lane_of_the_new_one() {
     let mut world = World::new().await;
+    // Without a credential for APNs an iPhone's wakes would go by FCM as long as they can.
+    let apns = world.store().add_credential(credential(world.app, "apns_key", 1, world.now)).await;
+    apns.expect("added");
     let alice = world.phone_of("alice", Platform::Ios, Some(TargetKind::Fcm)).await;
     world.end(&alice).await;
     world.send("alice").await;

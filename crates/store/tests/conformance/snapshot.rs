@@ -1,9 +1,13 @@
 //! The committed state, seen from outside the store; and what must hold of it at every commit.
 
+mod pushes;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{DeviceNumber, InboxId, LaneId, Offset, SessionId, TargetKind, Time};
-use store::model::WakeKey;
+use domain::{DeviceNumber, Environment, InboxId, LaneId, Offset, SessionId, TargetKind, Time};
+use store::model::{Subject, WakeKey};
+
+pub(crate) use pushes::{DeliveryFact, PushFact};
 
 /// Everything the rules look at, as of one moment.
 #[derive(Debug, PartialEq)]
@@ -16,6 +20,8 @@ pub(crate) struct Snapshot {
     pub(crate) targets: Vec<TargetFact>,
     pub(crate) lanes: Vec<LaneFact>,
     pub(crate) calls: Vec<CallFact>,
+    pub(crate) pushes: Vec<PushFact>,
+    pub(crate) deliveries: Vec<DeliveryFact>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -82,8 +88,9 @@ pub(crate) struct TargetFact {
 #[derive(Debug, PartialEq)]
 pub(crate) struct LaneFact {
     pub(crate) id: LaneId,
+    pub(crate) subject: Subject,
     pub(crate) kind: TargetKind,
-    pub(crate) call: bool,
+    pub(crate) environment: Option<Environment>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -100,6 +107,8 @@ impl Snapshot {
         self.inboxes_add_up(&mut faults);
         self.devices_are_within_their_inbox(&mut faults);
         self.wakes_can_act(&mut faults);
+        self.pushes_add_up(&mut faults);
+        self.deliveries_can_act(&mut faults);
         faults
     }
 
@@ -216,7 +225,8 @@ impl Snapshot {
             {
                 faults.push(format!("{wake:?} waits in the lane of a target that is gone"));
             }
-            if lane.is_some_and(|lane| lane.call != (wake.call != 0)) {
+            let subject = if wake.call == 0 { Subject::Message } else { Subject::Call };
+            if lane.is_some_and(|lane| lane.subject != subject) {
                 faults.push(format!("{wake:?} is in a lane of the other subject"));
             }
             let rings = self.calls.iter().any(|call| call.number == wake.call && call.rings);

@@ -6,7 +6,7 @@ use domain::{
 };
 use store::model::{Accept, Connect};
 
-use super::world::{DAY, SECOND, World, accepted, refused};
+use super::world::{DAY, SECOND, World, accepted, credential, refused};
 
 fn at(offset: i64) -> Offset {
     Offset::from_number(offset)
@@ -179,13 +179,8 @@ async fn a_refusal_keeps_the_rung_and_a_change_opens_what_it_parked() {
     assert_eq!(world.wake(&alice).await.expect("parked is open").wake.phase, Phase::Parked);
     world.pass(DAY / 48);
     assert!(world.claim_due().await.is_empty());
-    let added = world.store().add_credential(
-        world.app,
-        "fcm_service_account".to_owned(),
-        "{}".to_owned(),
-        vec![1],
-        world.now,
-    );
+    let added =
+        world.store().add_credential(credential(world.app, "fcm_service_account", 1, world.now));
     let (_, effects) = added.await.expect("added");
     assert!(!effects.due.is_empty());
     let claimed = world.claim_one().await;

@@ -1,5 +1,6 @@
 //! A store with users and phones, and a clock that stands still until it is moved.
 
+mod direct;
 mod pushes;
 
 use std::cell::RefCell;
@@ -23,7 +24,8 @@ use store::{Options, Store};
 use super::Backend;
 use super::snapshot::{EntryFact, Snapshot};
 
-pub(crate) use pushes::{accepted, refused};
+pub(crate) use direct::{devices, to_device, users};
+pub(crate) use pushes::{BELIEVED, accepted, credential, refused};
 
 /// 2026-11-23 12:00 UTC: when every story begins.
 pub(crate) const NOON: Time = Time::from_millis(1_795_435_200_000);

@@ -3,14 +3,18 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
-use domain::{DeviceNumber, InboxId, LaneId, Offset, SessionId, TargetKind, Time};
+use domain::delivery::End;
+use domain::{
+    DeviceNumber, Environment, InboxId, LaneId, Offset, PushId, SessionId, TargetKind, Time,
+};
 use rusqlite::{Connection, OpenFlags, Row};
+use store::model::{DeliveryKey, PushState, Subject};
 use store::{Options, Store};
 use tempfile::TempDir;
 
 use super::conformance::snapshot::{
-    CallFact, DeviceFact, EntryFact, InboxFact, LaneFact, SessionFact, Snapshot, TargetFact,
-    WakeFact,
+    CallFact, DeliveryFact, DeviceFact, EntryFact, InboxFact, LaneFact, PushFact, SessionFact,
+    Snapshot, TargetFact, WakeFact,
 };
 
 /// A data directory that goes with the test.
@@ -123,7 +127,7 @@ impl Backend {
                         call: row.get(1)?,
                         inbox: InboxId::from_number(row.get(2)?),
                         lane: row.get::<_, Option<i64>>(3)?.map(LaneId::from_number),
-                        due: row.get::<_, Option<i64>>(4)?.map(Time::from_micros),
+                        due: time(row, 4)?,
                         attempt: row.get::<_, Option<[u8; 16]>>(5)?.map(u128::from_be_bytes),
                         reason: row.get(6)?,
                         pushed: offset(row, 7)?,
@@ -137,16 +141,53 @@ impl Backend {
                     token: row.get(2)?,
                 })
             }),
-            lanes: all.rows("SELECT id, kind, call FROM lanes", |row| {
+            lanes: all.rows("SELECT id, kind, subject, environment FROM lanes", |row| {
                 Ok(LaneFact {
                     id: LaneId::from_number(row.get(0)?),
+                    subject: word(row, 2, Subject::parse)?.expect("every lane has one"),
                     kind: kind(row, 1)?,
-                    call: row.get(2)?,
+                    environment: Environment::parse(&row.get::<_, String>(3)?),
                 })
             }),
             calls: all.rows("SELECT number, phase = 'ringing' FROM calls", |row| {
                 Ok(CallFact { number: row.get(0)?, rings: row.get(1)? })
             }),
+            pushes: all.rows(
+                "SELECT id, audience = 'listed', state, cursor, bound, devices, waiting, accepted,
+                    refused, expired, cancelled, ended_at
+                 FROM pushes ORDER BY id",
+                |row| {
+                    Ok(PushFact {
+                        id: PushId::from_bits(bits(row, 0)?),
+                        listed: row.get(1)?,
+                        state: word(row, 2, PushState::parse)?.expect("every push has one"),
+                        cursor: row.get(3)?,
+                        bound: row.get(4)?,
+                        devices: row.get(5)?,
+                        waiting: row.get(6)?,
+                        accepted: row.get(7)?,
+                        refused: row.get(8)?,
+                        expired: row.get(9)?,
+                        cancelled: row.get(10)?,
+                        ended_at: time(row, 11)?,
+                    })
+                },
+            ),
+            deliveries: all.rows(
+                "SELECT push, number, device, lane, due, attempt, ended FROM deliveries
+                 ORDER BY push, number",
+                |row| {
+                    let push = PushId::from_bits(bits(row, 0)?);
+                    Ok(DeliveryFact {
+                        key: DeliveryKey { push, number: row.get(1)? },
+                        device: row.get::<_, Option<i64>>(2)?.map(DeviceNumber::from_number),
+                        lane: row.get::<_, Option<i64>>(3)?.map(LaneId::from_number),
+                        due: time(row, 4)?,
+                        attempt: row.get::<_, Option<[u8; 16]>>(5)?.map(u128::from_be_bytes),
+                        ended: word(row, 6, End::parse)?,
+                    })
+                },
+            ),
         };
         all.connection.execute_batch("COMMIT").expect("the view is given up");
         snapshot
@@ -189,6 +230,18 @@ fn bits(row: &Row<'_>, column: usize) -> rusqlite::Result<u128> {
 }
 
 fn kind(row: &Row<'_>, column: usize) -> rusqlite::Result<TargetKind> {
-    let word: String = row.get(column)?;
-    Ok(TargetKind::parse(&word).expect("a kind of target"))
+    Ok(word(row, column, TargetKind::parse)?.expect("every target has one"))
+}
+
+fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time>> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(Time::from_micros))
+}
+
+fn word<T>(
+    row: &Row<'_>,
+    column: usize,
+    parse: impl Fn(&str) -> Option<T>,
+) -> rusqlite::Result<Option<T>> {
+    let word: Option<String> = row.get(column)?;
+    Ok(word.map(|word| parse(&word).expect("a word of the closed set")))
 }

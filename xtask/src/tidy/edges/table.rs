@@ -106,19 +106,19 @@ pub(crate) const EXTERNAL: &[External] = &[
     External {
         name: "http-body-util",
         why: "collects bodies up to a limit",
-        ship: &["server", "sim"],
+        ship: &["providers", "server", "sim"],
         dev: &[],
     },
     External {
         name: "hyper",
         why: "HTTP connections, one by one",
-        ship: &["server", "sim"],
+        ship: &["providers", "server", "sim"],
         dev: &[],
     },
     External {
         name: "hyper-util",
         why: "HTTP/1 or 2 by what the peer speaks; graceful end",
-        ship: &["server", "sim"],
+        ship: &["providers", "server", "sim"],
         dev: &[],
     },
     External {

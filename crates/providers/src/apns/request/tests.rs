@@ -144,7 +144,7 @@ fn what_breaks_a_rule_is_refused_by_its_field() {
     }
     for not_json in ["[1]", "hello", r#"{"aps":1}"#, r#"{"aps":{}"#] {
         let fault = encode(&payload(alert(), not_json)).expect_err(not_json);
-        assert_eq!((fault.field, fault.diagnosis), ("payload", bad), "{not_json}");
+        assert_eq!((&*fault.field, fault.diagnosis), ("payload", bad), "{not_json}");
     }
 }
 

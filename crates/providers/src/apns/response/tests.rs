@@ -10,6 +10,8 @@ const PAUSES: Pauses = Pauses {
     apns_throttled: Duration::from_secs(60),
     fcm_unavailable: Duration::from_secs(10),
     fcm_throttled: Duration::from_secs(60),
+    webpush_throttled: Duration::from_secs(60),
+    webpush_unavailable: Duration::from_secs(10),
     unreachable: Duration::from_secs(2),
 };
 

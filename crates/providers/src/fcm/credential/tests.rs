@@ -48,6 +48,16 @@ fn a_wrong_file_is_named() {
     };
     check("{\"project_info\":{},\"client\":[]}", "google-services.json", "belongs into the app");
     check("AAAAabc:APA91bxyz", "a legacy FCM server key", "shut down");
+    check("key=AAAAabc:APA91bxyz", "a legacy FCM server key", "shut down");
+    check("AIzaSyExample", "a legacy FCM server key", "service account key instead");
+    check("[]", "JSON of another kind", "Generate new private key");
+    check("[{\"type\":\"service_account\"}]", "JSON of another kind", "Generate new private key");
+    check("{\"installed\":{\"client_id\":\"x\"}}", "an OAuth client", "service account key");
+    check("{\"web\":{\"client_id\":\"x\"}}", "an OAuth client", "service account key");
+    let person = "{\"type\":\"authorized_user\",\"refresh_token\":\"x\"}";
+    check(person, "a person's own Google credential", "service account key");
+    check("{\"type\":\"external_account\"}", "workload identity", "service account key");
+    check("{\"type\":\"impersonated_service_account\"}", "to act as", "service account key");
     check("-----BEGIN PRIVATE KEY-----", "PKCS#8", "belongs to APNs");
     check("{}", "JSON of another kind", "Generate new private key");
     check("", "the file is empty", "Generate new private key");

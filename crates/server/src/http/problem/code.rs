@@ -17,7 +17,9 @@ pub enum ProblemCode {
     InvalidField,
     MalformedJson,
     MethodNotAllowed,
+    NoTarget,
     NotFound,
+    PushRefused,
     StorageFull,
     TokenExpired,
     TooManyRecipients,
@@ -31,7 +33,7 @@ pub enum ProblemCode {
 
 impl ProblemCode {
     /// Every code, by name.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::AckAboveHead,
         Self::BodyTooLarge,
         Self::Conflict,
@@ -43,7 +45,9 @@ impl ProblemCode {
         Self::InvalidField,
         Self::MalformedJson,
         Self::MethodNotAllowed,
+        Self::NoTarget,
         Self::NotFound,
+        Self::PushRefused,
         Self::StorageFull,
         Self::TokenExpired,
         Self::TooManyRecipients,
@@ -119,7 +123,7 @@ impl ProblemCode {
                 // again with another request: draft-ietf-httpapi-idempotency-key-header, 2.7.
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "id used for another message",
-                "The same id came before with another recipient or another content, and that message was accepted.\nGive every message an id of its own, and resend a message unchanged.",
+                "The same id came before with another recipient or another content, and that message or push was accepted.\nGive every message and push an id of its own, and resend it unchanged.",
             ),
             Self::InboxFull => (
                 "inbox_full",
@@ -151,11 +155,23 @@ impl ProblemCode {
                 "method not allowed",
                 "The path exists and takes other methods; the header `Allow` lists them.",
             ),
+            Self::NoTarget => (
+                "no_target",
+                StatusCode::CONFLICT,
+                "no push target",
+                "Nobody who is named has a push target that could carry the push.\nA device has one once its app has registered its push token.",
+            ),
             Self::NotFound => (
                 "not_found",
                 StatusCode::NOT_FOUND,
                 "not found",
                 "There is no such path, or nothing of that id in the app that the key belongs to.",
+            ),
+            Self::PushRefused => (
+                "push_refused",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "push refused",
+                "A push service would refuse the push as it would be sent: it is too large, or an override breaks a rule of the service.\nThe detail begins with the diagnosis code 913 and names the push service; `field` names what to make smaller, or the override.",
             ),
             Self::StorageFull => (
                 "storage_full",
@@ -173,7 +189,7 @@ impl ProblemCode {
                 "too_many_recipients",
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "too many recipients",
-                "A message goes to no more users than the limit that `connected` lists.\nSend it in parts, each with an id of its own.",
+                "A message goes to no more users than the limit that `connected` lists, a direct push to no more than 1000 users, devices and targets.\nSend it in parts, each with an id of its own.",
             ),
             Self::Unauthorized => (
                 "unauthorized",

@@ -48,6 +48,17 @@ fn pushes_to_google() {
 }
 
 #[test]
+fn pushes_to_browsers() {
+    let browser = |rung| claimed(TargetKind::Webpush, rung);
+    check("push/webpush_alert.json", &to_browser(&browser(Rung::Alert), &settings()));
+    check("push/webpush_repeat.json", &to_browser(&browser(Rung::Repeat(1)), &settings()));
+    check("push/webpush_bare.json", &to_browser(&bare(browser(Rung::Alert)), &settings()));
+    check("push/webpush_collapse_on.json", &to_browser(&browser(Rung::Alert), &collapsing()));
+    check("push/webpush_alert_mode.json", &to_browser(&browser(Rung::Alert), &alert_mode()));
+    check("push/webpush_ring.json", &to_browser(&calling(browser(Rung::Ring)), &settings()));
+}
+
+#[test]
 fn what_replaces_what() {
     let id = |claimed: &Claimed, settings: &Settings| collapse_id(&ids(), claimed, settings);
     let first = claimed(TargetKind::Apns, Rung::Alert);
@@ -147,6 +158,28 @@ fn to_google(claimed: &Claimed, settings: &Settings) -> Value {
     serde_json::from_slice(&fcm::encode(&message).unwrap().body).unwrap()
 }
 
+/// The request to a browser's push service, before it is encrypted.
+fn to_browser(claimed: &Claimed, settings: &Settings) -> Value {
+    let push = webpush(&ids(), claimed, settings, NOW).unwrap();
+    let encoded = webpush::encode(&push, 1).unwrap();
+    let headers = encoded.headers.iter();
+    let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().into()));
+    json!({
+        "headers": headers.collect::<serde_json::Map<_, Value>>(),
+        "payload": serde_json::from_slice::<Value>(&push.payload.unwrap()).unwrap(),
+    })
+}
+
+/// A browser's subscription; its public key is some point on the curve.
+fn subscription() -> String {
+    let point = webpush::VapidKey::generate().unwrap();
+    json!({
+        "endpoint": "https://push.example.org/a-secret-path",
+        "keys": { "p256dh": point.public_key(), "auth": "AAAAAAAAAAAAAAAAAAAAAA" },
+    })
+    .to_string()
+}
+
 fn ids() -> Ids {
     Ids::new(&[7; 32])
 }
@@ -168,7 +201,8 @@ fn claimed(kind: TargetKind, rung: Rung) -> Claimed {
     let token = match kind {
         TargetKind::Apns => "a1".repeat(32),
         TargetKind::ApnsVoip => "b2".repeat(32),
-        TargetKind::Fcm | TargetKind::Webpush => "example-registration-token".to_owned(),
+        TargetKind::Fcm => "example-registration-token".to_owned(),
+        TargetKind::Webpush => subscription(),
     };
     Claimed {
         wake: WakeId::from_bits(0xa7),
@@ -178,7 +212,12 @@ fn claimed(kind: TargetKind, rung: Rung) -> Claimed {
         inbox: InboxId::from_number(5),
         user: "alice".to_owned(),
         device_name: "alice's phone".to_owned(),
-        platform: if kind == TargetKind::Fcm { Platform::Android } else { Platform::Ios },
+        locale: Some("de-AT".to_owned()),
+        platform: match kind {
+            TargetKind::Apns | TargetKind::ApnsVoip => Platform::Ios,
+            TargetKind::Fcm => Platform::Android,
+            TargetKind::Webpush => Platform::Web,
+        },
         plan: Plan {
             attempt: AttemptId::from_bits(0xc1),
             provider: ProviderId::from_bits(0x0192_f0a1_7b3c_7d4e_8f50_6172_8394_a5b6),
@@ -196,6 +235,8 @@ fn claimed(kind: TargetKind, rung: Rung) -> Claimed {
             kind,
             token,
             environment: None,
+            learned: None,
+            suspect_since: None,
             app_id: Some("com.example.reveille".to_owned()),
             registered_at: NOW,
         },

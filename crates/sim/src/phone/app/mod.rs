@@ -209,9 +209,16 @@ impl App {
             (wire::push::Kind::Call, Some(call)) => {
                 let (id, name) = (call.id.clone(), call.caller_name.clone());
                 self.calls.shown(&self.installation, &id, &name, super::Via::Push);
-                self.start_run(Some(woken_by(&push, payload)));
+                self.start_run(woken_by(&push, payload));
             }
-            _ => self.start_run(Some(woken_by(&push, payload))),
+            (wire::push::Kind::Push, Some(call)) => {
+                let (id, name) = (call.id.clone(), call.caller_name.clone());
+                self.calls.shown(&self.installation, &id, &name, super::Via::Push);
+                self.start_run(None);
+            }
+            // What the app's back end pushed is the app's own business: nothing waits here.
+            (wire::push::Kind::Push, None) => {}
+            _ => self.start_run(woken_by(&push, payload)),
         }
     }
 
@@ -329,12 +336,12 @@ const fn can_become(from: Life, to: Life) -> bool {
     }
 }
 
-/// What the app tells about the push that woke it.
-fn woken_by(push: &Push, payload: &wire::push::Payload) -> wire::WokenBy {
-    wire::WokenBy {
-        wake: payload.wake.clone(),
+/// What the app tells about the push that woke it, if a wake did.
+fn woken_by(push: &Push, payload: &wire::push::Payload) -> Option<wire::WokenBy> {
+    Some(wire::WokenBy {
+        wake: payload.wake.clone()?,
         received_at: Some(jiff::Timestamp::now()),
         priority: push.priority_word(),
         original_priority: push.priority_word(),
-    }
+    })
 }

@@ -84,7 +84,7 @@ impl Opening {
                     id: storage.device_id.clone(),
                     platform: options.platform.name(),
                     app_version: Some("1.0.0".to_owned()),
-                    locale: Some("en".to_owned()),
+                    locale: Some(options.locale.clone()),
                     time_zone: Some("Europe/Berlin".to_owned()),
                 },
                 device_secret: storage.secret.clone(),

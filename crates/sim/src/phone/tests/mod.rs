@@ -37,6 +37,7 @@ impl Scene {
             project: "project".to_owned(),
             environment: Environment::Production,
             devices: devices.clone(),
+            locale: "en".to_owned(),
             behaviour: Behaviour { linger: Duration::from_millis(50), ..Behaviour::default() },
         });
         phone.launch().await.unwrap();

@@ -10,13 +10,14 @@ fn subjects() -> Vec<Record> {
     vec![
         Record { user: Some("alice".into()), step: Step::Accept, ..record(1) },
         Record { user: Some("alice".into()), device: device(1, "phone"), ..record(2) },
-        Record { inbox: InboxId::from_number(2), user: Some("bob".into()), ..record(3) },
+        Record { inbox: Some(InboxId::from_number(2)), user: Some("bob".into()), ..record(3) },
         Record { device: device(2, "tablet"), wake: Some(WakeId::from_bits(7)), ..record(4) },
         Record { step: Step::Push, wake: Some(WakeId::from_bits(7)), code: Some(911), ..record(5) },
         Record { step: Step::Push, code: Some(913), ..record(6) },
         Record { call: Some(CallId::from_bits(3)), ..record(7) },
         Record { message: Some(MessageId::from_bits(5)), ..record(8) },
         Record { app: AppId::from_number(2), code: Some(911), ..record(9) },
+        Record { inbox: None, push: Some(PushId::from_bits(6)), ..record(10) },
     ]
 }
 
@@ -30,9 +31,9 @@ async fn each_filter_finds_its_records_and_no_other() {
     let trace = Trace { message: MessageId::from_bits(5), places: vec![] };
     let at = |n| Some(record(n).at);
     let device = |number| Some(DeviceNumber::from_number(number));
-    let table: [(&str, Query, &[i64]); 17] = [
-        ("all", all.clone(), &[1, 2, 3, 4, 5, 6, 7, 8]),
-        ("newest first", Query::of(APP), &[8, 7, 6, 5, 4, 3, 2, 1]),
+    let table: [(&str, Query, &[i64]); 18] = [
+        ("all", all.clone(), &[1, 2, 3, 4, 5, 6, 7, 8, 10]),
+        ("newest first", Query::of(APP), &[10, 8, 7, 6, 5, 4, 3, 2, 1]),
         ("another app", Query::of(AppId::from_number(2)), &[9]),
         ("no such app", Query::of(AppId::from_number(3)), &[]),
         ("inbox", Query { inbox: Some(InboxId::from_number(2)), ..all.clone() }, &[3]),
@@ -40,10 +41,11 @@ async fn each_filter_finds_its_records_and_no_other() {
         ("device", Query { device: device(1), ..all.clone() }, &[2]),
         ("wake", Query { wake: Some(WakeId::from_bits(7)), ..all.clone() }, &[4, 5]),
         ("call", Query { call: Some(CallId::from_bits(3)), ..all.clone() }, &[7]),
+        ("push", Query { push: Some(PushId::from_bits(6)), ..all.clone() }, &[10]),
         ("message", Query { trace: Some(trace), ..all.clone() }, &[8]),
         ("code", Query { code: Some(911), ..all.clone() }, &[5]),
         ("steps", Query { steps: vec![Step::Push, Step::Accept], ..all.clone() }, &[1, 5, 6]),
-        ("since", Query { since: at(6), ..all.clone() }, &[6, 7, 8]),
+        ("since", Query { since: at(6), ..all.clone() }, &[6, 7, 8, 10]),
         ("until", Query { until: at(3), ..all.clone() }, &[1, 2]),
         ("limit", Query { limit: 2, ..all.clone() }, &[1, 2]),
         ("no limit is one", Query { limit: 0, ..all.clone() }, &[1]),
@@ -93,7 +95,7 @@ async fn a_message_finds_what_was_done_for_many_at_once() {
     let message = MessageId::from_bits(42);
     let (alice, bob) = (InboxId::from_number(1), InboxId::from_number(2));
     let covers = |inbox, after, up_to, n| Record {
-        inbox,
+        inbox: Some(inbox),
         step: Step::Push,
         offsets: Some(Covered {
             after: Offset::from_number(after),
@@ -102,7 +104,7 @@ async fn a_message_finds_what_was_done_for_many_at_once() {
         ..record(n)
     };
     let accepted = |inbox, offset, n| Record {
-        inbox,
+        inbox: Some(inbox),
         step: Step::Accept,
         message: Some(message),
         offsets: Some(Covered::one(Offset::from_number(offset))),

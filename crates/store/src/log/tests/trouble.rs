@@ -167,10 +167,10 @@ async fn a_file_of_a_later_version_is_left_alone() {
     log.close().await;
     let path = dir.path().join("2026-11-23.db");
     let connection = rusqlite::Connection::open(&path).unwrap();
-    connection.pragma_update(None, "user_version", 2).unwrap();
+    connection.pragma_update(None, "user_version", 3).unwrap();
     drop(connection);
     let error = Log::open(dir.path(), 30, NOON).expect_err("today's file is newer");
-    assert!(matches!(error, Error::Newer { found: 2, known: 1, .. }), "{error}");
+    assert!(matches!(error, Error::Newer { found: 3, known: 2, .. }), "{error}");
     assert!(error.to_string().contains("2026-11-23.db"), "{error}");
     // Yesterday's does not keep today's from being written.
     let log = open(dir.path(), NOON.plus(DAY));
@@ -180,6 +180,29 @@ async fn a_file_of_a_later_version_is_left_alone() {
     let since = Some(NOON.plus(DAY));
     let page = log.query(Query { since, ..Query::of(APP) }).await.unwrap();
     assert_eq!(page.records.len(), 1);
+    assert_eq!(log.dropped(), 0);
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_version_gets_what_it_lacks() {
+    let (dir, log) = temp();
+    let push = |n| Record { inbox: None, push: Some(PushId::from_bits(7)), ..record(n) };
+    let tomorrow = |record: Record| Record { at: record.at.plus(DAY), ..record };
+    log.append(record(1));
+    log.append(tomorrow(record(2)));
+    log.close().await;
+    for day in ["2026-11-23.db", "2026-11-24.db"] {
+        let connection = rusqlite::Connection::open(dir.path().join(day)).unwrap();
+        let first = "DROP INDEX record_push; ALTER TABLE record DROP COLUMN push;";
+        connection.execute_batch(first).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+    }
+    // One is opened to be written, the other to be read.
+    let log = open(dir.path(), NOON.plus(DAY));
+    log.append(tomorrow(push(3)));
+    assert_eq!(everything(&log).await, [record(1), tomorrow(record(2)), tomorrow(push(3))]);
+    let of_push = Query { push: Some(PushId::from_bits(7)), ..Query::of(APP) };
+    assert_eq!(log.query(of_push).await.unwrap().records, [tomorrow(push(3))]);
     assert_eq!(log.dropped(), 0);
 }
 

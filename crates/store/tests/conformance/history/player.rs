@@ -12,7 +12,7 @@ use store::model::{
     Identity,
 };
 
-use super::super::world::{DAY, Phone, SECOND, World, accepted, held, refused};
+use super::super::world::{DAY, Phone, SECOND, World, accepted, credential, held, refused};
 use super::{PHONES, Step};
 
 const USERS: [&str; 3] = ["alice", "bob", "carol"];
@@ -235,13 +235,12 @@ impl Player {
     }
 
     pub(super) async fn replace_credential(&self) {
-        let added = self.world.store().add_credential(
+        let added = self.world.store().add_credential(credential(
             self.world.app,
-            "fcm_service_account".to_owned(),
-            "{}".to_owned(),
-            vec![1],
+            "fcm_service_account",
+            1,
             self.world.now,
-        );
+        ));
         added.await.expect("added");
         self.world.look();
     }

@@ -4,7 +4,7 @@ use domain::wake::Phase;
 use domain::{Diagnosis, Reason, RetryRule, TargetKind, TokenVerdict};
 use store::model::{SetTarget, TargetSet};
 
-use super::super::world::{Phone, SECOND, World, accepted, refused};
+use super::super::world::{Phone, SECOND, World, accepted, credential, refused};
 use super::Order;
 
 #[tokio::test]
@@ -103,13 +103,8 @@ async fn a_credential_that_changes_while_an_attempt_is_on_its_way() {
             refused(Diagnosis::CertificateError, RetryRule::WhenChanged, TokenVerdict::Keep);
         let settle = world.settlement(&claimed, broken);
         let store = world.store();
-        let credential = store.add_credential(
-            world.app,
-            "fcm_service_account".to_owned(),
-            "{}".to_owned(),
-            vec![1],
-            world.now,
-        );
+        let credential =
+            store.add_credential(credential(world.app, "fcm_service_account", 1, world.now));
         let (settled, added) = order.run(store.settle(settle), credential).await;
         assert!(!settled.expect("settled").stale);
         added.expect("added");

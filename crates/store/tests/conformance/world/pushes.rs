@@ -1,8 +1,9 @@
 //! Wakes claimed and settled, and what every push must be.
 
-use domain::{Diagnosis, LaneId, Outcome, Refusal, RetryRule, TokenVerdict};
+use domain::token::CredentialFacts;
+use domain::{AppId, Diagnosis, LaneId, Outcome, Refusal, RetryRule, Time, TokenVerdict};
 use store::Slots;
-use store::model::{Birth, Claimed, OpenWake, Settle, SettleDone};
+use store::model::{Birth, Claimed, NewCredential, OpenWake, Settle, SettleDone, Subject};
 
 use super::super::snapshot::Snapshot;
 use super::{Phone, World};
@@ -34,6 +35,8 @@ impl World {
         self.look();
         for claimed in &claimed {
             self.no_push_to_the_awake(&before, claimed);
+            let subject = if claimed.key.call == 0 { Subject::Message } else { Subject::Call };
+            self.is_lane_of(&before, claimed.lane, subject, &claimed.target).await;
         }
         claimed
     }
@@ -79,6 +82,7 @@ impl World {
             attempt: claimed.plan.attempt,
             target: (claimed.target.kind, claimed.target.token.clone()),
             outcome,
+            credential: BELIEVED,
             claimed_at: claimed.at,
             now: self.now,
         }
@@ -87,6 +91,22 @@ impl World {
     /// Room to be born claimed in, `capacity` places a lane.
     pub(crate) fn birth(&self, capacity: usize) -> Birth {
         Birth { incarnation: self.incarnation, slots: Slots::new(capacity) }
+    }
+}
+
+/// A credential that its push service has taken: by such a one tokens are dropped.
+pub(crate) const BELIEVED: CredentialFacts =
+    CredentialFacts { believed_at: Some(Time::from_micros(i64::MAX)), in_mass_failure: false };
+
+/// A credential to be kept.
+pub(crate) fn credential(app: AppId, kind: &str, sealed: u8, now: Time) -> NewCredential {
+    NewCredential {
+        app,
+        kind: kind.to_owned(),
+        facts: "{}".to_owned(),
+        sealed: vec![sealed],
+        not_after: None,
+        now,
     }
 }
 

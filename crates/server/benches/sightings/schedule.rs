@@ -9,9 +9,9 @@ use anyhow::Result;
 use tokio::sync::mpsc;
 
 /// A schedule under way.
-pub(super) struct Schedule {
+pub(crate) struct Schedule {
     /// The moments, each given when it has come; they end with the last one.
-    pub(super) ticks: mpsc::UnboundedReceiver<Instant>,
+    pub(crate) ticks: mpsc::UnboundedReceiver<Instant>,
 }
 
 impl Schedule {
@@ -20,7 +20,7 @@ impl Schedule {
     /// # Errors
     ///
     /// When the machine gives no thread.
-    pub(super) fn start(per_second: usize, count: usize) -> Result<Self> {
+    pub(crate) fn start(per_second: usize, count: usize) -> Result<Self> {
         let pause = Duration::from_secs(1) / u32::try_from(per_second)?;
         let (sender, ticks) = mpsc::unbounded_channel();
         thread::Builder::new().name("schedule".to_owned()).spawn(move || {

@@ -1,0 +1,96 @@
+//! When pushes were seen on the wire, and what that says.
+
+pub(crate) mod schedule;
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use tokio::sync::Notify;
+
+use super::stage::token;
+
+/// When each push was seen.
+pub(crate) struct Sightings {
+    seen: Vec<OnceLock<Instant>>,
+    missing: Mutex<usize>,
+    all: Notify,
+    one: Notify,
+}
+
+impl Sightings {
+    /// None yet of so many.
+    pub(crate) fn of(pushes: usize) -> Self {
+        Self {
+            seen: (0..pushes).map(|_| OnceLock::new()).collect(),
+            missing: Mutex::new(pushes),
+            all: Notify::new(),
+            one: Notify::new(),
+        }
+    }
+
+    /// A push to this path was seen now. A later one for the same phone does not count.
+    pub(crate) fn saw(&self, path: &str) {
+        let now = Instant::now();
+        let digits = path.rsplit('/').next().and_then(|token| token.get(..8));
+        let number = digits.and_then(|digits| usize::from_str_radix(digits, 16).ok());
+        let Some(seen) = number.and_then(|number| self.seen.get(number)) else { return };
+        if seen.set(now).is_err() {
+            return;
+        }
+        self.one.notify_one();
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        *missing -= 1;
+        if *missing == 0 {
+            self.all.notify_one();
+        }
+    }
+
+    /// When each of a range was seen, once all of it were.
+    pub(crate) async fn all_of(&self, range: std::ops::Range<usize>) -> Vec<Instant> {
+        loop {
+            let times: Vec<Instant> =
+                self.seen[range.clone()].iter().filter_map(|seen| seen.get().copied()).collect();
+            if times.len() == range.len() {
+                return times;
+            }
+            self.one.notified().await;
+        }
+    }
+
+    /// How many were not seen yet.
+    pub(crate) fn missing(&self) -> usize {
+        *self.missing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Resolves once every push was seen.
+    pub(crate) async fn all(&self) {
+        self.all.notified().await;
+    }
+
+    /// When each was seen, by its number.
+    ///
+    /// # Errors
+    ///
+    /// When one was not seen.
+    pub(crate) fn times(&self) -> Result<Vec<Instant>> {
+        let times = self.seen.iter().enumerate().map(|(number, seen)| {
+            seen.get().copied().with_context(|| format!("no push to {}", token(number)))
+        });
+        times.collect()
+    }
+}
+
+/// Milliseconds from the first to the second moment, sorted.
+pub(crate) fn latencies(moments: impl Iterator<Item = (Instant, Instant)>) -> Vec<f64> {
+    let mut latencies: Vec<f64> =
+        moments.map(|(from, to)| to.saturating_duration_since(from).as_secs_f64() * 1e3).collect();
+    latencies.sort_unstable_by(f64::total_cmp);
+    latencies
+}
+
+/// The value that `percent` of the sorted ones do not exceed; of none, not a number.
+pub(crate) fn rank(sorted: &[f64], percent: usize) -> f64 {
+    let at = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+    sorted.get(at).copied().unwrap_or(f64::NAN)
+}

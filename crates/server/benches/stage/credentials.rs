@@ -1,0 +1,54 @@
+//! Credentials for a stage's app.
+
+use anyhow::{Result, anyhow};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sim::pki::{ApnsKey, ServiceAccount};
+use wire::http::{CredentialKind, CredentialUpload};
+
+use super::stage::{BUNDLE, Stage};
+
+/// Gives the app a fresh APNs key.
+///
+/// # Errors
+///
+/// When it is refused.
+pub(crate) async fn upload_key(stage: &Stage) -> Result<()> {
+    let key = ApnsKey::generate()?;
+    let upload = CredentialUpload {
+        kind: CredentialKind::ApnsKey,
+        file: STANDARD.encode(key.pem()),
+        file_name: None,
+        password: None,
+        key_id: Some(key.key_id.clone()),
+        team_id: Some(key.team_id.clone()),
+        bundle_ids: vec![BUNDLE.to_owned()],
+        subject: None,
+        probe: None,
+    };
+    let uploaded = server::credentials::upload(&stage.node, stage.app, upload).await;
+    uploaded.map(drop).map_err(|problem| anyhow!("the key was refused: {}", problem.detail()))
+}
+
+/// Gives the app a fresh service account of Google's.
+///
+/// # Errors
+///
+/// When it is refused.
+pub(crate) async fn upload_account(stage: &Stage) -> Result<()> {
+    let account = ServiceAccount::generate("bench")?;
+    let file = STANDARD.encode(account.json("https://oauth2.googleapis.com/token"));
+    let upload = CredentialUpload {
+        kind: CredentialKind::FcmServiceAccount,
+        file,
+        file_name: None,
+        password: None,
+        key_id: None,
+        team_id: None,
+        bundle_ids: Vec::new(),
+        subject: None,
+        probe: None,
+    };
+    let uploaded = server::credentials::upload(&stage.node, stage.app, upload).await;
+    uploaded.map(drop).map_err(|problem| anyhow!("the account: {}", problem.detail()))
+}

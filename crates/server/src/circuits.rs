@@ -1,0 +1,403 @@
+//! Circuits: what every push that ended says about its credential and its push service.
+//!
+//! ```text
+//!   attempt ended ─▶ observe ─┬─▶ opened: its lanes are closed, `credential.failed`, a probe is set up
+//!                             ├─▶ closed: its lanes are open, `credential.recovered`, parked wakes look again
+//!                             └─▶ what is known of the credential, for the judgement of the token
+//! ```
+//!
+//! A circuit belongs to a credential in one place: one of Apple's environments, FCM, one Web Push
+//! service. While it is open nothing goes there but a probe, on a connection of its own.
+//!
+//! Circuits live in memory: a start begins with all closed, and the first pushes tell anew.
+
+mod probe;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use domain::circuit::{Moved, Open, Pauses};
+use domain::token::CredentialFacts;
+use domain::{
+    AppId, Circuit, CredentialId, Diagnosis, Environment, LaneId, MassFailure, Outcome, Refusal,
+    RetryRule, Time,
+};
+use serde_json::json;
+use store::model::EventType;
+
+use crate::config;
+use crate::node::Node;
+
+/// A credential's word with its service is stored at most this often.
+const BELIEF_KEPT_EVERY: Duration = Duration::from_secs(60);
+
+/// Which circuit.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CircuitKey {
+    /// The credential.
+    pub credential: CredentialId,
+    /// Where it is used.
+    pub place: Place,
+}
+
+/// Where a credential is used.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// One of Apple's push services.
+    Apns(Environment),
+    /// FCM.
+    Fcm,
+    /// The Web Push service of this origin.
+    Webpush(Arc<str>),
+}
+
+impl Place {
+    /// Whether a lane may be served by it alone: a browser's push service is its vendor's choice,
+    /// so a lane of Web Push has many.
+    const fn has_lanes(&self) -> bool {
+        match self {
+            Self::Apns(_) | Self::Fcm => true,
+            Self::Webpush(_) => false,
+        }
+    }
+
+    /// The word for logs, events and the API.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Apns(environment) => format!("apns {}", environment.as_str()),
+            Self::Fcm => "fcm".to_owned(),
+            Self::Webpush(origin) => format!("webpush {origin}"),
+        }
+    }
+}
+
+/// Every circuit that was asked for.
+#[derive(Debug, Default)]
+pub struct Circuits {
+    pauses: Pauses,
+    known: Mutex<HashMap<CircuitKey, Known>>,
+}
+
+/// What is known about a credential in a place.
+#[derive(Debug, Default)]
+struct Known {
+    app: Option<AppId>,
+    circuit: Circuit,
+    failures: MassFailure,
+    /// Whether the mass failure was told.
+    told: bool,
+    /// When the service last believed the credential.
+    believed_at: Option<Time>,
+    /// The same, as far as it is stored.
+    kept_at: Option<Time>,
+    /// The lanes that go by it.
+    lanes: HashSet<LaneId>,
+}
+
+/// What an observation calls for.
+#[derive(Debug)]
+struct Observed {
+    facts: CredentialFacts,
+    moved: Moved,
+    lanes: Vec<LaneId>,
+    /// To be stored.
+    belief: Option<Time>,
+    /// A mass failure that nobody was told of yet.
+    mass_failure: Option<Diagnosis>,
+}
+
+impl Circuits {
+    /// All closed, with the configuration's pauses between probes.
+    pub fn new(config: &config::Circuit) -> Self {
+        let pauses = Pauses {
+            credential_first: config.credential_probe,
+            credential_longest: config.credential_probe.saturating_mul(5),
+            service_first: config.service_probe,
+            service_longest: config.service_probe.saturating_mul(12),
+        };
+        Self { pauses, known: Mutex::default() }
+    }
+
+    /// Why nothing may go now.
+    pub fn open(&self, key: &CircuitKey) -> Option<Open> {
+        self.known().get(key).and_then(|known| known.circuit.open())
+    }
+
+    /// What is remembered of credentials from the last life.
+    pub fn remember(&self, app: AppId, key: CircuitKey, believed_at: Option<Time>) {
+        let mut all = self.known();
+        let known = all.entry(key).or_default();
+        known.app = Some(app);
+        known.believed_at = known.believed_at.max(believed_at);
+        known.kept_at = known.believed_at;
+    }
+
+    /// A lane goes by this circuit from now on; says whether it is open.
+    fn carries(&self, app: AppId, key: &CircuitKey, lane: LaneId) -> bool {
+        let mut all = self.known();
+        for (other, known) in all.iter_mut() {
+            if other != key {
+                known.lanes.remove(&lane);
+            }
+        }
+        let known = all.entry(key.clone()).or_default();
+        known.app = Some(app);
+        known.lanes.insert(lane);
+        known.circuit.open().is_some()
+    }
+
+    /// Whether the lane is known to go by this circuit.
+    fn knows(&self, key: &CircuitKey, lane: LaneId) -> bool {
+        self.known().get(key).is_some_and(|known| known.lanes.contains(&lane))
+    }
+
+    fn observe(
+        &self,
+        key: &CircuitKey,
+        outcome: &Outcome,
+        kind: Observation,
+        now: Time,
+    ) -> Observed {
+        let mut all = self.known();
+        let known = all.entry(key.clone()).or_default();
+        let moved = match kind {
+            Observation::Push => {
+                known.failures.note(outcome, now);
+                known.circuit.observe(outcome, &self.pauses, now)
+            }
+            Observation::Probe => known.circuit.probed(outcome, &self.pauses, now),
+        };
+        let mut belief = None;
+        // A probe shows that the credential is believed, not that the devices are this app's.
+        if outcome.is_accepted() && kind == Observation::Push {
+            known.believed_at = Some(now);
+            if known.kept_at.is_none_or(|kept| now.since(kept) >= BELIEF_KEPT_EVERY) {
+                known.kept_at = Some(now);
+                belief = Some(now);
+            }
+        }
+        let mass_failure = known.failures.holds(now);
+        let news = mass_failure.filter(|_| !known.told);
+        known.told = mass_failure.is_some();
+        Observed {
+            facts: CredentialFacts {
+                believed_at: known.believed_at,
+                in_mass_failure: mass_failure.is_some(),
+            },
+            moved,
+            lanes: known.lanes.iter().copied().collect(),
+            belief,
+            mass_failure: news,
+        }
+    }
+
+    /// The next push is the probe.
+    fn close(&self, key: &CircuitKey) -> Vec<LaneId> {
+        let mut all = self.known();
+        let Some(known) = all.get_mut(key) else { return Vec::new() };
+        match known.circuit.changed() {
+            Moved::Closed => known.lanes.iter().copied().collect(),
+            Moved::No | Moved::Opened(_) | Moved::StaysOpen(_) => Vec::new(),
+        }
+    }
+
+    /// Takes the turn of a probe that is due.
+    fn take_probe(&self, key: &CircuitKey, now: Time) -> bool {
+        self.known().get_mut(key).is_some_and(|known| known.circuit.take_probe(now))
+    }
+
+    /// The credentials of an app changed, and these are gone. Returns the lanes that were closed:
+    /// which circuit they go by is open again.
+    fn forget(&self, app: AppId, gone: &[CredentialId]) -> Vec<LaneId> {
+        let mut lanes = Vec::new();
+        self.known().retain(|key, known| {
+            if known.app == Some(app) && known.circuit.open().is_some() {
+                lanes.extend(known.lanes.drain());
+            }
+            !gone.contains(&key.credential)
+        });
+        lanes
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<CircuitKey, Known>> {
+        // Every change under the lock is whole.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What was observed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Observation {
+    Probe,
+    Push,
+}
+
+impl Node {
+    /// A lane's pushes go by this circuit.
+    pub fn lane_goes_by(&self, app: AppId, key: &CircuitKey, lane: LaneId) {
+        if !key.place.has_lanes() || self.circuits.knows(key, lane) {
+            return;
+        }
+        if self.circuits.carries(app, key, lane) {
+            self.slots.close(lane);
+        } else {
+            self.slots.open(lane);
+        }
+    }
+
+    /// A push ended; returns what is known of its credential, for the judgement of the token.
+    pub fn push_ended(
+        self: &Arc<Self>,
+        app: AppId,
+        key: &CircuitKey,
+        outcome: &Outcome,
+        now: Time,
+    ) -> CredentialFacts {
+        let observed = self.circuits.observe(key, outcome, Observation::Push, now);
+        let facts = observed.facts;
+        self.carry_out_observed(app, key, observed, outcome, now);
+        facts
+    }
+
+    fn probe_ended(self: &Arc<Self>, app: AppId, key: &CircuitKey, outcome: &Outcome, now: Time) {
+        let observed = self.circuits.observe(key, outcome, Observation::Probe, now);
+        self.carry_out_observed(app, key, observed, outcome, now);
+    }
+
+    /// Nothing but a push to a device can tell: the next one does.
+    fn let_one_tell(&self, key: &CircuitKey) {
+        for lane in self.circuits.close(key) {
+            self.slots.open(lane);
+        }
+    }
+
+    /// The credentials of an app changed, and these are gone: whoever waited for another one need
+    /// not wait. Lanes choose anew, so all of the app's are open until a push has told.
+    pub fn circuits_changed(&self, app: AppId, gone: &[CredentialId]) {
+        for lane in self.circuits.forget(app, gone) {
+            self.slots.open(lane);
+        }
+    }
+
+    fn carry_out_observed(
+        self: &Arc<Self>,
+        app: AppId,
+        key: &CircuitKey,
+        observed: Observed,
+        outcome: &Outcome,
+        now: Time,
+    ) {
+        match observed.moved {
+            Moved::No => {}
+            Moved::StaysOpen(_) => probe::later(self, app, key.clone()),
+            Moved::Opened(open) => {
+                if open.diagnosis.is_credential_fault()
+                    && self.clients.has_another(&self.circuits, app, key)
+                {
+                    // The app's other credential carries on, with what this one was refused too.
+                    self.recover(app, now);
+                } else {
+                    for lane in &observed.lanes {
+                        self.slots.close(*lane);
+                    }
+                }
+                tracing::warn!(
+                    app.id = %app, credential.id = %key.credential, place = key.place.name(),
+                    code = open.diagnosis.code(),
+                    "pushes stop: the push service does not take them; probing"
+                );
+                self.credential_event(app, key, EventType::CredentialFailed, said(outcome), now);
+                probe::later(self, app, key.clone());
+            }
+            Moved::Closed => {
+                for lane in &observed.lanes {
+                    self.slots.open(*lane);
+                }
+                tracing::info!(
+                    app.id = %app, credential.id = %key.credential, place = key.place.name(),
+                    "pushes go again"
+                );
+                self.credential_event(app, key, EventType::CredentialRecovered, json!({}), now);
+                self.recover(app, now);
+            }
+        }
+        if let Some(diagnosis) = observed.mass_failure {
+            tracing::warn!(
+                app.id = %app, credential.id = %key.credential, place = key.place.name(),
+                "most pushes are refused for their tokens; no token is dropped until that ends"
+            );
+            let body = json!({
+                "code": diagnosis.code(),
+                "reason": "mass_failure",
+                "remedy": "Most pushes of the last five minutes were refused for their tokens: check environment, bundle id and team of the credential. No token is dropped until that ends.",
+            });
+            self.credential_event(app, key, EventType::CredentialFailed, body, now);
+        }
+        if let Some(at) = observed.belief {
+            let (node, credential) = (Arc::clone(self), key.credential);
+            self.tasks.start("credential belief", async move {
+                if let Err(error) = node.store.believed(credential, at).await {
+                    tracing::debug!(%error, "a credential's last success is not stored");
+                }
+            });
+        }
+    }
+
+    /// What waited for the credential looks again.
+    fn recover(self: &Arc<Self>, app: AppId, now: Time) {
+        let node = Arc::clone(self);
+        self.tasks.start("credential recovered", async move {
+            match node.store.recovered(app, now).await {
+                Ok(effects) => node.carry_out(effects),
+                Err(error) => tracing::warn!(%error, "parked wakes could not be re-opened"),
+            }
+        });
+    }
+
+    fn credential_event(
+        self: &Arc<Self>,
+        app: AppId,
+        key: &CircuitKey,
+        kind: EventType,
+        mut body: serde_json::Value,
+        now: Time,
+    ) {
+        body["credential"] = key.credential.to_string().into();
+        body["place"] = key.place.name().into();
+        let node = Arc::clone(self);
+        self.tasks.start("credential event", async move {
+            if let Err(error) = node.store.add_event(app, kind, body, now).await {
+                tracing::warn!(%error, "an event is not stored");
+            }
+        });
+    }
+}
+
+/// What a refusal says, for an event.
+fn said(outcome: &Outcome) -> serde_json::Value {
+    match outcome {
+        Outcome::Refused(refusal) => json!({
+            "code": refusal.diagnosis.code(),
+            "status": refusal.status,
+            "reason": refusal.reason,
+            "remedy": refusal.remedy,
+        }),
+        Outcome::Unknown { detail } => {
+            json!({ "code": Diagnosis::TemporarilyDisabled.code(), "reason": detail })
+        }
+        Outcome::Accepted { .. } | Outcome::Withdrawn => json!({}),
+    }
+}
+
+/// The refusal of a push that is not sent because the circuit is open: again when the next probe
+/// has told.
+pub fn refusal(open: Open, now: Time) -> Refusal {
+    let pause = now.until(open.probe_at).max(Duration::from_secs(1));
+    let remedy = if open.diagnosis.is_credential_fault() {
+        "The push service does not take the credential; see the event credential.failed, and upload another one."
+    } else {
+        "Wait; the push service is away and is being probed."
+    };
+    Refusal::unsent(open.diagnosis, RetryRule::After(pause), "circuit_open", remedy)
+}

@@ -1,0 +1,286 @@
+//! `reveille backup` and `reveille restore`: a copy of the database, and back.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use store::backup::{self, DATABASE_FILE, Sealed};
+
+use super::flags::OptionFlags;
+use super::say::{self, Advice, GOOD};
+use crate::clock::Clock;
+use crate::config::{Config, Environment};
+use crate::seal::rotate::MASTER_KEY_NOTE;
+use crate::seal::{MASTER_KEY_FILE, MasterKey};
+use crate::to_wire;
+
+/// What a backup says about itself.
+const MANIFEST: &str = "backup.json";
+
+#[derive(clap::Args)]
+pub(super) struct BackupArgs {
+    /// The folder to put it in; made, or empty
+    #[arg(long, value_name = "DIR")]
+    to: PathBuf,
+    /// The configuration file; without it REVEILLE_CONFIG, then reveille.toml in this folder
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub(super) struct RestoreArgs {
+    /// The folder of the backup
+    #[arg(long, value_name = "DIR")]
+    from: PathBuf,
+    /// The configuration file; without it REVEILLE_CONFIG, then reveille.toml in this folder
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The master key is lost: leave the credentials out, to be uploaded again
+    #[arg(long)]
+    without_master_key: bool,
+}
+
+/// `backup.json`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    made_at: jiff::Timestamp,
+    made_by: String,
+    schema: i64,
+    /// The fingerprint of the master key that sealed what is in it.
+    master_key: String,
+}
+
+pub(super) fn backup(args: BackupArgs, environment: &Environment) -> anyhow::Result<ExitCode> {
+    let config = OptionFlags::default().read(args.config, environment)?.resolve()?;
+    let key = master_key(&config)?.ok_or_else(|| {
+        let file = config.data_dir.join(MASTER_KEY_FILE);
+        Advice::new(
+            format!("there is no master key in {}", file.display()),
+            "name the configuration of the server with --config; a server makes its key at its first start",
+        )
+    })?;
+    empty_folder(&args.to)?;
+    let copied = backup::copy(&config.data_dir, &args.to.join(DATABASE_FILE))?;
+    let manifest = Manifest {
+        made_at: to_wire::time(Clock::system().now()),
+        made_by: format!("reveille {}", env!("CARGO_PKG_VERSION")),
+        schema: copied.schema,
+        master_key: key.fingerprint().to_owned(),
+    };
+    let path = args.to.join(MANIFEST);
+    std::fs::write(&path, format!("{}\n", serde_json::to_string_pretty(&manifest)?))
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    let mib = copied.bytes.div_ceil(1 << 20);
+    say::line(format!("{GOOD}backed up{GOOD:#}  {} ({mib} MiB)", args.to.display()))?;
+    let place = match config.master_key {
+        Some(_) => "REVEILLE_MASTER_KEY (option master_key)".to_owned(),
+        None => config.data_dir.join(MASTER_KEY_FILE).display().to_string(),
+    };
+    say::line(format!(
+        "its credentials are sealed with the master key {}, which is not in it: {place}",
+        manifest.master_key
+    ))?;
+    say::line("keep a copy of that key elsewhere; without it credentials must be uploaded again")?;
+    say::line("the push log and the admin key are not in it either")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn restore(args: RestoreArgs, environment: &Environment) -> anyhow::Result<ExitCode> {
+    let config = OptionFlags::default().read(args.config, environment)?.resolve()?;
+    let path = args.from.join(MANIFEST);
+    let text = std::fs::read_to_string(&path).with_context(|| {
+        Advice::new(
+            format!("{} is no backup: it has no readable {MANIFEST}", args.from.display()),
+            "name the folder that `reveille backup --to` made",
+        )
+    })?;
+    let manifest: Manifest = serde_json::from_str(&text)
+        .with_context(|| format!("{} is not as `reveille backup` wrote it", path.display()))?;
+    let database = args.from.join(DATABASE_FILE);
+    let sealed = if args.without_master_key {
+        Sealed::TakeOut
+    } else {
+        check_key(&config, &manifest, &database)?;
+        Sealed::Keep
+    };
+    let existing = config.data_dir.join(DATABASE_FILE);
+    if existing.exists() {
+        return Err(Advice::new(
+            format!("there is a database already: {}", existing.display()),
+            "stop the server, move its data folder away, and restore into a new one",
+        )
+        .into());
+    }
+    let restored = backup::restore(&database, &config.data_dir, sealed)?;
+    let mib = restored.bytes.div_ceil(1 << 20);
+    say::line(format!(
+        "{GOOD}restored{GOOD:#}  {} ({mib} MiB), as it was at {}",
+        config.data_dir.display(),
+        manifest.made_at
+    ))?;
+    say::line("every inbox begins a new epoch: devices resume at what the server knows of them")?;
+    if sealed == Sealed::TakeOut {
+        say::line(
+            "its credentials were left out: upload them again, until then pushes wait (901)",
+        )?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses a restore whose credentials would not open.
+fn check_key(config: &Config, manifest: &Manifest, database: &Path) -> anyhow::Result<()> {
+    let hint = format!(
+        "put the file master.key with that fingerprint into {}, or set REVEILLE_MASTER_KEY to it; if it is lost, restore with --without-master-key and upload the credentials again",
+        config.data_dir.display()
+    );
+    let wanted = &manifest.master_key;
+    let Some(key) = master_key(config)? else {
+        let problem = format!(
+            "the backup's credentials are sealed with the master key {wanted}, and there is no master key here"
+        );
+        return Err(Advice::new(problem, hint).into());
+    };
+    let opens = match backup::note(database, MASTER_KEY_NOTE)? {
+        Some(sealed) => key.open(MASTER_KEY_NOTE, &sealed).is_ok(),
+        None => true,
+    };
+    if opens {
+        return Ok(());
+    }
+    let problem = format!(
+        "the backup's credentials are sealed with the master key {wanted}, and the one here is {}",
+        key.fingerprint()
+    );
+    Err(Advice::new(problem, hint).into())
+}
+
+/// The master key that is there; never a new one.
+fn master_key(config: &Config) -> anyhow::Result<Option<MasterKey>> {
+    if config.master_key.is_none() && !config.data_dir.join(MASTER_KEY_FILE).exists() {
+        return Ok(None);
+    }
+    Ok(Some(MasterKey::of(config)?))
+}
+
+/// Makes a folder for its owner alone, or takes one that is empty.
+fn empty_folder(path: &Path) -> anyhow::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).with_context(|| format!("cannot make {}", path.display()))?;
+    let mut inside =
+        std::fs::read_dir(path).with_context(|| format!("cannot look into {}", path.display()))?;
+    if inside.next().is_some() {
+        let problem = format!("{} is not empty", path.display());
+        return Err(Advice::new(problem, "name a folder that is new").into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::Time;
+    use store::Store;
+    use store::model::NewCredential;
+
+    use super::*;
+
+    const NOW: Time = Time::from_millis(1_800_000_000_000);
+
+    fn environment(dir: &Path) -> Environment {
+        let data = ("REVEILLE_DATA_DIR".to_owned(), dir.as_os_str().to_owned());
+        [data].into_iter().collect()
+    }
+
+    /// A data folder with an app and a credential, its server running.
+    async fn running(dir: &Path) -> Store {
+        let key = MasterKey::load_or_create(&dir.join(MASTER_KEY_FILE)).unwrap();
+        let store = Store::open(&store::Options::new(dir)).unwrap();
+        crate::seal::rotate::check(&store, key, dir).await.unwrap();
+        let app = store.add_app("clinic".to_owned(), NOW).await.unwrap().id;
+        let new = NewCredential {
+            app,
+            kind: "apns_key".to_owned(),
+            facts: "{}".to_owned(),
+            sealed: vec![1],
+            not_after: None,
+            now: NOW,
+        };
+        store.add_credential(new).await.unwrap();
+        store
+    }
+
+    fn made(from: &Path, to: &Path) {
+        let args = BackupArgs { to: to.to_owned(), config: None };
+        backup(args, &environment(from)).unwrap();
+    }
+
+    fn restored(from: &Path, to: &Path, without_master_key: bool) -> anyhow::Result<ExitCode> {
+        let args = RestoreArgs { from: from.to_owned(), config: None, without_master_key };
+        restore(args, &environment(to))
+    }
+
+    #[tokio::test]
+    async fn a_backup_of_a_running_server_comes_back_with_its_key_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let [from, copy, to] = ["data", "copy", "new"].map(|name| folder.path().join(name));
+        std::fs::create_dir(&from).unwrap();
+        let store = running(&from).await;
+        made(&from, &copy);
+        // Without the key it says so, and what to do.
+        let refused = restored(&copy, &to, false).unwrap_err().to_string();
+        assert!(refused.contains("there is no master key here"), "{refused}");
+        std::fs::create_dir(&to).unwrap();
+        MasterKey::load_or_create(&to.join(MASTER_KEY_FILE)).unwrap();
+        let refused = restored(&copy, &to, false).unwrap_err().to_string();
+        assert!(refused.contains("and the one here is"), "{refused}");
+        std::fs::copy(from.join(MASTER_KEY_FILE), to.join(MASTER_KEY_FILE)).unwrap();
+        restored(&copy, &to, false).unwrap();
+        store.close();
+        let store = Store::open(&store::Options::new(&to)).unwrap();
+        assert_eq!(store.credentials(None).await.unwrap().len(), 1);
+        store.close();
+        let refused = restored(&copy, &to, false).unwrap_err().to_string();
+        assert!(refused.contains("there is a database already"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn without_its_key_a_backup_comes_back_without_credentials() {
+        let folder = tempfile::tempdir().unwrap();
+        let [from, copy, to] = ["data", "copy", "new"].map(|name| folder.path().join(name));
+        std::fs::create_dir(&from).unwrap();
+        running(&from).await.close();
+        made(&from, &copy);
+        restored(&copy, &to, true).unwrap();
+        let store = Store::open(&store::Options::new(&to)).unwrap();
+        assert_eq!(store.apps().await.unwrap().len(), 1);
+        assert!(store.credentials(None).await.unwrap().is_empty());
+        let key = MasterKey::load_or_create(&to.join(MASTER_KEY_FILE)).unwrap();
+        assert!(crate::seal::rotate::check(&store, key, &to).await.is_ok());
+        store.close();
+    }
+
+    #[test]
+    fn every_inbox_of_a_restored_database_begins_a_new_epoch() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let folder = tempfile::tempdir().unwrap();
+            let [from, copy, to] = ["data", "copy", "new"].map(|name| folder.path().join(name));
+            std::fs::create_dir(&from).unwrap();
+            let store = running(&from).await;
+            let app = store.apps().await.unwrap()[0].id;
+            let inbox = store.ensure_user(app, "alice".to_owned(), NOW).await.unwrap().unwrap();
+            let before = store.read(inbox, domain::Offset::ZERO, 1, NOW).await.unwrap().unwrap();
+            made(&from, &copy);
+            store.close();
+            restored(&copy, &to, true).unwrap();
+            let store = Store::open(&store::Options::new(&to)).unwrap();
+            let after = store.read(inbox, domain::Offset::ZERO, 1, NOW).await.unwrap().unwrap();
+            assert_ne!(before.epoch, after.epoch);
+            store.close();
+        });
+    }
+}

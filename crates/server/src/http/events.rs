@@ -1,0 +1,36 @@
+//! What happened, for whoever asks later.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use wire::http::{Event, Page};
+
+use super::auth::AppKey;
+use super::body::Params;
+use super::problem::Problem;
+use super::pushes::{Part, page};
+use crate::accept::storage_problem;
+use crate::node::Node;
+use crate::to_wire;
+
+/// `GET /v1/events`: in the order in which they happened.
+pub(super) async fn list(
+    State(node): State<Arc<Node>>,
+    key: AppKey,
+    Params(part): Params<Part>,
+) -> Result<Json<Page<Event>>, Problem> {
+    let (limit, after) = (part.limit()?, part.after_number()?);
+    let found = node.store.events(key.app, after, limit + 1).await.map_err(storage_problem)?;
+    Ok(Json(page(found, limit, shown, |last| last.number.to_string())))
+}
+
+fn shown(event: store::model::Event) -> Event {
+    Event {
+        number: event.number,
+        at: to_wire::time(event.at),
+        r#type: event.kind.as_str().to_owned(),
+        // Written by the server as JSON.
+        data: serde_json::from_str(&event.body).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,249 @@
+//! Direct pushes of a back end, and what became of them.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use domain::PushId;
+use domain::delivery::{End, PushKind};
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use store::model::{Audience, DeliveryRecord, PushFault, PushState};
+use wire::http::{
+    AudienceName, DeliveryState, Page, Push, PushCounts, PushCreate, PushDelivery, PushFailed,
+    PushKindName, PushStateName,
+};
+
+use super::auth::AppKey;
+use super::body::{Body, Params, limit};
+use super::messages::client_id;
+use super::path::Named;
+use super::problem::{Problem, ProblemCode};
+use crate::accept::storage_problem;
+use crate::node::Node;
+use crate::pushes;
+use crate::pushes::address::Address;
+use crate::to_wire;
+
+/// Items in one answer when nothing is said, and at most.
+const LIMITS: (usize, usize) = (100, 1_000);
+
+/// The same of pushes, each of which is read with all that it says.
+const PUSH_LIMITS: (usize, usize) = (100, 100);
+
+/// Which part of a list is wanted.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Part {
+    /// Items at most.
+    pub(super) limit: Option<usize>,
+    /// `next` of the page before.
+    pub(super) after: Option<String>,
+}
+
+impl Part {
+    /// How many items, 1 to 1000.
+    pub(super) fn limit(&self) -> Result<usize, Problem> {
+        limit(self.limit, LIMITS)
+    }
+
+    /// The number behind which the part begins; 0 when nothing is said.
+    pub(super) fn after_number(&self) -> Result<i64, Problem> {
+        let Some(text) = &self.after else { return Ok(0) };
+        let number = text.parse().ok().filter(|number| *number >= 0);
+        number.ok_or_else(not_a_next)
+    }
+}
+
+/// `POST /v1/pushes`: answered once it is stored.
+pub(super) async fn create(
+    State(node): State<Arc<Node>>,
+    key: AppKey,
+    headers: HeaderMap,
+    Body(mut body): Body<PushCreate>,
+) -> Result<impl IntoResponse, Problem> {
+    let client_id = client_id(&headers, body.id.take())?;
+    let taken = pushes::accept::accept(&node, key.app, key.key, &client_id, body).await?;
+    let failed = taken.failed.into_iter().map(shown_fault).collect();
+    let push = Push { failed, ..shown(taken.push) };
+    Ok((StatusCode::ACCEPTED, Json(push)))
+}
+
+/// `GET /v1/pushes`: newest first.
+pub(super) async fn list(
+    State(node): State<Arc<Node>>,
+    key: AppKey,
+    Params(part): Params<Part>,
+) -> Result<Json<Page<Push>>, Problem> {
+    let limit = limit(part.limit, PUSH_LIMITS)?;
+    let before = match &part.after {
+        None => None,
+        Some(text) => {
+            let push = PushId::parse(text).ok_or_else(not_a_next)?;
+            node.store
+                .push(key.app, push)
+                .await
+                .map_err(storage_problem)?
+                .ok_or_else(not_a_next)?;
+            Some(push)
+        }
+    };
+    // One more than asked for tells whether there is a next page.
+    let found = node.store.pushes(key.app, before, limit + 1).await.map_err(storage_problem)?;
+    Ok(Json(page(found, limit, shown, |last| last.id.clone())))
+}
+
+/// `GET /v1/pushes/{push}`.
+pub(super) async fn show(
+    State(node): State<Arc<Node>>,
+    key: AppKey,
+    Named(push): Named<String>,
+) -> Result<Json<Push>, Problem> {
+    find(&node, &key, &push).await.map(|push| Json(shown(push)))
+}
+
+/// `GET /v1/pushes/{push}/deliveries`: by number.
+pub(super) async fn deliveries(
+    State(node): State<Arc<Node>>,
+    key: AppKey,
+    Named(push): Named<String>,
+    Params(part): Params<Part>,
+) -> Result<Json<Page<PushDelivery>>, Problem> {
+    let (limit, after) = (part.limit()?, part.after_number()?);
+    let push = find(&node, &key, &push).await?;
+    let found = node.store.deliveries(push.id, after, limit + 1).await.map_err(storage_problem)?;
+    Ok(Json(page(found, limit, shown_delivery, |last| last.number.to_string())))
+}
+
+/// `POST /v1/pushes/{push}/cancel`: what was not sent is not sent.
+pub(super) async fn cancel(
+    State(node): State<Arc<Node>>,
+    key: AppKey,
+    Named(push): Named<String>,
+) -> Result<Json<Push>, Problem> {
+    let push = parse(&push)?;
+    pushes::cancel(&node, key.app, push).await.map(|push| Json(shown(push)))
+}
+
+/// `POST /v1/pushes/{push}/pause`: a broadcast stands still.
+pub(super) async fn pause(
+    State(node): State<Arc<Node>>,
+    key: AppKey,
+    Named(push): Named<String>,
+) -> Result<Json<Push>, Problem> {
+    let push = parse(&push)?;
+    pushes::pause(&node, key.app, push).await.map(|push| Json(shown(push)))
+}
+
+/// `POST /v1/pushes/{push}/resume`: a broadcast goes on.
+pub(super) async fn resume(
+    State(node): State<Arc<Node>>,
+    key: AppKey,
+    Named(push): Named<String>,
+) -> Result<Json<Push>, Problem> {
+    let push = parse(&push)?;
+    pushes::resume(&node, key.app, push).await.map(|push| Json(shown(push)))
+}
+
+/// A page of up to `limit` items, made of one more where there is more.
+pub(super) fn page<T, U>(
+    mut found: Vec<T>,
+    limit: usize,
+    shown: impl FnMut(T) -> U,
+    next: impl FnOnce(&U) -> String,
+) -> Page<U> {
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let items: Vec<U> = found.into_iter().map(shown).collect();
+    let next = if more { items.last().map(next) } else { None };
+    Page { items, next }
+}
+
+/// An `after` that no page gave.
+pub(super) fn not_a_next() -> Problem {
+    Problem::invalid_field("after", "give `next` of the page before")
+}
+
+async fn find(node: &Node, key: &AppKey, push: &str) -> Result<store::model::Push, Problem> {
+    let push = node.store.push(key.app, parse(push)?).await.map_err(storage_problem)?;
+    push.ok_or_else(unknown)
+}
+
+fn parse(push: &str) -> Result<PushId, Problem> {
+    PushId::parse(push).ok_or_else(unknown)
+}
+
+fn unknown() -> Problem {
+    Problem::new(ProblemCode::NotFound, "the app has no such push")
+}
+
+fn shown(push: store::model::Push) -> Push {
+    let (audience, topic) = match push.audience {
+        Audience::All => (AudienceName::All, None),
+        Audience::Listed => (AudienceName::Listed, None),
+        Audience::Topic(name) => (AudienceName::Topic, Some(name).filter(|name| !name.is_empty())),
+    };
+    let counts = push.counts;
+    Push {
+        id: push.id.to_string(),
+        kind: match push.kind {
+            PushKind::Alert => PushKindName::Alert,
+            PushKind::Background => PushKindName::Background,
+            PushKind::Voip => PushKindName::Voip,
+        },
+        state: match push.state {
+            PushState::Cancelled => PushStateName::Cancelled,
+            PushState::Done => PushStateName::Done,
+            PushState::Open => PushStateName::Open,
+            PushState::Paused => PushStateName::Paused,
+        },
+        audience,
+        topic,
+        rate: push.rate,
+        created_at: to_wire::time(push.created_at),
+        send_at: to_wire::time(push.send_at),
+        expires_at: to_wire::time(push.expires_at),
+        started_at: push.started_at.map(to_wire::time),
+        ended_at: push.ended_at.map(to_wire::time),
+        counts: PushCounts {
+            devices: counts.devices,
+            waiting: counts.waiting,
+            accepted: counts.accepted,
+            refused: counts.refused,
+            expired: counts.expired,
+            cancelled: counts.cancelled,
+            skipped: counts.skipped,
+        },
+        // Written by the store as JSON.
+        codes: serde_json::from_str(&push.codes).unwrap_or_default(),
+        failed: Vec::new(),
+    }
+}
+
+fn shown_fault((name, fault): (String, PushFault)) -> PushFailed {
+    PushFailed { name, code: fault.as_str().to_owned() }
+}
+
+fn shown_delivery(delivery: DeliveryRecord) -> PushDelivery {
+    let state = match (delivery.ended, delivery.claimed) {
+        (Some(End::Accepted), _) => DeliveryState::Accepted,
+        (Some(End::Cancelled), _) => DeliveryState::Cancelled,
+        (Some(End::Expired), _) => DeliveryState::Expired,
+        (Some(End::Refused), _) => DeliveryState::Refused,
+        (None, true) => DeliveryState::Sending,
+        (None, false) => DeliveryState::Waiting,
+    };
+    let target = delivery.target.as_deref().and_then(Address::from_json);
+    PushDelivery {
+        number: delivery.number,
+        device: delivery.device,
+        target: target.map(|address| address.shown()),
+        state,
+        due_at: delivery.due.map(to_wire::time),
+        refused: delivery.refused,
+        settled_at: delivery.settled_at.map(to_wire::time),
+        code: delivery.code,
+        reason: delivery.reason,
+    }
+}

@@ -1,0 +1,138 @@
+//! Takes a direct push in, or says why not.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use domain::{AppId, KeyId};
+use serde_json::json;
+use store::log::{Record, Step};
+use store::model::{NewPush, Push, PushAdded, PushFault};
+use wire::http::PushCreate;
+
+use super::check::{self, Times};
+use super::preview::Preview;
+use crate::accept::{check_client_id, storage_problem};
+use crate::http::problem::{Problem, ProblemCode};
+use crate::node::Node;
+
+/// A push that was taken in.
+#[derive(Debug)]
+pub struct Taken {
+    /// How it stands.
+    pub push: Push,
+    /// Who named in it gets none, and why.
+    pub failed: Vec<(String, PushFault)>,
+}
+
+/// Takes a push in: answered only after it and its deliveries are durable.
+///
+/// # Errors
+///
+/// A [`Problem`] that names the field and says what to do; nothing is stored then.
+pub async fn accept(
+    node: &Arc<Node>,
+    app: AppId,
+    key: KeyId,
+    client_id: &str,
+    create: PushCreate,
+) -> Result<Taken, Problem> {
+    check_client_id("id", client_id)?;
+    let id = node.ids.push(app, &key.to_string(), client_id);
+    let request = request_digest(&create);
+    let settings = node.settings(app).await.map_err(storage_problem)?;
+    let checked = check::check(create, app, &settings.policy)?;
+    let now = node.clock.now();
+    let times = match checked.times(now) {
+        Ok(times) => times,
+        Err(problem) => {
+            // Sent again it may be too late for what was in time the first time.
+            node.store.push(app, id).await.map_err(storage_problem)?.ok_or(problem)?;
+            Times { send_at: now, expires_at: now }
+        }
+    };
+    let preview = Preview {
+        ids: &node.ids,
+        app,
+        push: id,
+        kind: checked.kind,
+        content: &checked.content,
+        fcm_topic: checked.fcm_topic.as_ref(),
+        sound: &settings.sound,
+        times,
+    };
+    preview.check()?;
+    let new = NewPush {
+        id,
+        app,
+        request,
+        audience: checked.audience,
+        kind: checked.kind,
+        content: serde_json::to_string(&checked.content).map_err(|_| Problem::internal())?,
+        rate: checked.rate,
+        send_at: times.send_at,
+        expires_at: times.expires_at,
+        now,
+    };
+    match node.store.add_push(new).await.map_err(storage_problem)? {
+        PushAdded::Added { push, failed, replayed, effects } => {
+            node.carry_out(effects);
+            if !replayed {
+                report(node, &push);
+            }
+            Ok(Taken { push: *push, failed })
+        }
+        PushAdded::IdReused => Err(Problem::new(
+            ProblemCode::IdReused,
+            "this id was used for another push before; give every push an id of its own, and \
+             resend a push unchanged",
+        )
+        .with_field("id")),
+        PushAdded::Nobody(failed) => Err(nobody(&failed)),
+    }
+}
+
+fn report(node: &Node, push: &Push) {
+    let mut record = Record::new(push.created_at, push.app, None, Step::Accept, "accepted");
+    record.push = Some(push.id);
+    let detail = json!({ "kind": push.kind.as_str(), "devices": push.counts.devices });
+    record.detail = Some(detail.to_string());
+    node.log.append(record);
+}
+
+fn nobody(failed: &[(String, PushFault)]) -> Problem {
+    match failed.first() {
+        Some((user, PushFault::UnknownUser)) => Problem::new(
+            ProblemCode::UnknownUser,
+            format!("the app has no user {user:?}; make a user token for them first"),
+        )
+        .with_field("to.users"),
+        Some((device, PushFault::UnknownDevice)) => Problem::new(
+            ProblemCode::NotFound,
+            format!("the app has no device {device:?}; it must have connected once"),
+        )
+        .with_field("to.devices"),
+        Some((topic, PushFault::UnknownTopic)) => Problem::new(
+            ProblemCode::NotFound,
+            format!("the app has no topic {topic:?}; its first device makes it"),
+        )
+        .with_field("to.topic"),
+        Some((name, PushFault::NoTarget)) => Problem::new(
+            ProblemCode::NoTarget,
+            format!("no device of {name:?} has a push target that could carry it"),
+        )
+        .with_field("to"),
+        None => Problem::invalid_field("to", "name users, devices or targets"),
+    }
+}
+
+/// A hash of the whole request but for its id: the same id with another one is refused.
+fn request_digest(create: &PushCreate) -> [u8; 32] {
+    let create = PushCreate { id: None, ..create.clone() };
+    // Maps are sorted, so that the same request has the same text.
+    let text = serde_json::to_vec(&create).unwrap_or_default();
+    let mut sum = [0; 32];
+    for (to, from) in sum.iter_mut().zip(digest::digest(&digest::SHA256, &text).as_ref()) {
+        *to = *from;
+    }
+    sum
+}

@@ -1,0 +1,251 @@
+//! One attempt: renders a direct push for its target, sends it, and settles what it came to
+//! (step 4 of the way).
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use domain::delivery::{self, PushKind};
+use domain::{Diagnosis, Outcome, Refusal, RetryRule, TargetKind, Time};
+use providers::FieldFault;
+use providers::webpush::Subscription;
+use serde_json::Value;
+use store::log::{DeviceName, Record, Step};
+use store::model::{
+    ClaimedDelivery, DeliveryTo, Judged, PushState, Settings, SettleDelivery, Target,
+};
+
+use super::address::{Address, Destination};
+use super::content::Content;
+use super::render::apns::Topics;
+use super::render::{self, Parts};
+use super::sending::Attempt;
+use crate::attempt::{Sent, later, settled};
+use crate::circuits::CircuitKey;
+use crate::credentials::{Chosen, Client, Traffic};
+use crate::node::Node;
+use crate::report;
+
+/// Starts the attempt of a claimed delivery.
+pub fn push(node: &Arc<Node>, claimed: ClaimedDelivery) {
+    let sender = Arc::clone(node);
+    node.tasks.start("direct push attempt", async move {
+        attempt(&sender, claimed).await;
+    });
+}
+
+async fn attempt(node: &Arc<Node>, mut claimed: ClaimedDelivery) {
+    let slot = claimed.slot.take();
+    let sending = node.sending.begin(claimed.key.push);
+    let Sent { outcome, detail, credential } = send(node, &claimed, &sending).await;
+    let now = node.clock.now();
+    log_push(node, &claimed, &outcome, detail, now);
+    // The room is the provider's, not the store's.
+    drop((slot, sending));
+    let token = match &claimed.to {
+        DeliveryTo::Device(address) => Some(Judged {
+            device: address.number,
+            target: (address.target.kind, address.target.token.clone()),
+            credential,
+            asked_at: claimed.at,
+        }),
+        DeliveryTo::Raw(_) => None,
+    };
+    let settle = SettleDelivery { key: claimed.key, attempt: claimed.attempt, outcome, token, now };
+    let done = settled(node, || node.store.settle_delivery(settle.clone())).await;
+    let Some(done) = done else { return };
+    if done.dropped {
+        node.log.append(record(&claimed, now, Step::Settle, "token_dropped"));
+        tracing::info!(
+            app.id = %claimed.app,
+            push.id = %claimed.key.push,
+            "a push token was dropped: the provider says that it is gone"
+        );
+    }
+    if done.stale {
+        node.log.append(record(&claimed, now, Step::Settle, "stale"));
+    }
+    node.carry_out(done.effects);
+}
+
+/// Where a delivery goes, whoever's the target is.
+struct Recipient {
+    target: Target,
+    to: Destination,
+    locale: Option<String>,
+}
+
+impl Recipient {
+    fn of(claimed: &ClaimedDelivery) -> Result<Self, Refusal> {
+        match &claimed.to {
+            DeliveryTo::Device(address) => Ok(Self {
+                target: address.target.clone(),
+                to: Destination::Token(address.target.token.clone()),
+                locale: address.locale.clone(),
+            }),
+            DeliveryTo::Raw(stored) => {
+                let address = Address::from_json(stored).ok_or_else(unreadable)?;
+                Ok(Self { target: address.target(), to: address.to, locale: None })
+            }
+        }
+    }
+}
+
+/// Sends one push.
+async fn send(node: &Arc<Node>, claimed: &ClaimedDelivery, sending: &Attempt) -> Sent {
+    let settings = match node.settings(claimed.app).await {
+        Ok(settings) => settings,
+        Err(error) => return Sent::not(later(error.to_string())),
+    };
+    if !settings.policy.push_enabled {
+        return Sent::not(disabled());
+    }
+    let parts = Recipient::of(claimed)
+        .and_then(|to| Ok((to, serde_json::from_str(&claimed.content).map_err(|_| unreadable())?)));
+    let (recipient, content): (Recipient, Content) = match parts {
+        Ok(parts) => parts,
+        Err(refusal) => return Sent::not(refusal),
+    };
+    // A call that was cancelled between its claim and the attempt is not rung; anything else may
+    // have been on its way already.
+    if claimed.kind == PushKind::Voip {
+        match node.store.push(claimed.app, claimed.key.push).await {
+            Ok(Some(push)) if push.state != PushState::Cancelled => {}
+            Ok(_) => return Sent::ended(Outcome::Withdrawn),
+            Err(error) => return Sent::not(later(error.to_string())),
+        }
+    }
+    let sent = exchange(node, claimed, sending, &settings, &recipient, &content).await;
+    let (exchange, circuit) = match sent {
+        Ok(sent) => sent,
+        Err(refusal) => return Sent::not(refusal),
+    };
+    Sent::of(node, claimed.app, &settings, &circuit, exchange)
+}
+
+async fn exchange(
+    node: &Arc<Node>,
+    claimed: &ClaimedDelivery,
+    sending: &Attempt,
+    settings: &Settings,
+    recipient: &Recipient,
+    content: &Content,
+) -> Result<(providers::Exchange, CircuitKey), Refusal> {
+    let Chosen { client, circuit } = node.clients.choose(
+        &node.circuits,
+        &recipient.target,
+        claimed.app,
+        settings,
+        Traffic::Wake,
+    )?;
+    let now = node.clock.now();
+    node.lane_goes_by(claimed.app, &circuit, claimed.lane);
+    if let Some(open) = node.circuits.open(&circuit) {
+        return Err(crate::circuits::refusal(open, now));
+    }
+    let parts = Parts {
+        ids: &node.ids,
+        app: claimed.app,
+        push: claimed.key.push,
+        kind: claimed.kind,
+        content,
+        locale: recipient.locale.as_deref(),
+        sound: &settings.sound,
+        provider: claimed.provider,
+        at: claimed.at,
+        expires_at: claimed.expires_at,
+    };
+    let wanted = wanted(node, claimed, sending);
+    match client {
+        Client::Apns { client, topic, voip_topic } => {
+            let topics = Topics { app: topic, voip: voip_topic };
+            let Target { kind, token, .. } = &recipient.target;
+            let push = render::apns::push(&parts, *kind, token, topics, now)
+                .map_err(render::Fault::into_refusal)?;
+            Ok((client.send(&push, now, wanted).await, circuit))
+        }
+        Client::Fcm(client) => {
+            let message = render::fcm::message(&parts, &recipient.to, now)
+                .map_err(render::Fault::into_refusal)?;
+            Ok((client.send(&message, now, wanted).await, circuit))
+        }
+        Client::Webpush(client) => {
+            let subscription = Subscription::parse(recipient.target.token.as_bytes())
+                .map_err(FieldFault::into_refusal)?;
+            let push = render::webpush::push(&parts, now)
+                .map_err(render::Fault::into_refusal)?
+                .to(subscription);
+            Ok((client.send(&push, now, wanted).await, circuit))
+        }
+    }
+}
+
+/// What the transport asks right before it writes: the push was not cancelled, and is of use still.
+fn wanted(
+    node: &Node,
+    claimed: &ClaimedDelivery,
+    sending: &Attempt,
+) -> impl Fn() -> bool + Send + Sync + use<> {
+    let (flag, clock) = (sending.wanted(), node.clock.clone());
+    let (kind, expires_at) = (claimed.kind, claimed.expires_at);
+    move || flag.load(Ordering::Acquire) && !delivery::is_too_late(kind, expires_at, clock.now())
+}
+
+fn log_push(
+    node: &Node,
+    claimed: &ClaimedDelivery,
+    outcome: &Outcome,
+    mut detail: Value,
+    now: Time,
+) {
+    let mut record = record(claimed, now, Step::Push, report::outcome_word(outcome));
+    detail["kind"] = claimed.kind.as_str().into();
+    detail["delivery"] = claimed.key.number.into();
+    detail["target"] = target_kind(claimed).map(TargetKind::as_str).into();
+    report::outcome(&mut record, &mut detail, outcome);
+    record.detail = Some(detail.to_string());
+    node.log.append(record);
+}
+
+fn target_kind(claimed: &ClaimedDelivery) -> Option<TargetKind> {
+    match &claimed.to {
+        DeliveryTo::Device(address) => Some(address.target.kind),
+        DeliveryTo::Raw(stored) => Address::from_json(stored).map(|address| address.kind),
+    }
+}
+
+/// A record about one attempt.
+fn record(claimed: &ClaimedDelivery, at: Time, step: Step, reason: &'static str) -> Record {
+    let inbox = match &claimed.to {
+        DeliveryTo::Device(address) => Some(address.inbox),
+        DeliveryTo::Raw(_) => None,
+    };
+    let mut record = Record::new(at, claimed.app, inbox, step, reason);
+    if let DeliveryTo::Device(address) = &claimed.to {
+        record.device =
+            Some(DeviceName { number: address.number, id: Arc::from(address.name.as_str()) });
+    }
+    record.user = claimed.user.as_deref().map(Arc::from);
+    record.attempt = Some(claimed.attempt);
+    record.push = Some(claimed.key.push);
+    record
+}
+
+/// The app's switch is off.
+fn disabled() -> Refusal {
+    Refusal::unsent(
+        Diagnosis::TemporarilyDisabled,
+        RetryRule::WhenChanged,
+        "push_disabled",
+        "Set `push_enabled` in the app's settings.",
+    )
+}
+
+/// What is stored is of a later version.
+fn unreadable() -> Refusal {
+    Refusal::unsent(
+        Diagnosis::BadPayload,
+        RetryRule::Bare,
+        "the push was stored by another version of this server",
+        "Push again, or start the version that took it in.",
+    )
+}

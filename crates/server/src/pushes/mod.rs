@@ -1,0 +1,26 @@
+//! Direct pushes: sent once, and tried again until their ttl.
+//!
+//! ```text
+//!   POST /v1/pushes ─▶ [check] ─▶ [preview] ─▶ [accept] ─▶ store ─▶ 202
+//!                       fields     rendered      one transaction: push + deliveries
+//!
+//!   wake runner ─claim─▶ ClaimedDelivery ─▶ [attempt]: [render] ─▶ provider ─▶ settle ─▶ report
+//! ```
+//!
+//! A broadcast, to a topic or to all of an app, is taken in here and has no deliveries of its own:
+//! its devices are to be walked. The walk is not built yet, and until then a broadcast stays open.
+//!
+//! Read first: [`accept::accept`], [`content::Content`], [`render::Parts`].
+
+pub mod accept;
+pub mod address;
+mod attempt;
+pub mod check;
+pub mod content;
+mod moves;
+pub mod preview;
+pub mod render;
+pub mod sending;
+
+pub use attempt::push;
+pub use moves::{cancel, pause, resume};

@@ -1,0 +1,184 @@
+//! A direct push for Google.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use domain::delivery::PushKind;
+use domain::{Diagnosis, Time};
+use providers::{FieldFault, PushToken, fcm};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::super::address::Destination;
+use super::{Fault, LONGEST_TTL_S, Parts, patch};
+
+/// What the request calls the override.
+const PLACE: &str = "fcm";
+
+/// The message, as far as it can be sent: what may be overridden.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Merged {
+    #[serde(default)]
+    data: BTreeMap<String, String>,
+    #[serde(default)]
+    android: Android,
+}
+
+/// `AndroidConfig`.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Android {
+    #[serde(default)]
+    priority: Priority,
+    #[serde(default)]
+    ttl: Option<String>,
+    #[serde(default)]
+    collapse_key: Option<String>,
+    #[serde(default)]
+    notification: Option<Notification>,
+}
+
+/// `AndroidMessagePriority`.
+#[derive(Default, Deserialize)]
+enum Priority {
+    #[default]
+    #[serde(rename = "NORMAL", alias = "normal")]
+    Normal,
+    #[serde(rename = "HIGH", alias = "high")]
+    High,
+}
+
+/// `AndroidNotification`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Notification {
+    title: Option<String>,
+    body: Option<String>,
+    tag: Option<String>,
+    channel_id: Option<String>,
+    sound: Option<String>,
+}
+
+/// The message to a target of FCM's.
+///
+/// # Errors
+///
+/// A [`Fault`] in the override.
+pub fn message(parts: &Parts<'_>, to: &Destination, now: Time) -> Result<fcm::Message, Fault> {
+    let generated = json!({ "data": data(parts), "android": android(parts, now) });
+    let merged: Merged = patch::read(PLACE, generated, &parts.content.overrides.fcm)?;
+    let Android { priority, ttl, collapse_key, notification } = merged.android;
+    Ok(fcm::Message {
+        target: target(to)?,
+        content: fcm::Content {
+            data: merged.data,
+            android: fcm::Android {
+                priority: match priority {
+                    Priority::Normal => fcm::Priority::Normal,
+                    Priority::High => fcm::Priority::High,
+                },
+                ttl: ttl.as_deref().map(read_ttl).transpose()?,
+                collapse_key,
+                notification: notification.map(|notification| fcm::AndroidNotification {
+                    title: notification.title,
+                    body: notification.body,
+                    tag: notification.tag,
+                    channel_id: notification.channel_id,
+                    sound: notification.sound,
+                    ..fcm::AndroidNotification::default()
+                }),
+                ..fcm::Android::default()
+            },
+            ..fcm::Content::default()
+        },
+    })
+}
+
+/// Whom FCM is asked to reach.
+fn target(to: &Destination) -> Result<fcm::Target, Fault> {
+    match to {
+        Destination::Condition(condition) => Ok(fcm::Target::Condition(condition.clone())),
+        Destination::Fid(fid) => Ok(fcm::Target::Fid(PushToken::new(fid.as_str()))),
+        Destination::Token(token) => Ok(fcm::Target::Token(PushToken::new(token.as_str()))),
+        Destination::Topic(topic) => Ok(fcm::Target::Topic(topic.clone())),
+        Destination::Subscription(_) => Err(Fault::Rule(FieldFault {
+            field: "subscription".into(),
+            problem: "is a browser's".to_owned(),
+            remedy: "Push to a target of FCM's.",
+            diagnosis: Diagnosis::BadPushToken,
+        })),
+    }
+}
+
+/// The `reveille` fields and the push's data: texts as they are, all else as JSON text.
+fn data(parts: &Parts<'_>) -> BTreeMap<String, String> {
+    let mut data = parts.payload().to_fcm_data();
+    if parts.kind == PushKind::Alert {
+        data.insert("reveille_tag".to_owned(), parts.collapse_id());
+    }
+    data.extend(parts.content.data.iter().map(|(key, value)| {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        (key.clone(), text)
+    }));
+    data
+}
+
+fn android(parts: &Parts<'_>, now: Time) -> Value {
+    let ttl = now.until(parts.expires_at).as_secs().min(LONGEST_TTL_S);
+    let mut android = json!({
+        "priority": if parts.is_urgent() { "HIGH" } else { "NORMAL" },
+        "ttl": format!("{ttl}s"),
+    });
+    match parts.kind {
+        PushKind::Alert => {
+            if let Some(notification) = notification(parts) {
+                android["notification"] = notification;
+            }
+        }
+        // Of pushes that nobody sees the newest is enough, where the sender says so.
+        PushKind::Background => {
+            if let Some(id) = &parts.content.collapse_id {
+                android["collapse_key"] = id.as_str().into();
+            }
+        }
+        PushKind::Voip => {}
+    }
+    android
+}
+
+/// What the system shows; without a text there is nothing to be shown.
+fn notification(parts: &Parts<'_>) -> Option<Value> {
+    let texts = parts.texts();
+    if !texts.is_shown() {
+        return None;
+    }
+    let mut notification = Map::new();
+    let fields = [
+        ("title", texts.title),
+        ("body", texts.body),
+        ("tag", Some(parts.collapse_id())),
+        ("sound", parts.sound().map(str::to_owned)),
+    ];
+    for (key, value) in fields {
+        notification.extend(value.map(|value| (key.to_owned(), value.into())));
+    }
+    Some(Value::Object(notification))
+}
+
+/// Seconds with an `s`, as Google's JSON has durations; parts of a second do not count.
+fn read_ttl(text: &str) -> Result<Duration, Fault> {
+    let number = text.strip_suffix('s').filter(|number| !number.starts_with(['+', '-']));
+    let whole = number.and_then(|number| {
+        let (whole, rest) = number.split_once('.').unwrap_or((number, "0"));
+        rest.bytes().all(|digit| digit.is_ascii_digit()).then_some(whole)
+    });
+    let seconds = whole.and_then(|whole| whole.parse().ok());
+    seconds.map(Duration::from_secs).ok_or_else(|| Fault::Override {
+        field: format!("{PLACE}.android.ttl"),
+        problem: format!("{text:?} is given; give seconds such as \"3600s\""),
+    })
+}

@@ -1,0 +1,310 @@
+//! Broadcasts: one push to many devices, walked in the order of their numbers.
+//!
+//! The cursor and all that was done up to it are one transaction. A kill between sending and
+//! storing sends some devices the push once more, under the same names; it skips nobody.
+
+use domain::delivery::{Delivery, End, Facts, Phase, PushKind};
+use domain::policy::Router;
+use domain::{
+    AppId, DeviceNumber, Diagnosis, Environment, InboxId, Outcome, Platform, PushId, TargetKind,
+    Time,
+};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::Sqlite;
+use super::pushes::Place;
+use super::rows::{At, Bits, target_kind, word, word_or_null};
+use super::writer::Tx;
+use crate::Error;
+use crate::model::{
+    Audience, BroadcastOther, BroadcastPage, BroadcastStep, DeviceAddress, Effects, Push,
+    PushState, Target,
+};
+
+impl Sqlite {
+    pub(crate) async fn broadcasts(&self) -> Result<Vec<Push>, Error> {
+        self.writer.change(|tx| tx.broadcasts()).await
+    }
+
+    pub(crate) async fn start_broadcast(
+        &self,
+        push: PushId,
+        now: Time,
+    ) -> Result<Option<Push>, Error> {
+        self.writer.change(move |tx| tx.start_broadcast(push, now)).await
+    }
+
+    pub(crate) async fn broadcast_page(
+        &self,
+        push: Push,
+        router: Router,
+        after: DeviceNumber,
+        limit: usize,
+    ) -> Result<BroadcastPage, Error> {
+        self.readers.read(move |conn| page(conn, &push, router, after, limit)).await
+    }
+
+    pub(crate) async fn broadcast_step(
+        &self,
+        step: BroadcastStep,
+    ) -> Result<(PushState, Effects), Error> {
+        self.with_effects(move |tx, fx| tx.broadcast_step(&step, fx)).await
+    }
+
+    pub(crate) async fn router(&self, app: AppId) -> Result<Router, Error> {
+        self.writer.change(move |tx| tx.router(app)).await
+    }
+}
+
+impl Tx<'_> {
+    /// Broadcasts that go on, or wait for their time; those that stand still are left out.
+    fn broadcasts(&self) -> Result<Vec<Push>, Error> {
+        let ids = self.all(
+            "SELECT id, app FROM pushes WHERE state = 'open' AND audience <> 'listed'
+               AND (bound IS NULL OR cursor < bound) ORDER BY send_at",
+            [],
+            |row| Ok((row.get::<_, Bits>(0)?.0, AppId::from_number(row.get(1)?))),
+        )?;
+        let mut found = Vec::with_capacity(ids.len());
+        for (id, app) in ids {
+            found.extend(self.push(app, PushId::from_bits(id))?);
+        }
+        Ok(found)
+    }
+
+    /// Takes the bound: devices that register from here on are not part of it.
+    fn start_broadcast(&self, id: PushId, now: Time) -> Result<Option<Push>, Error> {
+        let app = self.one("SELECT app FROM pushes WHERE id = ?1", [Bits(id.bits())], |row| {
+            row.get(0).map(AppId::from_number)
+        })?;
+        let Some(app) = app else { return Ok(None) };
+        self.run(
+            "UPDATE pushes SET started_at = ?2, bound = CASE audience
+                WHEN 'all' THEN (SELECT COALESCE(MAX(id), 0) FROM devices WHERE app = pushes.app)
+                ELSE (SELECT COALESCE(MAX(device), 0) FROM topic_devices
+                      WHERE topic = pushes.topic) END
+             WHERE id = ?1 AND bound IS NULL",
+            params![Bits(id.bits()), At(now)],
+        )?;
+        self.end_push(id, now)?;
+        self.push(app, id)
+    }
+
+    /// Stores how far a broadcast has come; says whether it goes on.
+    fn broadcast_step(
+        &mut self,
+        step: &BroadcastStep,
+        fx: &mut Effects,
+    ) -> Result<PushState, Error> {
+        let sql = "SELECT app, state, expires_at, kind FROM pushes WHERE id = ?1";
+        let head = self.one(sql, [Bits(step.push.bits())], |row| {
+            Ok((
+                AppId::from_number(row.get(0)?),
+                word(row, 1, PushState::parse)?,
+                row.get::<_, At>(2)?.0,
+                word(row, 3, PushKind::parse)?,
+            ))
+        })?;
+        let Some((app, state, expires_at, kind)) = head else { return Ok(PushState::Cancelled) };
+        let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let others = count(u64::try_from(step.others.len()).unwrap_or(u64::MAX));
+        self.run(
+            "UPDATE pushes SET cursor = CASE WHEN ?3 THEN MAX(bound, ?2) ELSE MAX(cursor, ?2) END,
+                devices = devices + ?4 + ?5, accepted = accepted + ?4, skipped = skipped + ?6,
+                waiting = waiting + ?5
+             WHERE id = ?1",
+            params![
+                Bits(step.push.bits()),
+                step.cursor.number(),
+                step.finished,
+                count(step.accepted),
+                others,
+                count(step.skipped),
+            ],
+        )?;
+        let accepted = Outcome::Accepted { provider_id: None };
+        for token in &step.cleared {
+            self.judge_token(token, &accepted, step.now, fx)?;
+        }
+        let facts = Facts { kind, expires_at, budget_at: None };
+        for other in &step.others {
+            let judgement = self.judge_token(&other.token, &other.outcome, step.now, fx)?;
+            let spread = rand::random();
+            let mut delivery =
+                Delivery::tried(other.provider, &other.outcome, &facts, spread, step.now);
+            if self.has_another_target(kind, &other.token, judgement, &other.outcome)? {
+                delivery = delivery.elsewhere(step.now);
+            }
+            self.add_other(step, app, kind, other, &delivery, fx)?;
+        }
+        self.end_push(step.push, step.now)?;
+        Ok(state)
+    }
+
+    /// A device that was not served by the walk: to be tried again, or refused for good.
+    fn add_other(
+        &mut self,
+        step: &BroadcastStep,
+        app: AppId,
+        kind: PushKind,
+        other: &BroadcastOther,
+        delivery: &Delivery,
+        fx: &mut Effects,
+    ) -> Result<(), Error> {
+        let device = other.token.device;
+        let (column, code) = match (&delivery.phase, &other.outcome) {
+            (Phase::Ended(End::Refused), Outcome::Refused(refusal)) => {
+                ("refused", Some(refusal.diagnosis.code()))
+            }
+            (Phase::Ended(_), _) => ("expired", None),
+            (Phase::Due(_) | Phase::Claimed { .. }, _) => {
+                match self.delivery_lane(kind, device)? {
+                    Some(lane) => {
+                        let place = Place { device: Some(device), inbox: None, target: None, lane };
+                        // Device numbers are unique in a broadcast, and so name its rows. Around a
+                        // kill a device may come by twice: the row that is there stands.
+                        if self.has_delivery(step.push, device)? {
+                            self.recount(step.push, "devices")?;
+                            return Ok(());
+                        }
+                        self.insert_delivery(step.push, device.number(), app, &place, delivery)?;
+                        fx.due.extend(delivery.due().map(|due| (lane, due)));
+                        return Ok(());
+                    }
+                    None => ("refused", Some(Diagnosis::BadPushToken.code())),
+                }
+            }
+        };
+        let sql = format!(
+            "UPDATE pushes SET waiting = waiting - 1, {column} = {column} + 1 WHERE id = ?1"
+        );
+        self.run(&sql, [Bits(step.push.bits())])?;
+        if let Some(code) = code {
+            self.count_code(step.push, code, 1)?;
+        }
+        Ok(())
+    }
+
+    fn has_delivery(&self, push: PushId, device: DeviceNumber) -> Result<bool, Error> {
+        let found = self.one(
+            "SELECT 1 FROM deliveries WHERE push = ?1 AND number = ?2",
+            params![Bits(push.bits()), device.number()],
+            |_| Ok(()),
+        )?;
+        Ok(found.is_some())
+    }
+
+    /// A device that was counted twice.
+    fn recount(&self, push: PushId, column: &str) -> Result<(), Error> {
+        let sql = format!(
+            "UPDATE pushes SET waiting = waiting - 1, {column} = {column} - 1 WHERE id = ?1"
+        );
+        self.run(&sql, [Bits(push.bits())])?;
+        Ok(())
+    }
+}
+
+/// Some devices behind `after`, up to the bound.
+fn page(
+    conn: &Connection,
+    push: &Push,
+    router: Router,
+    after: DeviceNumber,
+    limit: usize,
+) -> Result<BroadcastPage, Error> {
+    let bound = push.bound.map_or(0, DeviceNumber::number);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let from = match &push.audience {
+        Audience::Listed => return Ok(BroadcastPage::default()),
+        Audience::All => {
+            "(SELECT id AS device FROM devices WHERE app = ?1 AND id > ?2 AND id <= ?3
+              ORDER BY id LIMIT ?4)"
+        }
+        Audience::Topic(_) => {
+            "(SELECT device FROM topic_devices WHERE topic = ?1 AND device > ?2 AND device <= ?3
+              ORDER BY device LIMIT ?4)"
+        }
+    };
+    let scope = match &push.audience {
+        Audience::Topic(name) => {
+            let topic: Option<i64> = conn
+                .prepare_cached("SELECT id FROM topics WHERE app = ?1 AND name = ?2")?
+                .query_row(params![push.app.number(), name], |row| row.get(0))
+                .optional()?;
+            topic.unwrap_or(0)
+        }
+        Audience::All | Audience::Listed => push.app.number(),
+    };
+    let sql = format!(
+        "SELECT d.id, d.name, d.platform, d.locale, t.kind, t.token, t.environment, t.learned,
+                t.app_id, t.registered_at, t.suspect_since, d.inbox
+         FROM {from} w JOIN devices d ON d.id = w.device
+         LEFT JOIN targets t ON t.device = d.id ORDER BY d.id"
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![scope, after.number(), bound, limit])?;
+    let mut page = BroadcastPage::default();
+    let mut current: Option<Candidate> = None;
+    while let Some(row) = rows.next()? {
+        let number = DeviceNumber::from_number(row.get(0)?);
+        if current.as_ref().is_none_or(|candidate| candidate.number != number) {
+            if let Some(done) = current.take() {
+                done.into_page(&mut page, router);
+            }
+            current = Some(Candidate {
+                number,
+                name: row.get(1)?,
+                inbox: InboxId::from_number(row.get(11)?),
+                platform: word(row, 2, Platform::parse)?,
+                locale: row.get(3)?,
+                targets: Vec::with_capacity(2),
+            });
+        }
+        let has_target = !matches!(row.get_ref(4)?, rusqlite::types::ValueRef::Null);
+        if let (true, Some(candidate)) = (has_target, &mut current) {
+            candidate.targets.push(Target {
+                kind: target_kind(row, 4)?,
+                token: row.get(5)?,
+                environment: word_or_null(row, 6, Environment::parse)?,
+                learned: word_or_null(row, 7, Environment::parse)?,
+                app_id: row.get(8)?,
+                registered_at: row.get::<_, At>(9)?.0,
+                suspect_since: row.get::<_, Option<At>>(10)?.map(|at| at.0),
+            });
+        }
+    }
+    if let Some(done) = current {
+        done.into_page(&mut page, router);
+    }
+    Ok(page)
+}
+
+/// A device with all its targets.
+struct Candidate {
+    number: DeviceNumber,
+    name: String,
+    inbox: InboxId,
+    platform: Platform,
+    locale: Option<String>,
+    targets: Vec<Target>,
+}
+
+impl Candidate {
+    fn into_page(mut self, page: &mut BroadcastPage, router: Router) {
+        let kinds: Vec<TargetKind> = self.targets.iter().map(|target| target.kind).collect();
+        let chosen = router.messages(self.platform, &kinds);
+        let at = chosen.and_then(|kind| self.targets.iter().position(|target| target.kind == kind));
+        page.last = Some(self.number);
+        match at {
+            Some(at) => page.devices.push(DeviceAddress {
+                number: self.number,
+                name: self.name,
+                inbox: self.inbox,
+                platform: self.platform,
+                locale: self.locale,
+                target: self.targets.swap_remove(at),
+            }),
+            None => page.skipped += 1,
+        }
+    }
+}

@@ -25,6 +25,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use crate::window::Window;
+
 /// FCM keeps this many distinct collapse keys for a device that is away.
 const FCM_COLLAPSE_KEYS: usize = 4;
 /// FCM keeps this many messages without a collapse key, then drops all.
@@ -253,6 +255,15 @@ struct DeviceState {
     rates: [Window; 2],
 }
 
+/// How often a device may be pushed to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Rate {
+    /// This many pushes.
+    pub pushes: u32,
+    /// Within this time, from the first of them on.
+    pub within: Duration,
+}
+
 /// What became of an accepted push.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Handed {
@@ -353,9 +364,15 @@ impl Device {
         self.state().gone
     }
 
-    /// Counts a push; false if more than `limit` came within `length`.
-    pub(crate) fn spend(&self, limit: u32, length: Duration, now: Timestamp) -> bool {
-        self.state().rate.spend(limit, length, now)
+    /// Counts a push; false if it is one too many for any of its service's rates.
+    pub(crate) fn spend<const N: usize>(&self, rates: [Rate; N], now: Timestamp) -> bool {
+        let mut state = self.state();
+        // Every window counts, also where an earlier one refuses.
+        let mut passes = true;
+        for (window, rate) in state.rates.iter_mut().zip(rates) {
+            passes &= window.spend(rate.pushes, rate.within, now);
+        }
+        passes
     }
 
     /// Takes an accepted push; `delivery` is only built if somebody will see it.

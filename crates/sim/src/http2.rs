@@ -41,8 +41,7 @@ use wire::Wire;
 
 /// The services that this server can be.
 pub(crate) enum Service {
-    Apns(apns::Judge),
-    /// Boxed, as it is much the larger.
+    Apns(Box<apns::Judge>),
     Fcm(Box<fcm::Judge>),
 }
 

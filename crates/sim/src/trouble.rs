@@ -318,7 +318,8 @@ impl Trouble {
     /// Answers the next `n` connections' ClientHello with a fatal TLS alert (45 `certificate_expired`, 80
     /// `internal_error`, RFC 8446, section 6) and closes.
     pub fn alert_next(&self, n: usize, alert: u8) {
-        lock(&self.state.connections).extend(std::iter::repeat_n(ConnectionTrouble::Alert(alert), n));
+        lock(&self.state.connections)
+            .extend(std::iter::repeat_n(ConnectionTrouble::Alert(alert), n));
     }
 
     /// Closes the next `n` connections before TLS.
@@ -495,6 +496,6 @@ impl<'a> Held<'a> {
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.state.send_modify(|held| *held -= 1);
+        self.0.send_modify(|held| *held -= 1);
     }
 }

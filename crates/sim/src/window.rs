@@ -30,7 +30,7 @@ mod tests {
 
     #[test]
     fn a_window_starts_with_its_first_and_ends_by_itself() {
-        let at = |ms| Timestamp::from_millisecond(1_000_000 + ms).unwrap();
+        let at = |ms: i64| Timestamp::from_millisecond(1_000_000 + ms).unwrap();
         let mut window = Window::default();
         let minute = Duration::from_secs(60);
         let mut spent = Vec::new();

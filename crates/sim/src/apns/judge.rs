@@ -80,7 +80,7 @@ impl Judge {
         payload::check(body, push.row, undocumented)?;
         let device = self.device(token, &topic, push.row)?;
         if let (Some(device), Some(rate)) = (&device, self.options.device_rate)
-            && !device.spend(rate.pushes, rate.within, now)
+            && !device.spend([rate], now)
         {
             return Err(Reason::TooManyRequests.into());
         }

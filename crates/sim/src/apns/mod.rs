@@ -44,7 +44,7 @@ use crate::{
 
 pub(crate) use judge::Judge;
 pub use key::{KeyEnvironments, KeyKind, KeyTopics, KnownKey};
-pub use options::{ApnsOptions, CertificateFault, DeviceRate, Undocumented, UnknownTokens};
+pub use options::{ApnsOptions, CertificateFault, Undocumented, UnknownTokens};
 pub use reason::Reason;
 pub(crate) use session::Session;
 
@@ -65,7 +65,7 @@ impl ApnsSim {
         let clock = options.devices.clock().clone();
         let tls = http2::server_config(&identity, Some(&ca), &[b"h2"], &clock)?;
         let (port, recording, churn) = (options.port, options.recording, options.churn);
-        let judge = Judge::new(options);
+        let judge = Box::new(Judge::new(options));
         let server = Server::start(port, tls, recording, |_| http2::Service::Apns(judge)).await?;
         server.trouble().limit_churn(churn);
         Ok(Self { server, ca })

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::KnownKey;
 use crate::{
     Devices, Recording,
-    device::Environment,
+    device::{Environment, Rate},
     pki::Ca,
     trouble::Churn,
 };
@@ -39,7 +39,7 @@ pub struct ApnsOptions {
     /// any other 4xx; a success gives one back. Apple does so and gives no figures.
     pub max_errors: Option<u32>,
     /// How often one device may be pushed to before 429 `TooManyRequests`. Apple gives no figures.
-    pub device_rate: Option<DeviceRate>,
+    pub device_rate: Option<Rate>,
     /// What it does about clients that connect over and over. Apple gives no figures.
     pub churn: Option<Churn>,
     /// How much it remembers.
@@ -67,15 +67,6 @@ impl ApnsOptions {
             recording: Recording::Full,
         }
     }
-}
-
-/// How often one device may be pushed to.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct DeviceRate {
-    /// This many pushes.
-    pub pushes: u32,
-    /// Within this time, from the first of them on.
-    pub within: Duration,
 }
 
 /// How APNs says that a certificate is bad; both were seen in the field.

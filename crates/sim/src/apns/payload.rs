@@ -30,8 +30,7 @@ pub(super) fn check(
     if body.len() > if voip { MAX_VOIP_BYTES } else { MAX_BYTES } {
         return Err(Reason::PayloadTooLarge);
     }
-    let payload: Payload =
-        serde_json::from_slice(body).map_err(|_| Reason::BadRequestPayload)?;
+    let payload: Payload = serde_json::from_slice(body).map_err(|_| Reason::BadRequestPayload)?;
     let strict = !undocumented.accepts();
     let aps = payload.aps;
     if strict && aps.wrongly_typed {

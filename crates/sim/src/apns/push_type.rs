@@ -35,7 +35,14 @@ const EITHER: &[Priority] = &[Priority::High, Priority::Normal];
 /// Every push type, by name.
 const ROWS: [Row; 11] = [
     row(PushType::Alert, "alert", "", ANY, Needs::Any, ApnsTokenKind::App),
-    row(PushType::Background, "background", "", &[Priority::Normal], Needs::Any, ApnsTokenKind::App),
+    row(
+        PushType::Background,
+        "background",
+        "",
+        &[Priority::Normal],
+        Needs::Any,
+        ApnsTokenKind::App,
+    ),
     row(
         PushType::Complication,
         "complication",

@@ -29,7 +29,7 @@ use jiff::Timestamp;
 use crate::{
     Counts, Delivery, Devices, Error, Fate, Recording, SeenPush, Trouble,
     apns::UnknownTokens,
-    device::{Facts, FcmPlatform, Registration, Service as Vendor, hex},
+    device::{Facts, FcmPlatform, Rate, Registration, Service as Vendor, hex},
     http2::{self, Server, Verdict},
     pki::{Ca, ServiceAccount},
 };
@@ -60,6 +60,8 @@ pub struct FcmOptions {
     pub quota_per_minute: u32,
     /// Messages per device and minute before 429.
     pub device_quota_per_minute: u32,
+    /// Messages per device and hour before 429.
+    pub device_quota_per_hour: u32,
     /// `Retry-After` of a 429, in seconds.
     pub retry_after: Option<u32>,
     /// How it orders the details of an error.
@@ -82,6 +84,7 @@ impl FcmOptions {
             streams: 100,
             quota_per_minute: 600_000,
             device_quota_per_minute: 240,
+            device_quota_per_hour: 5_000,
             retry_after: None,
             details: DetailsOrder::FcmErrorFirst,
             unknown_tokens: UnknownTokens::Refuse,
@@ -210,10 +213,7 @@ impl Judge {
                 .map(|account| (account.client_email.clone(), account))
                 .collect(),
             access: AccessTokens::default(),
-            quota: Mutex::new(Quota::new(
-                options.quota_per_minute,
-                options.device_quota_per_minute,
-            )),
+            quota: Mutex::new(Quota::new(options.quota_per_minute)),
             audiences: [format!("https://{address}/token"), oauth::GOOGLE_AUDIENCE.to_owned()],
             options,
         }
@@ -282,7 +282,7 @@ impl Judge {
         if granted != project {
             return Err(Refusal::permission_denied());
         }
-        self.quota().spend_project(project, now)?;
+        self.quota().spend(project, now)?;
         let message = Message::read(body)?;
         let fate = match &message.target {
             Target::Token(token) => {
@@ -329,7 +329,9 @@ impl Judge {
             FcmPlatform::IosWithoutKey => return Err(Refusal::third_party_auth()),
             FcmPlatform::Android | FcmPlatform::Ios => {}
         }
-        self.quota().spend_device(token, now)?;
+        if !device.spend(self.device_rates(), now) {
+            return Err(Refusal::quota("device"));
+        }
         if message.validate_only {
             return Ok((Fate::NotAPush, name));
         }
@@ -349,6 +351,12 @@ impl Judge {
             at,
         });
         Ok((handed.into(), name))
+    }
+
+    fn device_rates(&self) -> [Rate; 2] {
+        let rate = |pushes, seconds| Rate { pushes, within: Duration::from_secs(seconds) };
+        let options = &self.options;
+        [rate(options.device_quota_per_minute, 60), rate(options.device_quota_per_hour, 3600)]
     }
 
     fn quota(&self) -> std::sync::MutexGuard<'_, Quota> {

@@ -255,7 +255,7 @@ impl Recorder {
         wanted: impl Fn(&SeenPush) -> bool,
         limit: Duration,
     ) -> Result<SeenPush, Error> {
-        let mut from = 0;
+        let mut from = 0_usize;
         let look = || {
             let kept = self.lock();
             let unseen = kept.pushes.iter().skip(from.saturating_sub(kept.dropped));

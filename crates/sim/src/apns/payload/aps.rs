@@ -99,7 +99,9 @@ impl Aps {
             "interruption-level" => {
                 matches!(word, Some("active" | "critical" | "passive" | "time-sensitive"))
             }
-            "mutable-content" => matches!(shape, Shape::Number(number) if number == 0.0 || number == 1.0),
+            "mutable-content" => {
+                matches!(shape, Shape::Number(number) if number == 0.0 || number == 1.0)
+            }
             "relevance-score" => {
                 if let Shape::Number(score) = shape {
                     self.relevance_score = Some(score);
@@ -154,7 +156,9 @@ impl<'de> Visitor<'de> for PayloadVisitor {
         let mut payload = Payload::default();
         while let Some(Key(key)) = fields.next_key()? {
             match key {
-                Some("aps") => payload.aps = fields.next_value::<Option<Aps>>()?.unwrap_or_default(),
+                Some("aps") => {
+                    payload.aps = fields.next_value::<Option<Aps>>()?.unwrap_or_default()
+                }
                 Some("mdm") => payload.mdm = matches!(fields.next_value()?, Shape::Text(_)),
                 _ => {
                     fields.next_value::<IgnoredAny>()?;

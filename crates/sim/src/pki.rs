@@ -124,6 +124,8 @@ pub struct ApnsCertificate {
     pub valid_from: Timestamp,
     /// Valid until the start of this day (UTC).
     pub valid_until: Timestamp,
+    /// Topics that a universal certificate has besides its own, each with its kind.
+    more_topics: Vec<(String, String)>,
 }
 
 /// The kinds of Apple push certificates.
@@ -131,6 +133,8 @@ pub struct ApnsCertificate {
 pub enum ApnsCertificateKind {
     /// `Apple Development IOS Push Services: `, sandbox only.
     Development,
+    /// A client certificate for something else: no known prefix, no extensions.
+    NoPush,
     /// `Apple Production IOS Push Services: `, production only.
     Production,
     /// `Apple Push Services: `, both environments, topics of the app, its VoIP and its complication.
@@ -150,6 +154,7 @@ impl ApnsCertificate {
             kind: ApnsCertificateKind::Universal,
             valid_from: now.saturating_sub(days(2)).unwrap_or(now),
             valid_until: now.saturating_add(days(365)).unwrap_or(now),
+            more_topics: Vec::new(),
         }
     }
 
@@ -169,9 +174,17 @@ impl ApnsCertificate {
         self
     }
 
+    /// The same certificate with one more topic, which only a universal one lists.
+    #[must_use]
+    pub fn and_topic(mut self, topic: &str, kind: &str) -> Self {
+        self.more_topics.push((topic.to_owned(), kind.to_owned()));
+        self
+    }
+
     fn common_name(&self) -> String {
         let prefix = match self.kind {
             ApnsCertificateKind::Development => "Apple Development IOS Push Services",
+            ApnsCertificateKind::NoPush => "Web Server",
             ApnsCertificateKind::Production => "Apple Production IOS Push Services",
             ApnsCertificateKind::Universal => "Apple Push Services",
             ApnsCertificateKind::Voip => "VoIP Services",
@@ -189,14 +202,17 @@ impl ApnsCertificate {
         let voip = format!("{}.voip", self.bundle_id);
         match self.kind {
             ApnsCertificateKind::Development => vec![apple(1, null())],
+            ApnsCertificateKind::NoPush => Vec::new(),
             ApnsCertificateKind::Production => vec![apple(2, null())],
             ApnsCertificateKind::Universal => {
                 let complication = format!("{}.complication", self.bundle_id);
-                let topics = [
+                let mut topics = vec![
                     (self.bundle_id.as_str(), "app"),
                     (voip.as_str(), "voip"),
                     (complication.as_str(), "complication"),
                 ];
+                let more = self.more_topics.iter();
+                topics.extend(more.map(|(topic, kind)| (topic.as_str(), kind.as_str())));
                 vec![apple(1, null()), apple(2, null()), apple(6, topic_list(&topics))]
             }
             ApnsCertificateKind::Voip => {

@@ -4,11 +4,9 @@ use http::{Request, StatusCode};
 use sim::pki::ApnsCertificate;
 
 use crate::{
-    apns::{APP, World, alert_headers},
+    apns::{ALERT, APP, World, alert_headers},
     client::{Client, PATIENCE},
 };
-
-const ALERT: &[u8] = br#"{"aps":{"alert":"hello"}}"#;
 
 #[tokio::test]
 async fn one_stream_until_the_first_success_then_a_thousand() {

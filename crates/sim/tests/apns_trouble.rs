@@ -7,11 +7,9 @@ use http::StatusCode;
 use sim::trouble::{GoAway, Scripted};
 
 use crate::{
-    apns::{World, alert_headers},
+    apns::{ALERT, World, alert_headers},
     client::{Answer, Client, PATIENCE},
 };
-
-const ALERT: &[u8] = br#"{"aps":{"alert":"hello"}}"#;
 
 async fn try_push(world: &World, client: &Client) -> Result<Answer, h2::Error> {
     let authorization = format!("bearer {}", world.jwt(0));

@@ -2,6 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod apns;
+mod apns_certificates;
+mod apns_faults;
+mod apns_keys;
 mod apns_limits;
 mod apns_trouble;
 mod client;

@@ -119,3 +119,40 @@ fn all_topics(value: &[u8]) -> Vec<String> {
     }
     topics
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+
+    use super::*;
+
+    #[test]
+    fn without_extensions_the_common_name_tells_the_environment() {
+        let check = |name: &str, sandbox: bool, production: bool| {
+            let mut params = CertificateParams::default();
+            params.distinguished_name = DistinguishedName::new();
+            params.distinguished_name.push(DnType::CommonName, name);
+            let uid = DnType::CustomDnType(vec![0, 9, 2342, 19_200_300, 100, 1, 1]);
+            params.distinguished_name.push(uid, "com.example.app");
+            let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+            let allowed = Allowed::read(certificate.der());
+            assert_eq!((allowed.sandbox, allowed.production), (sandbox, production), "{name}");
+            assert_eq!(allowed.topics, ["com.example.app"], "{name}");
+            let expected = if production {
+                Ok(())
+            } else if sandbox {
+                Err(Reason::BadCertificateEnvironment)
+            } else {
+                Err(Reason::BadCertificate)
+            };
+            assert_eq!(allowed.check(Environment::Production), expected, "{name}");
+        };
+        check("Apple Development IOS Push Services: com.example.app", true, false);
+        check("Apple Production Mac Push Services: com.example.app", false, true);
+        check("Apple Push Services: com.example.app", true, true);
+        check("Pass Type ID: com.example.app", true, true);
+        check("com.example.app", false, false);
+        let nonsense = CertificateDer::from(vec![0x30, 0]);
+        assert_eq!(Allowed::read(&nonsense), Allowed::default());
+    }
+}

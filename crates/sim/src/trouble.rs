@@ -52,6 +52,18 @@ impl Scripted {
             .header(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
     }
 
+    /// An FCM refusal as Google writes it: `error_code` is the word of its FcmError.
+    pub fn fcm(status: StatusCode, word: &str, error_code: Option<&str>) -> Self {
+        let mut error =
+            serde_json::json!({ "code": status.as_u16(), "status": word, "message": word });
+        if let Some(error_code) = error_code {
+            let kind = "type.googleapis.com/google.firebase.fcm.v1.FcmError";
+            error["details"] = serde_json::json!([{ "@type": kind, "errorCode": error_code }]);
+        }
+        Self::new(status, serde_json::json!({ "error": error }).to_string())
+            .header(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
+    }
+
     /// The page that Google's front end answers with when the service behind it is away.
     pub fn front_end_502() -> Self {
         Self::new(StatusCode::BAD_GATEWAY, "<!DOCTYPE html><html><title>Error 502</title></html>")

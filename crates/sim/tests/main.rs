@@ -10,4 +10,5 @@ mod apns_trouble;
 mod client;
 mod fcm;
 mod fcm_oauth;
+mod fcm_trouble;
 mod pki;

@@ -25,9 +25,10 @@ use std::{collections::HashMap, net::SocketAddr, sync::Mutex, time::Duration};
 use bytes::Bytes;
 use http::{Method, StatusCode, header::AUTHORIZATION, request::Parts};
 use jiff::Timestamp;
+use tokio::sync::mpsc;
 
 use crate::{
-    Counts, Delivery, Devices, Error, Fate, Recording, SeenPush, Trouble,
+    Counts, Delivery, Devices, Error, Fate, Recording, SeenPush, Sighting, Trouble,
     apns::UnknownTokens,
     device::{Facts, FcmPlatform, Rate, Registration, Service as Vendor, hex},
     http2::{self, Server, Verdict},
@@ -144,6 +145,11 @@ impl FcmSim {
     /// Scripts its trouble; token requests and sends alike consume it.
     pub fn trouble(&self) -> &Trouble {
         self.server.trouble()
+    }
+
+    /// Everything that is seen from now on. Who watches must keep up: what waits is kept in memory.
+    pub fn watch(&self) -> mpsc::UnboundedReceiver<Sighting> {
+        self.server.recorder().watch()
     }
 
     /// Every request so far, token requests included, in the order judged; empty with [`Recording::Count`].

@@ -8,6 +8,7 @@ mod push_log;
 mod pushes;
 mod rude_clients;
 mod secrets;
+mod simulators;
 mod starting;
 mod waiting;
 

@@ -16,11 +16,7 @@ mod tap;
 mod tls;
 mod wire;
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, request};
@@ -121,14 +117,13 @@ struct Shared {
 }
 
 impl Server {
-    /// Listens on 127.0.0.1; port 0 takes any.
+    /// Listens there; port 0 takes any.
     pub(crate) async fn start(
-        port: u16,
+        wanted: SocketAddr,
         tls: Arc<ServerConfig>,
         recording: Recording,
         service: impl FnOnce(SocketAddr) -> Service,
     ) -> Result<Self, Error> {
-        let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let listen = |source| Error::Listen { address: wanted, source };
         let listener = TcpListener::bind(wanted).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;

@@ -20,6 +20,7 @@ pub mod fcm;
 mod http2;
 pub mod phone;
 pub mod pki;
+pub mod stand;
 pub mod trouble;
 mod window;
 pub mod world;

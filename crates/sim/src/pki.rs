@@ -3,7 +3,13 @@
 //! Shapes are the vendors': Apple's client certificate (subject UID, CN, extensions of its private arc), its `.p8` key,
 //! Google's service-account JSON.
 
-use std::{fmt, process::Stdio, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+    process::Stdio,
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::{Timestamp, tz::TimeZone};
 use rcgen::{
@@ -64,7 +70,16 @@ impl Ca {
     /// # Errors
     /// [`Error::Keys`] if making it fails.
     pub fn server_identity(&self) -> Result<Identity, Error> {
-        let names = ["localhost", "127.0.0.1", "::1"].map(String::from);
+        self.server_identity_at(Ipv4Addr::LOCALHOST.into())
+    }
+
+    /// The same for this address too.
+    pub(crate) fn server_identity_at(&self, ip: IpAddr) -> Result<Identity, Error> {
+        let mut names = ["localhost", "127.0.0.1", "::1"].map(String::from).to_vec();
+        let own = ip.to_string();
+        if !names.contains(&own) {
+            names.push(own);
+        }
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, "localhost");

@@ -61,12 +61,13 @@ impl ApnsSim {
     /// [`Error::Listen`] if the port is taken; [`Error::Keys`] and [`Error::Tls`] if its certificate fails.
     pub async fn start(options: ApnsOptions) -> Result<Self, Error> {
         let ca = options.ca.clone();
-        let identity = ca.server_identity()?;
+        let identity = ca.server_identity_at(options.ip)?;
         let clock = options.devices.clock().clone();
         let tls = http2::server_config(&identity, Some(&ca), &[b"h2"], &clock)?;
-        let (port, recording, churn) = (options.port, options.recording, options.churn);
+        let wanted = SocketAddr::from((options.ip, options.port));
+        let (recording, churn) = (options.recording, options.churn);
         let judge = Box::new(Judge::new(options));
-        let server = Server::start(port, tls, recording, |_| http2::Service::Apns(judge)).await?;
+        let server = Server::start(wanted, tls, recording, |_| http2::Service::Apns(judge)).await?;
         server.trouble().limit_churn(churn);
         Ok(Self { server, ca })
     }

@@ -1,6 +1,9 @@
 //! How a simulated APNs is set up, and what is left open by Apple's pages.
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
 use super::KnownKey;
 use crate::{
@@ -13,7 +16,9 @@ use crate::{
 /// How a simulated APNs is set up.
 #[derive(Clone, Debug)]
 pub struct ApnsOptions {
-    /// Port on 127.0.0.1; 0 takes any.
+    /// Address to listen on; its certificate names it besides the local ones.
+    pub ip: IpAddr,
+    /// Port to listen on; 0 takes any.
     pub port: u16,
     /// Which of Apple's services this is.
     pub environment: Environment,
@@ -47,9 +52,10 @@ pub struct ApnsOptions {
 }
 
 impl ApnsOptions {
-    /// Production on any port, without keys, and without the limits that Apple has but gives no figures for.
+    /// Production on any port of 127.0.0.1, without keys, and without the limits that Apple has but gives no figures for.
     pub fn new(ca: &Ca, devices: &Devices) -> Self {
         Self {
+            ip: Ipv4Addr::LOCALHOST.into(),
             port: 0,
             environment: Environment::Production,
             devices: devices.clone(),

@@ -20,7 +20,12 @@ mod oauth;
 mod quota;
 mod schema;
 
-use std::{collections::HashMap, net::SocketAddr, sync::Mutex, time::Duration};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Mutex,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Method, StatusCode, header::AUTHORIZATION, request::Parts};
@@ -45,7 +50,9 @@ use quota::Quota;
 /// How a simulated FCM is set up.
 #[derive(Clone, Debug)]
 pub struct FcmOptions {
-    /// Port on 127.0.0.1; 0 takes any.
+    /// Address to listen on; its certificate names it besides the local ones.
+    pub ip: IpAddr,
+    /// Port to listen on; 0 takes any.
     pub port: u16,
     /// The devices it serves, and the clock it reads.
     pub devices: Devices,
@@ -74,9 +81,10 @@ pub struct FcmOptions {
 }
 
 impl FcmOptions {
-    /// Google's documented limits, on any port, without accounts.
+    /// Google's documented limits, on any port of 127.0.0.1, without accounts.
     pub fn new(ca: &Ca, devices: &Devices) -> Self {
         Self {
+            ip: Ipv4Addr::LOCALHOST.into(),
             port: 0,
             devices: devices.clone(),
             ca: ca.clone(),
@@ -107,11 +115,11 @@ impl FcmSim {
     /// [`Error::Listen`] if the port is taken; [`Error::Keys`] and [`Error::Tls`] if its certificate fails.
     pub async fn start(options: FcmOptions) -> Result<Self, Error> {
         let ca = options.ca.clone();
-        let identity = ca.server_identity()?;
+        let identity = ca.server_identity_at(options.ip)?;
         let tls = http2::server_config(&identity, None, &[b"h2"], options.devices.clock())?;
-        let (port, recording) = (options.port, options.recording);
+        let (wanted, recording) = ((options.ip, options.port).into(), options.recording);
         let service = |address| http2::Service::Fcm(Box::new(Judge::new(options, address)));
-        let server = Server::start(port, tls, recording, service).await?;
+        let server = Server::start(wanted, tls, recording, service).await?;
         Ok(Self { server, ca })
     }
 

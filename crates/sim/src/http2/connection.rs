@@ -9,7 +9,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use h2::{Reason, RecvStream, server::SendResponse};
-use http::{Request, Response, request};
+use http::{HeaderMap, Request, Response, Uri, header::HOST, request, uri::Authority};
 use tokio_rustls::server::TlsStream;
 
 use super::{
@@ -215,6 +215,7 @@ impl<'a> Connection<'a> {
             connection: self.number,
             stream,
             method: request.method().clone(),
+            authority: authority(request.uri(), request.headers()),
             path: request.uri().path().to_owned(),
             why,
         });
@@ -318,6 +319,7 @@ pub(super) fn record(
         connection: place.0,
         stream: place.1,
         method: request.method,
+        authority: authority(&request.uri, &request.headers),
         path: request.uri.path().to_owned(),
         headers: request.headers,
         token: verdict.token.clone(),
@@ -328,6 +330,12 @@ pub(super) fn record(
         id: verdict.id.clone(),
         fate: verdict.fate,
     });
+}
+
+/// The host that was asked for; empty if the request does not say.
+fn authority(uri: &Uri, headers: &HeaderMap) -> String {
+    let host = || headers.get(HOST).and_then(|host| host.to_str().ok());
+    uri.authority().map(Authority::as_str).or_else(host).unwrap_or_default().to_owned()
 }
 
 impl Scripted {

@@ -56,6 +56,8 @@ pub struct SeenPush {
     pub stream: u32,
     /// Request method.
     pub method: Method,
+    /// The host that was asked for, `:authority` or `Host`.
+    pub authority: String,
     /// Request path.
     pub path: String,
     /// Request headers; the value of `authorization` is marked sensitive, so `Debug` does not print it.
@@ -112,6 +114,8 @@ pub struct Unanswered {
     pub stream: u32,
     /// Request method.
     pub method: Method,
+    /// The host that was asked for, `:authority` or `Host`.
+    pub authority: String,
     /// Request path.
     pub path: String,
     /// What happened in its place.

@@ -11,4 +11,5 @@ mod client;
 mod fcm;
 mod fcm_oauth;
 mod fcm_trouble;
+mod page;
 mod pki;

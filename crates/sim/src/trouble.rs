@@ -1,12 +1,12 @@
 //! Scripted trouble: makes a push service misbehave, from another task, while it runs.
 //!
 //! Scripts are consumed in the order they were given, one request (or one connection) each, and apply across all
-//! connections of the service. A handle from [`Trouble::on`] scripts for one path alone; a request takes the first
-//! script that is meant for it. Holding, latency, freezing, storms and stream limits are states that stay until they are
-//! ended.
+//! connections of the service. A handle from [`Trouble::on`] scripts for one path alone; a request
+//! takes the first script that is meant for it. Holding, latency, freezing, storms and stream
+//! limits are states that stay until they are ended.
 //!
-//! A service's own defence against clients that connect over and over, [`Churn`], works here too, as it meets
-//! connections before TLS; [`Trouble::clear`] forgives and leaves the rule.
+//! A service's own defence against clients that connect over and over, [`Churn`], works here too,
+//! as it meets connections before TLS; [`Trouble::clear`] forgives and leaves the rule.
 
 use std::{
     collections::VecDeque,
@@ -123,8 +123,8 @@ pub(crate) enum ConnectionTrouble {
     Close(&'static str),
 }
 
-/// Too many connections in a short time: what Apple may take for an attack ("Troubleshooting push notifications"). It
-/// gives no figures.
+/// Too many connections in a short time: what Apple may take for an attack ("Troubleshooting push
+/// notifications"). It gives no figures.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Churn {
     /// This many connections pass.
@@ -252,14 +252,16 @@ impl Trouble {
         self.state.frozen.send_replace(false);
     }
 
-    /// A handle whose scripts are for requests to this path alone, such as `/token`. States are the whole service's.
+    /// A handle whose scripts are for requests to this path alone, such as `/token`. States are the
+    /// whole service's.
     #[must_use]
     pub fn on(&self, path: &str) -> Self {
         Self { state: self.state.clone(), path: Some(path.into()) }
     }
 
-    /// Tells every connection, by SETTINGS, that it may have at most `max` streams from now on, and refuses those above
-    /// with REFUSED_STREAM. Ended by [`lift_stream_limit`](Self::lift_stream_limit).
+    /// Tells every connection, by SETTINGS, that it may have at most `max` streams from now on, and
+    /// refuses those above with REFUSED_STREAM. Ended by
+    /// [`lift_stream_limit`](Self::lift_stream_limit).
     pub fn limit_streams(&self, max: u32) {
         self.state.streams.send_replace(Some(max));
     }
@@ -269,7 +271,8 @@ impl Trouble {
         self.state.streams.send_replace(None);
     }
 
-    /// Answers every request by script for this long, counted from the first one by the service's clock.
+    /// Answers every request by script for this long, counted from the first one by the service's
+    /// clock.
     pub fn answer_for(&self, lasting: Duration, answer: &Scripted) {
         let storm = Storm { path: self.path.clone(), answer: answer.clone(), lasting, until: None };
         *lock(&self.state.storm) = Some(storm);
@@ -288,16 +291,18 @@ impl Trouble {
         self.script(1, RequestTrouble::GoAway(go_away.clone()));
     }
 
-    /// Lets the next `k` requests pass and takes in `unprocessed` more without looking at them; then the connection says
-    /// GOAWAY with the last stream processed, which is lower than streams it has long had.
+    /// Lets the next `k` requests pass and takes in `unprocessed` more without looking at them;
+    /// then the connection says GOAWAY with the last stream processed, which is lower than streams
+    /// it has long had.
     pub fn go_away_over(&self, k: usize, unprocessed: usize, go_away: &GoAway) {
         self.pass(k);
         self.script(unprocessed.saturating_sub(1), RequestTrouble::Swallow);
         self.script(1, RequestTrouble::GoAway(go_away.clone()));
     }
 
-    /// On each of the next `n` requests, closes the sending side of its TCP connection (a FIN, without a word of TLS or
-    /// HTTP/2) and goes on reading; that request and all others of the connection stay unprocessed and unanswered.
+    /// On each of the next `n` requests, closes the sending side of its TCP connection (a FIN,
+    /// without a word of TLS or HTTP/2) and goes on reading; that request and all others of the
+    /// connection stay unprocessed and unanswered.
     pub fn half_close_next(&self, n: usize) {
         self.script(n, RequestTrouble::HalfClose);
     }
@@ -347,8 +352,8 @@ impl Trouble {
         *lock(&self.state.churn) = rule.map(Churning::new);
     }
 
-    /// Ends all trouble: scripts, holding, latency, freezing, storms, stream limits, and a block for connecting too
-    /// often. The rule on connecting stays.
+    /// Ends all trouble: scripts, holding, latency, freezing, storms, stream limits, and a block
+    /// for connecting too often. The rule on connecting stays.
     pub fn clear(&self) {
         lock(&self.state.requests).clear();
         lock(&self.state.storm).take();
@@ -365,7 +370,8 @@ impl Trouble {
 
 /// What the service's own tasks ask.
 impl Trouble {
-    /// What is to happen to the request that just arrived; the time is only asked for where it matters.
+    /// What is to happen to the request that just arrived; the time is only asked for where it
+    /// matters.
     pub(crate) fn for_request(
         &self,
         path: &str,

@@ -81,7 +81,8 @@ async fn bad_certificates_end_in_a_tls_alert() {
         ("of another CA", stranger.apns_identity(&certificate).unwrap(), "UnknownCA"),
     ] {
         let failures = world.sim.counts().failed_handshakes;
-        // In TLS 1.3 the server looks at the certificate after the client is done, so the alert comes on the first read.
+        // In TLS 1.3 the server looks at the certificate after the client is done, so the alert
+        // comes on the first read.
         let error = match Client::try_connect(world.sim.addr(), world.sim.ca_pem(), Some(&identity))
             .await
         {
@@ -111,7 +112,8 @@ async fn http_1_is_refused() {
 async fn tls_1_1_is_refused() {
     let world = World::new().await;
     // A ClientHello of TLS 1.1 (RFC 4346, section 7.4.1.2): version, random, no session, one suite,
-    // no compression; and the signature algorithm that rustls asks for before it looks at the version.
+    // no compression; and the signature algorithm that rustls asks for before it looks at the
+    // version.
     let mut hello = vec![3, 2];
     hello.extend([7; 32]);
     hello.extend([0, 0, 2, 0xc0, 0x13, 1, 0]);

@@ -1,5 +1,5 @@
-//! APNs: how many streams a connection may have, told by real SETTINGS frames; and what Apple limits
-//! without figures: errors of a connection, pushes to a device, connections.
+//! APNs: how many streams a connection may have, told by real SETTINGS frames; and what Apple
+//! limits without figures: errors of a connection, pushes to a device, connections.
 
 use std::time::Duration;
 

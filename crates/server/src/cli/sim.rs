@@ -18,7 +18,8 @@ pub(super) struct Args {
     options: StandOptions,
 }
 
-/// Runs until Ctrl-C. What people read goes to standard error, as the log may go to standard output.
+/// Runs until Ctrl-C. What people read goes to standard error, as the log may go to standard
+/// output.
 pub(super) async fn run(Args { options }: Args) -> anyhow::Result<ExitCode> {
     // Before anything is listening, so that no early Ctrl-C is lost.
     let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());

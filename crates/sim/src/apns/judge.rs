@@ -109,7 +109,8 @@ impl Judge {
         }
         let fits = match row {
             Some(row) => row.token == *kind,
-            // Without push type and suffix it is an alert, a background push, or one of device management.
+            // Without push type and suffix it is an alert, a background push, or one of device
+            // management.
             None => matches!(kind, ApnsTokenKind::App | ApnsTokenKind::Mdm),
         };
         if *bundle_id != topic.bundle_id() || !fits {

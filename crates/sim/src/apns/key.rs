@@ -23,14 +23,16 @@ pub struct KnownKey {
     pub environments: KeyEnvironments,
     /// The apps it may push to.
     pub topics: KeyTopics,
-    /// The id of the key that may take its place on a live connection; Apple has this for topic-specific keys.
+    /// The id of the key that may take its place on a live connection; Apple has this for
+    /// topic-specific keys.
     pub related: Option<String>,
     /// Uncompressed P-256 point.
     pub(super) public_key: Vec<u8>,
 }
 
 impl KnownKey {
-    /// A key for both environments that may push to these bundle ids, as if they were all of the team's.
+    /// A key for both environments that may push to these bundle ids, as if they were all of the
+    /// team's.
     pub fn new(key: &ApnsKey, bundle_ids: &[&str]) -> Self {
         Self {
             key_id: key.key_id.clone(),

@@ -4,9 +4,11 @@
 //! A request is checked in this order, and the first fault answers:
 //!
 //! 1. method, path, repeated headers
-//! 2. authentication: the certificate or else the provider token, and what the connection is bound to
+//! 2. authentication: the certificate or else the provider token, and what the connection is bound
+//!    to
 //! 3. the topic, and whether the credential covers it
-//! 4. `apns-id`, `apns-collapse-id`, `apns-expiration`, `apns-push-type` with its topic, `apns-priority`
+//! 4. `apns-id`, `apns-collapse-id`, `apns-expiration`, `apns-push-type` with its topic,
+//!    `apns-priority`
 //! 5. whether the push type may be sent with that kind of credential
 //! 6. the payload: empty, size, JSON, what the push type asks of `aps`
 //! 7. the device token: form, environment, app and kind, whether it lives
@@ -18,8 +20,8 @@
 //! then [`ApnsOptions::token_streams`]; [`ApnsOptions::certificate_streams`] from the start with a certificate; 1 after
 //! a 4xx other than 410, restored by the next success. Real SETTINGS frames say so.
 //!
-//! Not modelled: broadcast channels, `IdleTimeout`, revoked certificates (script the TLS alert 44), and the counting of
-//! provider tokens across connections that one forum report tells of.
+//! Not modelled: broadcast channels, `IdleTimeout`, revoked certificates (script the TLS alert 44),
+//! and the counting of provider tokens across connections that one forum report tells of.
 
 mod certificate;
 mod judge;
@@ -92,7 +94,8 @@ impl ApnsSim {
         self.server.trouble()
     }
 
-    /// Adds a key, or changes the one of that id. Open connections keep the topics they began with, as Apple's do.
+    /// Adds a key, or changes the one of that id. Open connections keep the topics they began with,
+    /// as Apple's do.
     pub fn set_key(&self, key: KnownKey) {
         if let http2::Service::Apns(judge) = self.server.service() {
             judge.keys.set(key);

@@ -32,7 +32,8 @@ pub struct ApnsOptions {
     pub token_streams: u32,
     /// Streams per connection with a client certificate.
     pub certificate_streams: u32,
-    /// How far ahead of its own clock a provider token's `iat` may lie. Apple says "within one hour" and no more.
+    /// How far ahead of its own clock a provider token's `iat` may lie. Apple says "within one
+    /// hour" and no more.
     pub clock_skew: Duration,
     /// How it says that a certificate is bad, or for the other environment.
     pub certificate_fault: CertificateFault,
@@ -40,8 +41,9 @@ pub struct ApnsOptions {
     pub unknown_tokens: UnknownTokens,
     /// What it does with requests that Apple advises against without naming an error.
     pub undocumented: Undocumented,
-    /// The errors that one connection may cost before it is ended with GOAWAY: 2 for `BadDeviceToken`, 0 for 410, 1 for
-    /// any other 4xx; a success gives one back. Apple does so and gives no figures.
+    /// The errors that one connection may cost before it is ended with GOAWAY: 2 for
+    /// `BadDeviceToken`, 0 for 410, 1 for any other 4xx; a success gives one back. Apple does so
+    /// and gives no figures.
     pub max_errors: Option<u32>,
     /// How often one device may be pushed to before 429 `TooManyRequests`. Apple gives no figures.
     pub device_rate: Option<Rate>,
@@ -52,7 +54,8 @@ pub struct ApnsOptions {
 }
 
 impl ApnsOptions {
-    /// Production on any port of 127.0.0.1, without keys, and without the limits that Apple has but gives no figures for.
+    /// Production on any port of 127.0.0.1, without keys, and without the limits that Apple has but
+    /// gives no figures for.
     pub fn new(ca: &Ca, devices: &Devices) -> Self {
         Self {
             ip: Ipv4Addr::LOCALHOST.into(),
@@ -93,9 +96,10 @@ pub enum UnknownTokens {
     Refuse,
 }
 
-/// What to do with requests that Apple advises against without naming an error: priorities that a push type's
-/// description does not name (background at 10 is an error in any case), `pushtotalk`, `controls` and `widgets` with a
-/// certificate, keys of `aps` of another type than documented, Live Activities that lack what ActivityKit needs.
+/// What to do with requests that Apple advises against without naming an error: priorities that a
+/// push type's description does not name (background at 10 is an error in any case), `pushtotalk`,
+/// `controls` and `widgets` with a certificate, keys of `aps` of another type than documented, Live
+/// Activities that lack what ActivityKit needs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Undocumented {
     /// Let them pass.

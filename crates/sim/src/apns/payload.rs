@@ -1,9 +1,10 @@
-//! The payload of a push, from "Generating a remote notification", "Pushing background updates to your App" and
-//! "Starting and updating Live Activities with ActivityKit push notifications".
+//! The payload of a push, from "Generating a remote notification", "Pushing background updates to
+//! your App" and "Starting and updating Live Activities with ActivityKit push notifications".
 //!
 //! Apple says that a push type which does not fit the payload "may cause an error, delay or dropping"; here it is
-//! always an error, `InvalidPushType`, so that a faulty client is seen. That a key of `aps` has another type than the
-//! documented one is not said to be an error at all, and the device drops it silently; see [`Undocumented`].
+//! always an error, `InvalidPushType`, so that a faulty client is seen. That a key of `aps` has
+//! another type than the documented one is not said to be an error at all, and the device drops it
+//! silently; see [`Undocumented`].
 
 mod aps;
 mod shape;

@@ -1,5 +1,5 @@
-//! The push types, from "Sending notification requests to APNs": for each its name, its topic, how urgent it may be, who
-//! may send it, and which of an app's tokens it goes to.
+//! The push types, from "Sending notification requests to APNs": for each its name, its topic, how
+//! urgent it may be, who may send it, and which of an app's tokens it goes to.
 
 use crate::device::{ApnsTokenKind, Priority, PushType};
 

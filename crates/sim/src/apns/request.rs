@@ -100,8 +100,8 @@ pub(super) fn read(
     Ok(Push { row, priority, expiration, collapse_id: collapse_id.map(str::to_owned) })
 }
 
-/// Apple: "Specifying priority 10 is an error" for background; which error is not said. Of the other types it names the
-/// priorities to use and not what happens to the rest.
+/// Apple: "Specifying priority 10 is an error" for background; which error is not said. Of the
+/// other types it names the priorities to use and not what happens to the rest.
 fn check_priority(row: &Row, priority: Priority, undocumented: Undocumented) -> Result<(), Reason> {
     let is_error = row.push_type == PushType::Background && priority == Priority::High;
     let strange = !undocumented.accepts() && !row.priorities.contains(&priority);

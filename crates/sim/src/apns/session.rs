@@ -1,4 +1,5 @@
-//! What a connection to APNs is bound to: its certificate, or the team, key family and topics of its first push.
+//! What a connection to APNs is bound to: its certificate, or the team, key family and topics of
+//! its first push.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +18,8 @@ use crate::device::Environment;
 
 /// A new provider token may follow the last on a connection after this time at the earliest.
 const MIN_REFRESH_S: i64 = 20 * 60;
-/// What a refusal for a bad device token takes from the error budget. Apple disconnects "sooner" for these.
+/// What a refusal for a bad device token takes from the error budget. Apple disconnects "sooner"
+/// for these.
 const BAD_TOKEN_COST: u32 = 2;
 
 /// A connection's state.
@@ -26,8 +28,8 @@ pub(crate) struct Session {
     certificate: Option<Allowed>,
     /// The key of the first push, with its topics as they were then.
     bound: Option<Arc<KnownKey>>,
-    /// The last header that passed of each key, so that its signature is checked once: at most the first key and those
-    /// related to it.
+    /// The last header that passed of each key, so that its signature is checked once: at most the
+    /// first key and those related to it.
     proven: Vec<Proven>,
     /// What [`Keys::revocations`] said when `proven` was last looked through.
     revocations: u64,
@@ -71,8 +73,8 @@ impl Session {
         }
     }
 
-    /// Checks the certificate or else the provider token, whose `iat` may lie `ahead` in the future. With a certificate
-    /// the header is not looked at.
+    /// Checks the certificate or else the provider token, whose `iat` may lie `ahead` in the
+    /// future. With a certificate the header is not looked at.
     pub(super) fn authenticate(
         &mut self,
         headers: &HeaderMap,
@@ -111,8 +113,8 @@ impl Session {
         }
     }
 
-    /// Checks that the credential is of the kind that the push type needs. Apple names no error for this; "Forbidden:
-    /// the specified action is not allowed" comes nearest.
+    /// Checks that the credential is of the kind that the push type needs. Apple names no error for
+    /// this; "Forbidden: the specified action is not allowed" comes nearest.
     pub(super) fn check_credential(
         &self,
         row: &Row,

@@ -93,7 +93,8 @@ pub(super) async fn serve(stream: TlsStream<Wire>, number: u64, shared: &Shared)
 
     let mut frozen = shared.trouble.frozen();
     let mut at_work = FuturesUnordered::new();
-    // Streams that stay untouched: what came after GOAWAY or behind a closed door, and what a script lets lie.
+    // Streams that stay untouched: what came after GOAWAY or behind a closed door, and what a
+    // script lets lie.
     let mut unprocessed = Vec::new();
     loop {
         if *frozen.borrow_and_update() {

@@ -103,7 +103,8 @@ pub enum Sighting {
     Unanswered(Unanswered),
 }
 
-/// A request that was given no answer: its stream was refused or reset, or its connection ended, mostly by a script.
+/// A request that was given no answer: its stream was refused or reset, or its connection ended,
+/// mostly by a script.
 #[derive(Clone, Debug)]
 pub struct Unanswered {
     /// When, by the service's clock.

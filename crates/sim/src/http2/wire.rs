@@ -1,4 +1,5 @@
-//! The TCP stream below TLS, with a hand on it: its sending side can be closed while the rest goes on.
+//! The TCP stream below TLS, with a hand on it: its sending side can be closed while the rest goes
+//! on.
 
 use std::{
     io,
@@ -20,8 +21,8 @@ use tokio::{
 pub(crate) struct Hangup(Arc<AtomicBool>);
 
 impl Hangup {
-    /// Has a FIN sent with the next write or flush. What is written after it goes nowhere, as if it were on its way to
-    /// a client that will never see it.
+    /// Has a FIN sent with the next write or flush. What is written after it goes nowhere, as if it
+    /// were on its way to a client that will never see it.
     pub(crate) fn half_close(&self) {
         self.0.store(true, Ordering::Release);
     }

@@ -107,7 +107,8 @@ async fn write_log(
     let mut next = started.to_string();
     loop {
         next.push('\n');
-        // Whole lines, flushed: who reads along sees a request when it happens, and never half of it.
+        // Whole lines, flushed: who reads along sees a request when it happens, and never half of
+        // it.
         log.write_all(next.as_bytes())
             .and_then(|()| log.flush())
             .context("could not write the log; give a file that can be written")?;

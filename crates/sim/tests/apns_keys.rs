@@ -227,9 +227,11 @@ async fn a_connection_keeps_the_topics_its_key_had() {
 async fn a_revoked_key_is_refused_on_open_connections_too() {
     let world = World::new().await;
     let client = world.connect().await;
-    assert_eq!(world.push(&client).await.status, StatusCode::OK);
+    // The very same token, whose signature the connection need not check again.
+    let token = world.jwt(0);
+    assert_eq!(push_with(&world, &client, &token).await.status, StatusCode::OK);
     world.sim.revoke_key(&world.key.key_id);
     let expected = (403, "InvalidProviderToken".into());
-    assert_eq!(refusal(&world.push(&client).await), expected);
+    assert_eq!(refusal(&push_with(&world, &client, &token).await), expected);
     assert_eq!(refusal(&world.push(&world.connect().await).await), expected);
 }

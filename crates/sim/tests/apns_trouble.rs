@@ -8,6 +8,7 @@ use sim::{
     Sighting,
     trouble::{GoAway, Scripted},
 };
+use tokio::sync::mpsc;
 
 use crate::{
     apns::{ALERT, World, alert_headers, refusal},
@@ -174,6 +175,21 @@ async fn shutting_down_frees_the_port_for_a_new_start() {
     assert_eq!(world.push(&world.connect().await).await.status, StatusCode::OK);
 }
 
+/// Why the next `n` requests that were given no answer were given none.
+async fn unanswered(
+    sightings: &mut mpsc::UnboundedReceiver<Sighting>,
+    n: usize,
+) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    while found.len() < n {
+        let next = tokio::time::timeout(PATIENCE, sightings.recv()).await;
+        if let Sighting::Unanswered(unanswered) = next.unwrap().unwrap() {
+            found.push(unanswered.why);
+        }
+    }
+    found
+}
+
 #[tokio::test]
 async fn a_goaway_names_a_stream_below_some_that_were_taken_in() {
     let world = World::new().await;
@@ -189,22 +205,28 @@ async fn a_goaway_names_a_stream_below_some_that_were_taken_in() {
         assert_eq!(error.reason(), Some(h2::Reason::NO_ERROR));
     }
     assert_eq!(world.sim.counts().requests, 3, "what was taken in was not processed");
-    let mut unanswered = 0;
-    while let Ok(sighting) = sightings.try_recv() {
-        unanswered += usize::from(matches!(sighting, Sighting::Unanswered(_)));
-    }
-    assert_eq!(unanswered, 3, "who watches is told of each");
+    let swallowed = "left unprocessed by script";
+    assert_eq!(unanswered(&mut sightings, 3).await, [swallowed, swallowed, "GOAWAY by script"]);
 }
 
 #[tokio::test]
 async fn half_of_a_connection_closes_and_nothing_is_answered() {
     let world = World::new().await;
     let mut deliveries = world.devices.deliveries(&world.token);
-    world.sim.trouble().half_close_next(1);
     let client = world.connect().await;
-    let error = try_push(&world, &client).await.unwrap_err();
-    assert!(error.is_io(), "neither GOAWAY nor reset: {error:?}");
-    assert_eq!(world.sim.counts().requests, 0);
+    world.push(&client).await;
+    assert!(deliveries.recv().await.is_some());
+    let mut sightings = world.sim.watch();
+    world.sim.trouble().half_close_next(1);
+    // The second is on its way when the first closes the door, and is still read.
+    let (first, second) = tokio::join!(try_push(&world, &client), try_push(&world, &client));
+    for error in [first.unwrap_err(), second.unwrap_err()] {
+        assert!(error.is_io(), "neither GOAWAY nor reset: {error:?}");
+    }
+    let why = unanswered(&mut sightings, 2).await;
+    let half = "the connection was half closed by script";
+    assert_eq!(why, [half, "the connection was ending"]);
+    assert_eq!(world.sim.counts().requests, 1);
     assert!(deliveries.try_recv().is_err());
     assert_eq!(world.push(&world.connect().await).await.status, StatusCode::OK);
 }

@@ -57,10 +57,10 @@ pub enum CredentialFault {
         /// The largest size taken.
         limit: usize,
     },
-    /// A PKCS#12 file does not open with this password.
+    /// The file does not open with this password.
     #[error("the password does not open the file")]
     WrongPassword,
-    /// A PKCS#12 file needs a password and none was given.
+    /// The file needs a password and none was given.
     #[error("the file is protected and no password was given")]
     PasswordMissing,
     /// A certificate came without its private key.
@@ -126,17 +126,17 @@ pub enum CredentialFault {
         /// The service account's project.
         account: String,
     },
-    /// A development certificate where production pushes are to be sent.
-    #[error("the certificate {common_name:?} is for the sandbox only")]
+    /// A certificate or key of the sandbox where production pushes are to be sent.
+    #[error("the credential {name:?} is for the sandbox only")]
     SandboxOnly {
-        /// The certificate's subject.
-        common_name: String,
+        /// The certificate's subject, or the key's id.
+        name: String,
     },
-    /// A production certificate where sandbox pushes are to be sent.
-    #[error("the certificate {common_name:?} is for production only")]
+    /// A certificate or key of production where sandbox pushes are to be sent.
+    #[error("the credential {name:?} is for production only")]
     ProductionOnly {
-        /// The certificate's subject.
-        common_name: String,
+        /// The certificate's subject, or the key's id.
+        name: String,
     },
 }
 
@@ -193,10 +193,10 @@ impl CredentialFault {
                 "Upload the service account and google-services.json of one and the same Firebase project."
             }
             Self::SandboxOnly { .. } => {
-                "Upload a production (\"Apple Push Services\") certificate or a .p8 key, or use this one for sandbox tokens only."
+                "Upload a production (\"Apple Push Services\") certificate or a .p8 key for production, or use this one for sandbox tokens only."
             }
             Self::ProductionOnly { .. } => {
-                "Upload a universal (\"Apple Push Services\") certificate or a .p8 key, or send sandbox tokens to production."
+                "Upload a universal (\"Apple Push Services\") certificate or a .p8 key for the sandbox, or send sandbox tokens to production."
             }
         }
     }

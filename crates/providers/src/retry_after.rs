@@ -18,7 +18,8 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: Time) -> Option<Duration> {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => now.until(http_date(text)?),
     };
-    Some(pause.min(LONGEST))
+    // A pause of nothing is a date in the past, by a clock that is wrong here or there.
+    Some(pause.min(LONGEST)).filter(|pause| !pause.is_zero())
 }
 
 /// A date in any of the three forms that a recipient must take (RFC 9110, section 5.6.7).
@@ -51,9 +52,10 @@ mod tests {
     fn seconds_and_dates_are_read() {
         let now = Time::from_millis(784_111_777_000); // Sun, 06 Nov 1994 08:49:37 GMT
         check("120", now, Some(Duration::from_secs(120)));
-        check(" 0 ", now, Some(Duration::ZERO));
+        check(" 1 ", now, Some(Duration::from_secs(1)));
+        check("0", now, None);
         check("Sun, 06 Nov 1994 08:50:37 GMT", now, Some(Duration::from_secs(60)));
-        check("Sun, 06 Nov 1994 08:00:00 GMT", now, Some(Duration::ZERO));
+        check("Sun, 06 Nov 1994 08:00:00 GMT", now, None);
         // The obsolete forms: RFC 850's and that of C's asctime.
         check("Sunday, 06-Nov-94 08:50:37 GMT", now, Some(Duration::from_secs(60)));
         check("Sun Nov  6 08:50:37 1994", now, Some(Duration::from_secs(60)));

@@ -1,12 +1,11 @@
 //! APNs with a key: what goes out, what comes back.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use domain::{Outcome, RetryRule, TokenVerdict};
 use http::StatusCode;
 use providers::PushToken;
-use providers::apns::{Credential, Expiration, Priority, Push, PushType, Topic};
+use providers::apns::{Credential, Expiration, KeyDetails, Priority, Push, PushType, Topic};
 use sim::apns::KnownKey;
 use sim::device::{self, ApnsTokenKind};
 use sim::pki::ApnsKey;
@@ -52,7 +51,7 @@ async fn alerts_and_calls_pass_apples_checks() {
     };
     let call = Push {
         device_token: PushToken::new(voip),
-        topic: Topic::voip_of_bundle(APP).unwrap(),
+        topic: Topic::for_push(APP, PushType::Voip).unwrap(),
         push_type: PushType::Voip,
         priority: Priority::Immediate,
         expiration: Expiration::Once,
@@ -98,8 +97,9 @@ async fn a_dead_token_is_dropped_since_its_time() {
 async fn a_key_apple_does_not_know_is_refused() {
     let rig = ApnsRig::start().await;
     let key = ApnsKey::generate().unwrap();
-    let credential =
-        Credential::parse_p8(key.pem().as_bytes(), &key.key_id, &key.team_id, &[]).unwrap();
+    let ApnsKey { key_id, team_id, .. } = &key;
+    let details = KeyDetails { key_id, team_id, ..KeyDetails::default() };
+    let credential = Credential::parse_p8(key.pem().as_bytes(), &details).unwrap();
     let exchange = rig.send(&rig.client_of(credential)).await;
     check_refused(&exchange, 904, "InvalidProviderToken");
     assert_eq!(refusal(&exchange).retry, RetryRule::WhenChanged);
@@ -108,15 +108,17 @@ async fn a_key_apple_does_not_know_is_refused() {
 #[tokio::test]
 async fn a_topic_the_key_does_not_cover_is_refused_by_apple_or_by_us() {
     let rig = ApnsRig::start().await;
-    let elsewhere = Push { topic: Topic::of_bundle("com.example.x").unwrap(), ..rig.push() };
+    let elsewhere =
+        Push { topic: Topic::for_push("com.example.x", PushType::Alert).unwrap(), ..rig.push() };
     let exchange = rig.client().send(&elsewhere, rig.now(), || true).await;
     check_refused(&exchange, 912, "TopicDisallowed");
 
     let requests = rig.sim.counts().requests;
     let ApnsKey { key_id, team_id, .. } = &rig.key;
-    let bundles = [APP.to_owned()];
-    let credential = Credential::parse_p8(rig.key.pem().as_bytes(), key_id, team_id, &bundles);
-    let client = rig.client_of(credential.unwrap());
+    let bundle_ids = &[APP.to_owned()];
+    let details = KeyDetails { key_id, team_id, bundle_ids, ..KeyDetails::default() };
+    let credential = Credential::parse_p8(rig.key.pem().as_bytes(), &details).unwrap();
+    let client = rig.client_of(credential);
     let exchange = client.send(&elsewhere, rig.now(), || true).await;
     check_refused(&exchange, 912, "topic: \"com.example.x\" is not covered");
     assert_eq!(refusal(&exchange).status, None);
@@ -208,83 +210,31 @@ async fn what_is_no_longer_wanted_when_its_turn_comes_is_not_sent() {
 }
 
 #[tokio::test]
-async fn an_expired_provider_token_is_renewed_on_a_new_connection() {
-    let rig = ApnsRig::start().await;
-    let client = rig.client();
-    let start = rig.now();
-    check_all_accepted(&[rig.send(&client).await]);
-    // Apple's clock runs ahead of ours.
-    rig.devices.clock().advance(Duration::from_secs(61 * 60));
-
-    // The token is too young to be expired: renewing it would be one more mistake.
-    let young = client.send(&rig.push(), start.plus(Duration::from_secs(60)), || true).await;
-    check_refused(&young, 904, "ExpiredProviderToken");
-
-    let old = client.send(&rig.push(), start.plus(Duration::from_secs(30 * 60)), || true).await;
-    check_all_accepted(&[old]);
-    check_all_accepted(&[client
-        .send(&rig.push(), start.plus(Duration::from_secs(31 * 60)), || true)
-        .await]);
-}
-
-#[tokio::test]
-async fn all_clients_of_a_key_use_one_provider_token() {
-    let rig = ApnsRig::start().await;
-    let credential = rig.credential();
-    let clients = [rig.client_of(credential.clone()), rig.client_of(credential)];
-    for client in &clients {
-        check_all_accepted(&rig.send_many(client, 5).await);
-    }
-    let seen = rig.sim.seen();
-    let tokens: Vec<_> = seen.iter().map(|seen| seen.header("authorization")).collect();
-    assert_eq!(tokens.len(), 10);
-    assert!(tokens.iter().all(|token| *token == tokens[0] && token.is_some()));
-}
-
-#[tokio::test]
 async fn apples_pauses_are_passed_on_and_a_closing_connection_is_left() {
     let rig = ApnsRig::start().await;
     let client = rig.client();
     check_all_accepted(&[rig.send(&client).await]);
-    let check = async |status, reason: &str, retry| {
-        rig.sim.trouble().answer_next(1, &Scripted::apns(status, reason));
+    let check = async |times, status, reason: &str, retry| {
+        rig.sim.trouble().answer_next(times, &Scripted::apns(status, reason));
         let exchange = rig.send(&client).await;
         check_refused(&exchange, 902, reason);
         assert_eq!(refusal(&exchange).retry, retry);
     };
     let pauses = rig.config.pauses;
     let slowly = RetryRule::After(pauses.apns_unavailable);
-    check(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", slowly).await;
-    check(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", slowly).await;
+    check(1, StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", slowly).await;
+    check(1, StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", slowly).await;
     let throttled = RetryRule::BackOff { first: pauses.apns_throttled };
-    check(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", throttled).await;
+    check(1, StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", throttled).await;
     assert_eq!(rig.sim.counts().connections, 1);
-    let soon = RetryRule::After(pauses.apns_shutdown);
-    check(StatusCode::SERVICE_UNAVAILABLE, "Shutdown", soon).await;
+    // A connection that is shutting down is left, once; then the service as a whole is.
+    let (shutdown, unavailable) = ("Shutdown", StatusCode::SERVICE_UNAVAILABLE);
+    rig.sim.trouble().answer_next(1, &Scripted::apns(unavailable, shutdown));
     check_all_accepted(&[rig.send(&client).await]);
     assert_eq!(rig.sim.counts().connections, 2);
-}
-
-#[tokio::test]
-async fn an_unrelated_key_is_tried_once_on_a_new_connection() {
-    let rig = ApnsRig::start().await;
-    let client = rig.client();
-    let refused = Scripted::apns(StatusCode::FORBIDDEN, "UnrelatedKeyIdInToken");
-    rig.sim.trouble().answer_next(1, &refused);
+    check(2, unavailable, shutdown, RetryRule::After(pauses.apns_shutdown)).await;
     check_all_accepted(&[rig.send(&client).await]);
-    assert_eq!(rig.sim.counts().connections, 2);
-    rig.sim.trouble().answer_next(2, &refused);
-    check_refused(&rig.send(&client).await, 904, "UnrelatedKeyIdInToken");
-}
-
-#[tokio::test]
-async fn a_key_for_the_other_environment_is_named_so() {
-    let rig = ApnsRig::start_with(|options| {
-        options.keys[0].environments =
-            sim::apns::KeyEnvironments::Only(device::Environment::Sandbox);
-    })
-    .await;
-    check_refused(&rig.send(&rig.client()).await, 905, "BadEnvironmentKeyI");
+    assert_eq!(rig.sim.counts().connections, 4);
 }
 
 #[tokio::test]
@@ -302,7 +252,7 @@ async fn two_apps_of_a_team_share_a_key() {
     );
     let push = Push {
         device_token: PushToken::new(other),
-        topic: Topic::of_bundle("com.example.other").unwrap(),
+        topic: Topic::for_push("com.example.other", PushType::Alert).unwrap(),
         ..rig.push()
     };
     check_all_accepted(&[rig.send(&client).await, client.send(&push, rig.now(), || true).await]);

@@ -1,10 +1,12 @@
 //! The transport in trouble: nothing is lost, nothing doubled that need not be, nothing hangs.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use domain::{Environment, Outcome};
-use providers::{Apns, Config, Roots};
+use providers::apns::Push;
+use providers::{Apns, Config, PushToken, Roots};
 use sim::trouble::GoAway;
 
 use crate::rig::{ApnsRig, PATIENCE, check_all_accepted, check_refused, soon};
@@ -73,12 +75,17 @@ async fn a_service_that_refuses_every_stream_is_unavailable() {
 async fn a_lost_answer_is_asked_for_once_more_with_the_same_id() {
     let rig = ApnsRig::start().await;
     let client = warm(&rig).await;
-    let push = rig.push();
+    let push = Push { collapse_id: Some("thread".to_owned()), ..rig.push() };
     rig.sim.trouble().close_after_processing(1);
     let exchange = client.send(&push, rig.now(), || true).await;
     check_all_accepted(&[exchange]);
     let id = push.id.to_string();
-    assert_eq!(rig.accepted_ids().into_iter().filter(|seen| *seen == id).count(), 2);
+    let seen = rig.sim.seen();
+    let again: Vec<_> = seen.iter().filter(|seen| seen.id.as_ref() == Some(&id)).collect();
+    let [first, second] = again[..] else { panic!("{again:?}") };
+    assert_eq!(first.header("apns-collapse-id"), Some("thread"));
+    assert_eq!(first.headers, second.headers);
+    assert_eq!(first.payload, second.payload);
 
     rig.sim.trouble().close_after_processing(2);
     let exchange = rig.send(&client).await;
@@ -90,9 +97,9 @@ async fn a_lost_answer_is_asked_for_once_more_with_the_same_id() {
 async fn a_lost_request_that_is_no_longer_wanted_is_not_sent_again() {
     let rig = ApnsRig::start().await;
     let client = warm(&rig).await;
-    let asked = std::sync::atomic::AtomicU32::new(0);
+    let asked = AtomicU32::new(0);
     rig.sim.trouble().close_after_processing(1);
-    let wanted = || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0;
+    let wanted = || asked.fetch_add(1, Ordering::Relaxed) == 0;
     let exchange = client.send(&rig.push(), rig.now(), wanted).await;
     assert_eq!(exchange.outcome, Outcome::Withdrawn);
     check_each_once(&rig, 9);
@@ -117,7 +124,72 @@ async fn a_reset_stream_is_tried_once_more() {
     let internal_error = 2; // RFC 9113, section 7
     rig.sim.trouble().reset_next(1, internal_error);
     check_all_accepted(&[rig.send(&client).await]);
+    rig.sim.trouble().reset_next(2, internal_error);
+    let exchange = rig.send(&client).await;
+    assert!(matches!(exchange.outcome, Outcome::Unknown { .. }), "{:?}", exchange.outcome);
+    // A stream says nothing about its connection.
+    check_all_accepted(&[rig.send(&client).await]);
     assert_eq!(rig.sim.counts().connections, 1);
+}
+
+/// APNs narrows a connection to one stream after an error and restores it after a success.
+#[tokio::test]
+async fn a_limit_lowered_while_requests_are_under_way_is_obeyed() {
+    let mut rig = ApnsRig::start().await;
+    rig.config.connections_per_credential = 1;
+    let client = warm(&rig).await;
+    let bad = Push { device_token: PushToken::new("ab".repeat(32)), ..rig.push() };
+    check_refused(&client.send(&bad, rig.now(), || true).await, 911, "BadDeviceToken");
+    let before = rig.sim.counts().requests;
+    rig.sim.trouble().hold_next(1);
+    let (rings, call) = (AtomicBool::new(true), rig.push());
+    let watch = async {
+        rig.sim.trouble().wait_held(1, PATIENCE).await.unwrap();
+        assert_eq!(rig.sim.counts().requests, before + 1, "one at a time");
+        rings.store(false, Ordering::Relaxed);
+        rig.sim.trouble().release();
+    };
+    let (burst, call, ()) = tokio::join!(
+        biased;
+        rig.send_many(&client, 10),
+        client.send(&call, rig.now(), || rings.load(Ordering::Relaxed)),
+        watch,
+    );
+    check_all_accepted(&burst);
+    // The others waited here, not in h2: what is no longer wanted can still be taken back.
+    assert_eq!(call.outcome, Outcome::Withdrawn);
+    assert_eq!(rig.sim.counts().refused_streams, 0);
+
+    // Among others, where the lower limit meets streams on their way.
+    let (burst, refused) =
+        tokio::join!(rig.send_many(&client, 30), client.send(&bad, rig.now(), || true));
+    check_refused(&refused, 911, "BadDeviceToken");
+    check_all_accepted(&burst);
+    check_each_once(&rig, 48);
+    assert_eq!(rig.sim.counts().connections, 1);
+}
+
+#[tokio::test]
+async fn requests_spread_over_the_connections_there_are() {
+    let mut rig = ApnsRig::start_with(|options| options.token_streams = 4).await;
+    rig.config.connections_per_credential = 2;
+    let client = warm(&rig).await;
+    // More than one connection takes, twice: the second one is opened and proves itself.
+    check_all_accepted(&rig.send_many(&client, 12).await);
+    check_all_accepted(&rig.send_many(&client, 12).await);
+    assert_eq!(rig.sim.counts().connections, 2);
+    let before = rig.sim.seen().len();
+    rig.sim.trouble().hold();
+    let watch = async {
+        rig.sim.trouble().wait_held(6, PATIENCE).await.unwrap();
+        rig.sim.trouble().release();
+    };
+    let (burst, ()) = tokio::join!(rig.send_many(&client, 6), watch);
+    check_all_accepted(&burst);
+    let of = |connection| {
+        rig.sim.seen().iter().skip(before).filter(|seen| seen.connection == connection).count()
+    };
+    assert_eq!((of(1), of(2)), (3, 3));
 }
 
 #[tokio::test]

@@ -83,7 +83,7 @@ async fn googles_pauses_are_passed_on() {
         .header(RETRY_AFTER, HeaderValue::from_static("Fri, 31 Dec 1999 23:59:59 GMT"));
     rig.sim.trouble().answer_next(1, &later);
     let exchange = rig.send(&client, &rig.message()).await;
-    assert_eq!(refusal(&exchange).retry, RetryRule::After(first), "not sooner than in ten seconds");
+    assert_eq!(refusal(&exchange).retry, RetryRule::BackOff { first }, "a date in the past");
 }
 
 #[tokio::test]

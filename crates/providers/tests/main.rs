@@ -4,7 +4,11 @@
 
 mod apns;
 mod apns_certificate;
+mod apns_password;
+mod apns_probe;
+mod apns_token;
 mod apns_trouble;
+mod apns_wire;
 mod fcm;
 mod fcm_account;
 mod fcm_forms;
@@ -14,3 +18,4 @@ mod proxy_server;
 mod rig;
 mod webpush;
 mod webpush_service;
+mod wire;

@@ -74,15 +74,15 @@ impl ApnsRig {
     /// The key, good for any bundle id as far as the client knows.
     pub(crate) fn credential(&self) -> apns::Credential {
         let ApnsKey { key_id, team_id, .. } = &self.key;
-        apns::Credential::parse_p8(self.key.pem().as_bytes(), key_id, team_id, &[])
-            .expect("a good key")
+        let details = apns::KeyDetails { key_id, team_id, ..apns::KeyDetails::default() };
+        apns::Credential::parse_p8(self.key.pem().as_bytes(), &details).expect("a good key")
     }
 
     /// A good background push to the device.
     pub(crate) fn push(&self) -> Push {
         Push {
             device_token: PushToken::new(&*self.token),
-            topic: Topic::of_bundle(APP).expect("a bundle id"),
+            topic: Topic::for_push(APP, PushType::Alert).expect("a bundle id"),
             push_type: PushType::Background,
             priority: Priority::Considerate,
             expiration: Expiration::At(self.now().plus(Duration::from_secs(60))),
@@ -198,7 +198,7 @@ impl FcmRig {
 }
 
 /// A configuration that trusts `ca` and is pointed at `url`.
-fn config(ca: &Ca, point: impl FnOnce(&mut Config, Uri), url: &str) -> Config {
+pub(crate) fn config(ca: &Ca, point: impl FnOnce(&mut Config, Uri), url: &str) -> Config {
     let mut config =
         Config::new(Roots::with_extra(ca.pem().as_bytes()).expect("a PEM certificate"));
     config.reconnect_first = Duration::from_millis(1);

@@ -47,15 +47,20 @@ impl Sent {
         exchange: Exchange,
     ) -> Self {
         report::print::push(app, settings, &exchange);
-        let detail = json!({
-            "request": report::request(&exchange.request),
-            "answer": exchange.answer,
-            "queued_ms": exchange.queued.as_millis(),
-            "took_ms": exchange.took.as_millis(),
-        });
+        let detail = shown(&exchange);
         let credential = node.push_ended(app, circuit, &exchange.outcome, node.clock.now());
         Self { outcome: exchange.outcome, detail, credential }
     }
+}
+
+/// Request and answer, for the log.
+pub fn shown(exchange: &Exchange) -> Value {
+    json!({
+        "request": report::request(&exchange.request),
+        "answer": exchange.answer,
+        "queued_ms": exchange.queued.as_millis(),
+        "took_ms": exchange.took.as_millis(),
+    })
 }
 
 /// Stores a settle, until the store takes it. `None`: the node stops; unsettled, the attempt lapses

@@ -3,6 +3,7 @@
 mod choose;
 pub mod expiry;
 mod probe;
+mod tokens;
 mod upload;
 
 use std::collections::HashMap;
@@ -50,14 +51,17 @@ pub enum ClientError {
 pub struct Clients {
     config: providers::Config,
     apps: Mutex<HashMap<AppId, Arc<AppClients>>>,
+    /// Held from reading credentials to putting them in place: the last change read is the last
+    /// one put.
+    reading: tokio::sync::Mutex<()>,
 }
 
 /// The clients of one app, newest credential first.
 #[derive(Default)]
 struct AppClients {
-    apns: Vec<ApnsEntry>,
-    fcm: Vec<FcmEntry>,
-    webpush: Vec<WebpushEntry>,
+    apns: Vec<Arc<ApnsEntry>>,
+    fcm: Vec<Arc<FcmEntry>>,
+    webpush: Vec<Arc<WebpushEntry>>,
 }
 
 struct ApnsEntry {
@@ -147,7 +151,7 @@ impl Clients {
         providers.guard = Guard::allowing(list(config.outbound.allow_private.as_deref()))?;
         providers.webpush_hosts =
             Hosts::push_services().and(list(config.webpush.allowed_hosts.as_deref()))?;
-        Ok(Self { config: providers, apps: Mutex::default() })
+        Ok(Self { config: providers, apps: Mutex::default(), reading: Default::default() })
     }
 
     /// Reads every app's credentials.
@@ -156,7 +160,8 @@ impl Clients {
     ///
     /// When the store cannot be read. A credential that does not open is logged and left out: the
     /// others serve.
-    pub async fn load_all(&self, node: &Node) -> Result<(), store::Error> {
+    pub async fn load_all(&self, node: &Arc<Node>) -> Result<(), store::Error> {
+        let _reading = self.reading.lock().await;
         let mut by_app: HashMap<AppId, Vec<Credential>> = HashMap::new();
         for credential in node.store.credentials(None).await? {
             by_app.entry(credential.app).or_default().push(credential);
@@ -164,59 +169,79 @@ impl Clients {
         for (app, credentials) in by_app {
             self.put(node, app, credentials);
         }
-        Ok(())
+        tokens::take_over(node).await
     }
 
-    /// Reads one app's credentials anew, after a change. Pushes on their way end with the client
-    /// they began with.
+    /// Reads one app's credentials anew, after a change. Those that stay keep their connections;
+    /// pushes on their way end with the client they began with.
     ///
     /// # Errors
     ///
     /// When the store cannot be read.
-    pub async fn reload(&self, node: &Node, app: AppId) -> Result<(), store::Error> {
+    pub async fn reload(&self, node: &Arc<Node>, app: AppId) -> Result<(), store::Error> {
+        let _reading = self.reading.lock().await;
         let credentials = node.store.credentials(Some(app)).await?;
         self.put(node, app, credentials);
         Ok(())
     }
 
-    fn put(&self, node: &Node, app: AppId, credentials: Vec<Credential>) {
+    fn put(&self, node: &Arc<Node>, app: AppId, credentials: Vec<Credential>) {
+        let before = self.of(app);
         let mut clients = AppClients::default();
         for credential in credentials {
-            let id = credential.id;
+            if clients.keep(&before, credential.id) {
+                continue;
+            }
             match self.open(node, &credential) {
-                Ok(Opened::Apns(opened)) => {
-                    for environment in [Environment::Production, Environment::Sandbox] {
-                        let place = Place::Apns(environment);
-                        let key = CircuitKey { credential: id, place };
-                        node.circuits.remember(app, key, credential.believed_at);
-                    }
-                    let clients_of = Mutex::default();
-                    clients.apns.push(ApnsEntry { id, credential: opened, clients: clients_of });
-                }
-                Ok(Opened::Fcm(account)) => {
-                    let key = CircuitKey { credential: id, place: Place::Fcm };
-                    node.circuits.remember(app, key, credential.believed_at);
-                    clients.fcm.push(FcmEntry { id, account, clients: Mutex::default() });
-                }
-                Ok(Opened::Webpush(key, subject)) => {
-                    let clients_of = Mutex::default();
-                    clients.webpush.push(WebpushEntry { id, key, subject, clients: clients_of });
-                }
+                Ok(opened) => self.add(node, &mut clients, &credential, opened),
                 Err(error) => {
-                    tracing::error!(credential.id = %id, app.id = %app, %error, "a credential cannot be used");
+                    tracing::error!(credential.id = %credential.id, app.id = %app, %error, "a credential cannot be used");
                 }
             }
         }
         let now = clients.ids();
         let mut apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = apps.insert(app, Arc::new(clients)).map(|clients| clients.ids());
+        apps.insert(app, Arc::new(clients));
         drop(apps);
         // A credential that is gone has no circuit; with a new one the first push tells anew.
-        let mut changed = before.unwrap_or_default();
+        let mut changed = before.ids();
         if changed.iter().any(|id| !now.contains(id)) || now.iter().any(|id| !changed.contains(id))
         {
             changed.retain(|id| !now.contains(id));
             node.circuits_changed(app, &changed);
+        }
+    }
+
+    /// Adds a credential that was not there before, with what is remembered of it.
+    fn add(
+        &self,
+        node: &Arc<Node>,
+        clients: &mut AppClients,
+        credential: &Credential,
+        opened: Opened,
+    ) {
+        let id = credential.id;
+        let remember = |place| {
+            let key = CircuitKey { credential: id, place };
+            node.circuits.remember(credential.app, key, credential.believed_at);
+        };
+        match opened {
+            Opened::Apns(opened) => {
+                remember(Place::Apns(Environment::Production));
+                remember(Place::Apns(Environment::Sandbox));
+                tokens::keep(node, id, &opened);
+                let entry = ApnsEntry { id, credential: opened, clients: Mutex::default() };
+                clients.apns.push(Arc::new(entry));
+            }
+            Opened::Fcm(account) => {
+                remember(Place::Fcm);
+                let entry = FcmEntry { id, account, clients: Mutex::default() };
+                clients.fcm.push(Arc::new(entry));
+            }
+            Opened::Webpush(key, subject) => {
+                let entry = WebpushEntry { id, key, subject, clients: Mutex::default() };
+                clients.webpush.push(Arc::new(entry));
+            }
         }
     }
 
@@ -235,6 +260,17 @@ impl Clients {
 }
 
 impl AppClients {
+    /// Takes over a credential that was there before; says whether it was.
+    fn keep(&mut self, before: &Self, id: CredentialId) -> bool {
+        let apns = before.apns.iter().find(|entry| entry.id == id);
+        let fcm = before.fcm.iter().find(|entry| entry.id == id);
+        let webpush = before.webpush.iter().find(|entry| entry.id == id);
+        self.apns.extend(apns.cloned());
+        self.fcm.extend(fcm.cloned());
+        self.webpush.extend(webpush.cloned());
+        apns.is_some() || fcm.is_some() || webpush.is_some()
+    }
+
     fn ids(&self) -> Vec<CredentialId> {
         let apns = self.apns.iter().map(|entry| entry.id);
         let fcm = self.fcm.iter().map(|entry| entry.id);

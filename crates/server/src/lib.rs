@@ -17,6 +17,7 @@
 
 pub mod accept;
 pub mod attempt;
+pub mod broadcast;
 pub mod calls;
 pub mod circuits;
 pub mod cli;

@@ -9,6 +9,7 @@ use store::log::Log;
 use store::model::{Birth, Effects};
 use store::{Slots, Store};
 
+use crate::broadcast::Broadcasts;
 use crate::calls::Ringing;
 use crate::circuits::Circuits;
 use crate::clock::Clock;
@@ -79,6 +80,8 @@ pub struct Node {
     pub ringing: Ringing,
     /// Direct pushes that this node is sending.
     pub sending: Sending,
+    /// The broadcasts that this node walks.
+    pub broadcasts: Broadcasts,
     /// All tasks.
     pub tasks: Tasks,
     /// Wakes the job that looks at devices anew after a change.
@@ -126,6 +129,7 @@ impl Node {
             incarnation: started.incarnation,
             hub: Hub::default(),
             ringing: Ringing::default(),
+            broadcasts: Broadcasts::default(),
             sending: Sending::default(),
             relane: tokio::sync::Notify::new(),
             circuits: Circuits::new(&config.circuit),
@@ -144,6 +148,7 @@ impl Node {
         node.clients.load_all(&node).await?;
         node.carry_out(started.effects);
         mailbox.start(&node).await?;
+        crate::broadcast::start(&node);
         crate::calls::start_clock(&node);
         crate::relane::start(&node);
         crate::credentials::expiry::start(&node);

@@ -1,9 +1,11 @@
 //! The whole server as a real process, with phones, push services and rude clients around it.
 
+mod broadcasts;
 mod certificate;
 mod circuits;
 mod full_disk;
 mod isolation;
+mod provider_tokens;
 mod push_log;
 mod pushes;
 mod rude_clients;

@@ -12,7 +12,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::backup::Backup;
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::Error;
@@ -61,13 +61,43 @@ pub fn copy(data_dir: &Path, to: &Path) -> Result<Copied, Error> {
     let source = Connection::open_with_flags(&from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     source.busy_timeout(Duration::from_secs(10))?;
     let mut target = Connection::open(to)?;
-    Backup::new(&source, &mut target)?.run_to_completion(STEP_PAGES, Duration::ZERO, None)?;
+    copy_pages(&source, &mut target, || {})?;
     let schema = target.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     // One file, without its journal beside it.
-    target.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA integrity_check;")?;
+    target.execute_batch("PRAGMA journal_mode = DELETE;")?;
+    check(&target)?;
     target.close().map_err(|(_, error)| error)?;
     let bytes = std::fs::metadata(to).map_err(|source| file(to, source.kind().into()))?.len();
     Ok(Copied { schema, bytes })
+}
+
+/// Copies all pages as one reader sees them. `between` runs after each step but the last.
+fn copy_pages(
+    source: &Connection,
+    target: &mut Connection,
+    mut between: impl FnMut(),
+) -> Result<(), Error> {
+    // A reader's view from the first step to the last: without it each commit of the server's
+    // begins the copy anew, and on a busy one it never ends.
+    source.execute_batch("BEGIN")?;
+    source.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    let copy = Backup::new(source, target)?;
+    while copy.step(STEP_PAGES)? != StepResult::Done {
+        between();
+    }
+    drop(copy);
+    source.execute_batch("COMMIT")?;
+    Ok(())
+}
+
+/// Refuses a copy that is damaged.
+fn check(conn: &Connection) -> Result<(), Error> {
+    let said: String = conn.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
+    if said == "ok" {
+        return Ok(());
+    }
+    let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    Err(rusqlite::Error::SqliteFailure(corrupt, Some(said)).into())
 }
 
 /// Puts a copy into a data folder that has no database, as one whose inboxes begin new epochs.
@@ -117,4 +147,58 @@ pub fn note(database: &Path, name: &str) -> Result<Option<Vec<u8>>, Error> {
     let mut statement = conn.prepare("SELECT value FROM meta WHERE key = ?1")?;
     let mut rows = statement.query([name])?;
     Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_ends_though_a_writer_commits_between_any_two_steps() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(DATABASE_FILE);
+        let writer = Connection::open(&path).unwrap();
+        writer
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; CREATE TABLE t (x);
+                 INSERT INTO t VALUES (zeroblob(20000000));",
+            )
+            .unwrap();
+        let source = Connection::open(&path).unwrap();
+        let mut target = Connection::open_in_memory().unwrap();
+        let pages: i32 = source.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        let mut steps = 0;
+        copy_pages(&source, &mut target, || {
+            steps += 1;
+            assert!(steps <= pages / STEP_PAGES + 1, "it began anew");
+            writer.execute("INSERT INTO t VALUES (1)", []).unwrap();
+        })
+        .unwrap();
+        assert!(steps > 1, "several steps make the test");
+        let rows = |conn: &Connection| -> i32 {
+            conn.query_row("SELECT COUNT(*) FROM t", [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!((rows(&target), rows(&writer)), (1, 1 + steps), "a view of its beginning");
+    }
+
+    #[test]
+    fn a_damaged_database_is_not_a_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let from = folder.path().join(DATABASE_FILE);
+        let conn = Connection::open(&from).unwrap();
+        conn.execute_batch("CREATE TABLE t (x); CREATE INDEX i ON t (x);").unwrap();
+        conn.execute_batch("INSERT INTO t VALUES (1), (2), (3);").unwrap();
+        let page: u32 = conn
+            .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'i'", [], |row| row.get(0))
+            .unwrap();
+        drop(conn);
+        let mut bytes = std::fs::read(&from).unwrap();
+        let start = usize::try_from(page - 1).unwrap() * 4096;
+        bytes[start + 8..start + 4096].fill(0);
+        std::fs::write(&from, bytes).unwrap();
+        assert!(matches!(
+            copy(folder.path(), &folder.path().join("copy")),
+            Err(Error::Database(_))
+        ));
+    }
 }

@@ -163,7 +163,7 @@ pub struct CredentialUpload {
     /// The file's name as it was downloaded; a `.p8`'s holds the key id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_name: Option<String>,
-    /// The password of a `.p12`.
+    /// The password of a `.p12`, or of the key in a PEM file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
     /// Key id of a `.p8`, 10 characters; read from the file name when left out.
@@ -175,6 +175,9 @@ pub struct CredentialUpload {
     /// Bundle ids a `.p8` is to be used for: the file does not hold them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bundle_ids: Vec<String>,
+    /// Apple's environments a `.p8` was made for: the file does not say. None means both.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environments: Vec<EnvironmentName>,
     /// For `webpush_vapid`: whom push services may ask about it, `mailto:` or `https:`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
@@ -195,7 +198,7 @@ impl std::fmt::Debug for CredentialUpload {
 pub enum CredentialKind {
     /// A `.p8` key of Apple's.
     ApnsKey,
-    /// A `.p12` certificate of Apple's.
+    /// A certificate of Apple's with its key, `.p12` or PEM.
     ApnsCertificate,
     /// A Google service account's JSON.
     FcmServiceAccount,

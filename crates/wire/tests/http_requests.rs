@@ -114,6 +114,7 @@ fn credential_upload() -> CredentialUpload {
         key_id: Some("ABC123DEFG".into()),
         team_id: Some("DEF456GHIJ".into()),
         bundle_ids: vec!["com.example.reveille".into()],
+        environments: Vec::new(),
         subject: None,
         probe: None,
     }

@@ -1,6 +1,6 @@
 //! What Apple's push certificates say about themselves.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use domain::Time;
 use x509_parser::certificate::X509Certificate;
@@ -8,7 +8,7 @@ use x509_parser::der_parser::asn1_rs::{Any, FromDer, Sequence};
 use x509_parser::der_parser::oid;
 use x509_parser::der_parser::oid::Oid;
 
-use super::credential::{Environments, Facts};
+use super::credential::{CoveredTopic, Environments, Facts, TopicKind};
 use crate::error::CredentialFault;
 
 /// Subject UID (RFC 4519, section 2.39): the bundle id of the app.
@@ -23,7 +23,7 @@ const VOIP_TOPICS: Oid<'static> = oid!(1.2.840.113635.100.6.3.4);
 const TOPICS: Oid<'static> = oid!(1.2.840.113635.100.6.3.6);
 
 /// The beginnings of a push certificate's common name, and the environments that go with them.
-const PUSH_NAMES: [(&str, Environments); 9] = [
+const PUSH_NAMES: [(&str, Environments); 10] = [
     ("Apple Development IOS Push Services: ", Environments::Sandbox),
     ("Apple Production IOS Push Services: ", Environments::Production),
     ("Apple Development Mac Push Services: ", Environments::Sandbox),
@@ -33,7 +33,12 @@ const PUSH_NAMES: [(&str, Environments); 9] = [
     ("WatchKit Services: ", Environments::Both),
     ("Website Push ID: ", Environments::Both),
     ("Pass Type ID: ", Environments::Both),
+    // The management of devices; seen with mobile device management servers, not in Apple's pages.
+    ("APSP:", Environments::Production),
 ];
+
+/// How the topics of device management begin; seen as above.
+const MDM_TOPIC: &str = "com.apple.mgmt.";
 
 /// The beginnings of the common names of Apple's other certificates, which people upload by
 /// mistake.
@@ -79,7 +84,7 @@ pub(super) fn facts(
     }
     Ok(Facts {
         environments,
-        topics: topics(certificate).into_iter().collect(),
+        topics: topics(certificate),
         team: first_text(certificate, &oid!(2.5.4.11)),
         key_id: None,
         not_after: Some(not_after),
@@ -101,31 +106,44 @@ fn environments(certificate: &X509Certificate<'_>, common_name: &str) -> Option<
     }
 }
 
-/// Every topic the certificate may push to.
-fn topics(certificate: &X509Certificate<'_>) -> BTreeSet<String> {
-    let mut topics = BTreeSet::new();
-    topics.extend(first_text(certificate, &UID));
+/// Every topic the certificate may push to, by name.
+fn topics(certificate: &X509Certificate<'_>) -> Vec<CoveredTopic> {
+    let mut topics = BTreeMap::new();
     for extension in certificate.extensions() {
         if extension.oid == TOPICS {
             topics.extend(listed_topics(extension.value));
         } else if extension.oid == VOIP_TOPICS {
-            let text = Any::from_der(extension.value).ok().map(|(_, any)| any.data);
-            let text = text.and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default();
-            topics.extend(text.split(',').map(str::trim).map(str::to_owned));
+            topics.extend(voip_topics(extension.value).map(|name| (name, TopicKind::Voip)));
         }
     }
+    if let Some(uid) = first_text(certificate, &UID) {
+        let mdm = uid.starts_with(MDM_TOPIC);
+        topics.entry(uid).or_insert(if mdm { TopicKind::Mdm } else { TopicKind::App });
+    }
     topics.remove("");
-    topics
+    topics.into_iter().map(|(name, kind)| CoveredTopic { name, kind }).collect()
 }
 
-/// The topics of `SEQUENCE { UTF8String topic, SEQUENCE { UTF8String kind }, … }`.
-fn listed_topics(der: &[u8]) -> Vec<String> {
-    let mut topics = Vec::new();
+/// The topics of one string, separated by commas.
+fn voip_topics(der: &[u8]) -> impl Iterator<Item = String> {
+    let text = Any::from_der(der).ok().map(|(_, any)| any.data);
+    let text = text.and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default();
+    text.split(',').map(|topic| topic.trim().to_owned())
+}
+
+/// The topics and kinds of `SEQUENCE { UTF8String topic, SEQUENCE { UTF8String kind }, … }`.
+fn listed_topics(der: &[u8]) -> Vec<(String, TopicKind)> {
+    let mut topics: Vec<(String, TopicKind)> = Vec::new();
     let Ok((_, list)) = Sequence::from_der(der) else { return topics };
     let mut rest: &[u8] = &list.content;
     while let Ok((after, item)) = Any::from_der(rest) {
-        if let Ok(text) = item.utf8string() {
-            topics.push(text.string());
+        if let Ok((_, kind)) = Sequence::from_der(rest)
+            && let Some((_, last)) = topics.last_mut()
+        {
+            let word = Any::from_der(&kind.content).ok().and_then(|(_, any)| any.utf8string().ok());
+            *last = TopicKind::of_word(&word.map(|word| word.string()).unwrap_or_default());
+        } else if let Ok(text) = item.utf8string() {
+            topics.push((text.string(), TopicKind::Other));
         }
         rest = after;
     }
@@ -145,15 +163,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn listed_topics_skip_their_kinds() {
-        let der = b"\x30\x11\x0c\x03a.b\x30\x02\x0c\x00\x0c\x02a.\x30\x02\x0c\x00";
-        assert_eq!(listed_topics(der), ["a.b", "a."]);
+    fn listed_topics_have_their_kinds() {
+        let mut list = b"\x0c\x03a.b\x30\x05\x0c\x03app\x0c\x03a.v\x30\x06\x0c\x04voip".to_vec();
+        list.extend(
+            b"\x0c\x03a.c\x30\x0e\x0c\x0ccomplication\x0c\x03a.n\x30\x02\x0c\x00\x0c\x03a.x",
+        );
+        let mut der = vec![0x30, u8::try_from(list.len()).expect("short")];
+        der.extend(list);
+        let expected = [
+            ("a.b", TopicKind::App),
+            ("a.v", TopicKind::Voip),
+            ("a.c", TopicKind::Complication),
+            ("a.n", TopicKind::Other),
+            ("a.x", TopicKind::Other),
+        ];
+        assert_eq!(listed_topics(&der), expected.map(|(name, kind)| (name.to_owned(), kind)));
     }
 
     proptest! {
         #[test]
         fn listed_topics_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
             let _ = listed_topics(&bytes);
+            let _ = voip_topics(&bytes).count();
             let mut der = vec![0x30, u8::try_from(bytes.len()).expect("at most 100")];
             der.extend(bytes);
             let _ = listed_topics(&der);

@@ -3,22 +3,37 @@
 //! Reading is pure over the bytes and the time. Which environments and topics a credential is
 //! good for is known before anything is sent: [`Credential::facts`].
 
+mod facts;
+mod identity;
+mod pem;
+mod unlock;
+
 use std::fmt;
+use std::panic::catch_unwind;
 use std::sync::Arc;
 
-use domain::{Environment, Time};
+use domain::{Diagnosis, Environment, Time};
 use p12_keystore::Pkcs12Archive;
-use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::sign::CertifiedKey;
+use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::sync::watch;
 use x509_parser::prelude::{FromDer, X509Certificate};
+use zeroize::Zeroizing;
+
+pub use facts::{CoveredTopic, Environments, Facts, TopicKind};
 
 use super::certificate;
-use super::provider_token::TokenKey;
-use crate::error::CredentialFault;
+use super::provider_token::{ProviderToken, ProviderTokens};
+use super::push_type::{Authentication, PushType};
+use super::token_key::TokenKey;
+use super::topic::{Topic, is_bundle_id};
+use crate::error::{CredentialFault, FieldFault};
 use crate::jws::SigningKey;
 use crate::upload::{FileKind, check_size};
+
+/// The most bundle ids a key is given with: as many as Apple lets a key be limited to.
+const MOST_BUNDLE_IDS: usize = 400;
 
 /// A credential for APNs. Clones share the key and its provider token, of which Apple wants few.
 #[derive(Clone)]
@@ -38,63 +53,35 @@ pub(super) enum Proof {
     Certificate(Arc<CertifiedKey>),
 }
 
-/// What a credential says about itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
-    /// Where it is good.
+/// What is said about a key beside its file, which says nothing itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KeyDetails<'a> {
+    /// Ten characters, the token's `kid`; usually in the file's name ([`key_id_of_file_name`]).
+    pub key_id: &'a str,
+    /// Ten characters, the token's `iss`.
+    pub team_id: &'a str,
+    /// The apps it will push to; none means any.
+    pub bundle_ids: &'a [String],
+    /// The environment it was made for: since 2025 Apple's portal makes keys for one only.
     pub environments: Environments,
-    /// The topics it may push to, sorted; for a key, the bundle ids given with it. A key's VoIP
-    /// topics go without saying.
-    pub topics: Vec<String>,
-    /// Apple's team id; of a certificate, the subject's organizational unit.
-    pub team: Option<String>,
-    /// The key's id.
-    pub key_id: Option<String>,
-    /// When it expires; keys do not.
-    pub not_after: Option<Time>,
-    /// The certificate's common name.
-    pub subject: Option<String>,
-}
-
-/// Where a credential is good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Environments {
-    /// In both: universal certificates, and keys, whose restriction to one Apple shows only by
-    /// its answers.
-    Both,
-    /// In production only.
-    Production,
-    /// In the sandbox only: a development certificate.
-    Sandbox,
 }
 
 impl Credential {
-    /// Reads an APNs auth key: the `.p8` file (PEM with PKCS#8, an EC key on P-256), its key id
-    /// and the team id, ten characters each, and the bundle ids it will push to (empty: any).
+    /// Reads an APNs auth key: the `.p8` file (PEM with PKCS#8, an EC key on P-256).
     ///
     /// # Errors
     ///
     /// A [`CredentialFault`] that names the file for what it is, or the field.
-    pub fn parse_p8(
-        file: &[u8],
-        key_id: &str,
-        team_id: &str,
-        bundle_ids: &[String],
-    ) -> Result<Self, CredentialFault> {
+    pub fn parse_p8(file: &[u8], details: &KeyDetails<'_>) -> Result<Self, CredentialFault> {
+        let KeyDetails { key_id, team_id, bundle_ids, environments } = *details;
         check_size(file)?;
         let kind = FileKind::of(file);
         if kind != FileKind::Pkcs8Pem {
-            return Err(CredentialFault::WrongFile {
-                wanted: "an APNs auth key (.p8)",
-                found: kind.name(),
-                remedy: wrong_file_remedy(kind),
-            });
+            return Err(wrong_file("an APNs auth key (.p8)", kind));
         }
         check_id("key_id", key_id)?;
         check_id("team_id", team_id)?;
-        for bundle_id in bundle_ids {
-            check_bundle_id(bundle_id)?;
-        }
+        let topics = app_topics(bundle_ids)?;
         let unreadable = |problem: String| CredentialFault::Unreadable {
             input: "the .p8 file",
             problem,
@@ -104,11 +91,8 @@ impl Credential {
             PrivatePkcs8KeyDer::from_pem_slice(file).map_err(|e| unreadable(e.to_string()))?;
         let key = SigningKey::es256(der.secret_pkcs8_der())
             .ok_or_else(|| unreadable("not an EC key on the curve P-256".to_owned()))?;
-        let mut topics = bundle_ids.to_vec();
-        topics.sort();
-        topics.dedup();
         let facts = Facts {
-            environments: Environments::Both,
+            environments,
             topics,
             team: Some(team_id.to_owned()),
             key_id: Some(key_id.to_owned()),
@@ -130,49 +114,39 @@ impl Credential {
         let kind = FileKind::of(file);
         match kind {
             FileKind::Pkcs12 => {}
-            FileKind::CertificatePem => return Self::parse_pem(file, now),
+            FileKind::CertificatePem => return Self::parse_pem(file, password, now),
             FileKind::CertificateDer => {
                 let common_name = X509Certificate::from_der(file.trim_ascii_start())
                     .map_or_else(|_| String::new(), |(_, found)| certificate::common_name(&found));
                 return Err(CredentialFault::KeyMissing { common_name });
             }
-            other => {
-                return Err(CredentialFault::WrongFile {
-                    wanted: "a push certificate (.p12)",
-                    found: other.name(),
-                    remedy: wrong_file_remedy(other),
-                });
-            }
+            other => return Err(wrong_file("a push certificate (.p12)", other)),
         }
-        let archive = Pkcs12Archive::from_pkcs12(file.trim_ascii_start(), password)
-            .or_else(|_| Pkcs12Archive::from_pkcs12(file, password))
-            .map_err(|error| p12_fault(&error, password))?;
-        let keys = archive.keys.iter().map(|bag| bag.key.as_der().to_vec()).collect();
+        let archive =
+            open_p12(file.trim_ascii_start(), password).or_else(|_| open_p12(file, password))?;
+        let keys: Vec<_> =
+            archive.keys.iter().map(|bag| Zeroizing::new(bag.key.as_der().to_vec())).collect();
         let certificates = archive.certs.iter().map(|bag| bag.cert.as_der().to_vec()).collect();
-        Self::of_identity(keys, certificates, now)
+        Self::of_identity(&keys, certificates, now)
     }
 
-    /// Reads a certificate with its key from PEM, both in one text.
+    /// Reads a certificate with its key from PEM, both in one text; the key may be behind a
+    /// password (`BEGIN ENCRYPTED PRIVATE KEY`).
     ///
     /// # Errors
     ///
-    /// A [`CredentialFault`] that names what is missing or wrong.
-    pub fn parse_pem(file: &[u8], now: Time) -> Result<Self, CredentialFault> {
+    /// A [`CredentialFault`] that names the file for what it is, or what is missing in it.
+    pub fn parse_pem(file: &[u8], password: &str, now: Time) -> Result<Self, CredentialFault> {
         check_size(file)?;
-        let unreadable = |error: rustls_pki_types::pem::Error| CredentialFault::Unreadable {
-            input: "the PEM file",
-            problem: error.to_string(),
-            remedy: "Upload certificate and unencrypted key as exported, one after the other.",
-        };
-        let certificates = CertificateDer::pem_slice_iter(file)
-            .map(|found| found.map(|found| found.to_vec()))
-            .collect::<Result<_, _>>()
-            .map_err(unreadable)?;
-        let keys = PrivateKeyDer::pem_slice_iter(file)
-            .map(|found| found.map(|found| found.secret_der().to_vec()))
-            .collect::<Result<_, _>>()
-            .map_err(unreadable)?;
-        Self::of_identity(keys, certificates, now)
+        match FileKind::of(file) {
+            FileKind::CertificatePem => {}
+            FileKind::EncryptedKeyPem | FileKind::OldKeyPem | FileKind::Pkcs8Pem => {
+                return Err(CredentialFault::CertificateMissing);
+            }
+            other => return Err(wrong_file("a push certificate in PEM form", other)),
+        }
+        let (keys, certificates) = pem::read(file, password)?;
+        Self::of_identity(&keys, certificates, now)
     }
 
     /// What the credential says about itself.
@@ -186,13 +160,12 @@ impl Credential {
     ///
     /// [`CredentialFault::SandboxOnly`] (905) or [`CredentialFault::ProductionOnly`] (904).
     pub fn check_environment(&self, environment: Environment) -> Result<(), CredentialFault> {
-        let common_name = || self.facts.subject.clone().unwrap_or_default();
         match (self.facts.environments, environment) {
             (Environments::Sandbox, Environment::Production) => {
-                Err(CredentialFault::SandboxOnly { common_name: common_name() })
+                Err(CredentialFault::SandboxOnly { name: self.facts.name() })
             }
             (Environments::Production, Environment::Sandbox) => {
-                Err(CredentialFault::ProductionOnly { common_name: common_name() })
+                Err(CredentialFault::ProductionOnly { name: self.facts.name() })
             }
             (Environments::Both, _)
             | (Environments::Sandbox, Environment::Sandbox)
@@ -206,65 +179,85 @@ impl Credential {
     }
 
     /// Whether it may push to this topic, as far as is known here.
-    pub(super) fn covers(&self, topic: &str) -> bool {
-        let listed = |topic: &str| self.facts.topics.iter().any(|listed| listed == topic);
+    pub fn covers(&self, topic: &Topic) -> bool {
         match &self.proof {
-            Proof::Certificate(_) => listed(topic),
-            Proof::Token(_) => {
-                self.facts.topics.is_empty()
-                    || listed(topic)
-                    || topic.strip_suffix(".voip").is_some_and(listed)
-            }
+            Proof::Certificate(_) => self.facts.lists(topic.as_str()),
+            // A key covers an app with all its push types.
+            Proof::Token(_) => self.facts.topics.is_empty() || self.facts.lists(topic.bundle_id()),
         }
     }
 
-    /// A credential of the one key and the certificate that belongs to it; the others are its
-    /// chain.
+    /// Refuses a push that Apple would refuse from this credential.
+    ///
+    /// # Errors
+    ///
+    /// A [`FieldFault`] (912) for `push_type` or `topic`.
+    pub fn check_push(&self, push_type: PushType, topic: &Topic) -> Result<(), FieldFault> {
+        let fault = |field: &'static str, problem, remedy| FieldFault {
+            field: field.into(),
+            problem,
+            remedy,
+            // Not the credential's own fault: everything else that goes out with it may pass.
+            diagnosis: Diagnosis::AppMismatch,
+        };
+        let kind = push_type.as_str();
+        match (push_type.authentication(), &self.proof) {
+            (Authentication::Token, Proof::Certificate(_)) => {
+                let problem = format!("{kind} pushes need a key, and this is a certificate");
+                return Err(fault("push_type", problem, "Upload a .p8 key for this bundle id."));
+            }
+            (Authentication::Certificate, Proof::Token(_)) => {
+                let problem = format!("{kind} pushes need a certificate, and this is a key");
+                let remedy = "Upload the management certificate and its key as .p12.";
+                return Err(fault("push_type", problem, remedy));
+            }
+            (Authentication::Any, _)
+            | (Authentication::Certificate, Proof::Certificate(_))
+            | (Authentication::Token, Proof::Token(_)) => {}
+        }
+        if self.covers(topic) {
+            return Ok(());
+        }
+        Err(fault(
+            "topic",
+            format!("{:?} is not covered by the credential", topic.as_str()),
+            "Upload a credential for this bundle id, or add the bundle id to the key.",
+        ))
+    }
+
+    /// The provider tokens of a key as they are and as they change, to be kept sealed and seeded
+    /// after a restart; a certificate has none. Where several credentials are read from one key,
+    /// or several servers use it, what one of them signs is to be seeded in the others: Apple
+    /// counts the renewals of a key.
+    pub fn provider_tokens(&self) -> Option<watch::Receiver<ProviderTokens>> {
+        match &self.proof {
+            Proof::Token(key) => Some(key.watch()),
+            Proof::Certificate(_) => None,
+        }
+    }
+
+    /// Takes over a provider token that was kept. It is ignored if it is not this key's, 50
+    /// minutes old, from the future, or not newer than the one in use. Says whether it was taken.
+    pub fn seed_provider_token(
+        &self,
+        environment: Environment,
+        token: ProviderToken,
+        now: Time,
+    ) -> bool {
+        match &self.proof {
+            Proof::Token(key) => key.seed(environment, token, now),
+            Proof::Certificate(_) => false,
+        }
+    }
+
+    /// A credential of the one key and the certificate that belongs to it.
     fn of_identity(
-        mut keys: Vec<Vec<u8>>,
-        mut certificates: Vec<Vec<u8>>,
+        keys: &[Zeroizing<Vec<u8>>],
+        certificates: Vec<Vec<u8>>,
         now: Time,
     ) -> Result<Self, CredentialFault> {
-        let Some(first) = certificates.first() else {
-            return Err(CredentialFault::CertificateMissing);
-        };
-        let unreadable = |problem: String| CredentialFault::Unreadable {
-            input: "the certificate",
-            problem,
-            remedy: "Export the certificate and its key again.",
-        };
-        let common_name = X509Certificate::from_der(first)
-            .map(|(_, found)| certificate::common_name(&found))
-            .map_err(|error| unreadable(error.to_string()))?;
-        let key = match (keys.pop(), keys.len()) {
-            (None, _) => return Err(CredentialFault::KeyMissing { common_name }),
-            (Some(key), 0) => key,
-            (Some(_), others) => return Err(CredentialFault::SeveralKeys { count: others + 1 }),
-        };
-        let provider = default_provider();
-        for own in 0..certificates.len() {
-            certificates.swap(0, own);
-            let chain = certificates.iter().cloned().map(CertificateDer::from).collect();
-            let key = PrivateKeyDer::try_from(key.clone()).map_err(|problem| {
-                CredentialFault::Unreadable {
-                    input: "the private key",
-                    problem: problem.to_owned(),
-                    remedy: "Export the certificate and its key again.",
-                }
-            })?;
-            match CertifiedKey::from_der(chain, key, &provider) {
-                Ok(identity) => {
-                    let (_, found) = X509Certificate::from_der(&certificates[0])
-                        .map_err(|error| unreadable(error.to_string()))?;
-                    let facts = certificate::facts(&found, now)?;
-                    let proof = Proof::Certificate(Arc::new(identity));
-                    return Ok(Self { facts: Arc::new(facts), proof });
-                }
-                Err(rustls::Error::InconsistentKeys(_)) => certificates.swap(0, own),
-                Err(error) => return Err(unreadable(error.to_string())),
-            }
-        }
-        Err(CredentialFault::KeyMismatch { common_name })
+        let (facts, identity) = identity::identity(keys, certificates, now)?;
+        Ok(Self { facts: Arc::new(facts), proof: Proof::Certificate(identity) })
     }
 }
 
@@ -294,18 +287,27 @@ fn check_id(field: &'static str, id: &str) -> Result<(), CredentialFault> {
     })
 }
 
-/// Bundle ids: letters, digits, hyphens and dots.
-fn check_bundle_id(id: &str) -> Result<(), CredentialFault> {
-    let good = (1..=155).contains(&id.len())
-        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
-    if good {
-        return Ok(());
+/// The topics of bundle ids.
+fn app_topics(bundle_ids: &[String]) -> Result<Vec<CoveredTopic>, CredentialFault> {
+    let fault = |problem, remedy| CredentialFault::Field { field: "bundle_ids", problem, remedy };
+    if bundle_ids.len() > MOST_BUNDLE_IDS {
+        let problem = format!("{} of them, at most {MOST_BUNDLE_IDS}", bundle_ids.len());
+        return Err(fault(problem, "Give none, which means every app of the team."));
     }
-    Err(CredentialFault::Field {
-        field: "bundle_ids",
-        problem: format!("{id:?} is not a bundle id"),
-        remedy: "Give the app's bundle id, such as com.example.app, without a suffix.",
-    })
+    if let Some(bad) = bundle_ids.iter().find(|id| !is_bundle_id(id)) {
+        let remedy = "Give the app's bundle id, such as com.example.app, without a suffix.";
+        return Err(fault(format!("{bad:?} is not a bundle id"), remedy));
+    }
+    let topic = |id: &String| CoveredTopic { name: id.clone(), kind: TopicKind::App };
+    let mut topics: Vec<_> = bundle_ids.iter().map(topic).collect();
+    topics.sort();
+    topics.dedup();
+    Ok(topics)
+}
+
+/// Names a file for what it is.
+const fn wrong_file(wanted: &'static str, kind: FileKind) -> CredentialFault {
+    CredentialFault::WrongFile { wanted, found: kind.name(), remedy: wrong_file_remedy(kind) }
 }
 
 /// What to do instead of uploading this.
@@ -338,9 +340,33 @@ const fn wrong_file_remedy(kind: FileKind) -> &'static str {
     }
 }
 
+/// Opens a PKCS#12 file.
+fn open_p12(file: &[u8], password: &str) -> Result<Pkcs12Archive, CredentialFault> {
+    // The reader rests on pre-releases, and one of them panics (pkcs5 0.8.1, on a scrypt cost of
+    // 0); what it panics at may stand behind the password, so it cannot be looked for before.
+    match catch_unwind(|| Pkcs12Archive::from_pkcs12(file, password)) {
+        Ok(opened) => opened.map_err(|error| p12_fault(&error, password)),
+        Err(_) => Err(CredentialFault::Unreadable {
+            input: "the .p12 file",
+            problem: "its reader gave up on it".to_owned(),
+            remedy: "Export the certificate and its key again as .p12.",
+        }),
+    }
+}
+
 /// What an error of the PKCS#12 reader means.
 fn p12_fault(error: &p12_keystore::error::Error, password: &str) -> CredentialFault {
     use p12_keystore::error::Error as P12;
+    // RFC 7292 takes passwords as BMPString, which has no such characters; openssl writes them all
+    // the same.
+    if password.chars().any(|c| c > '\u{ffff}') {
+        return CredentialFault::Field {
+            field: "password",
+            problem: "has a character that a .p12 password cannot have, such as an emoji"
+                .to_owned(),
+            remedy: "Export the certificate and its key again with another password.",
+        };
+    }
     match error {
         P12::MacError(_) | P12::UnpadError | P12::Pkcs5Error(_) if password.is_empty() => {
             CredentialFault::PasswordMissing

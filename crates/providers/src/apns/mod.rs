@@ -6,31 +6,47 @@
 //!   Credential ──[provider_token]──┘ (or its certificate, in the TLS handshake)
 //! ```
 //!
-//! Does not: choose environments, keep tokens, wait before a retry.
+//! Does not: choose environments, keep tokens, wait before a retry. Provider tokens outlive a
+//! restart if the caller keeps them: [`Credential::provider_tokens`].
 
+mod aps;
 mod certificate;
 mod credential;
+mod payload;
+mod probe;
 mod provider_token;
+mod push_type;
+mod reason;
 mod request;
 mod response;
+mod token_key;
+mod topic;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
-use domain::{Diagnosis, Environment, Outcome, Refusal, RetryRule, Scope, Time, TokenVerdict};
+use domain::{Environment, Outcome, Time};
 use http::header::{AUTHORIZATION, HeaderMap};
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderName, HeaderValue, Request};
 
-pub use credential::{Credential, Environments, Facts, key_id_of_file_name};
-pub use request::{Encoded, Expiration, Priority, Push, PushType, Topic, encode};
-pub use response::classify;
+pub use aps::{Alert, Aps, Fraction, InterruptionLevel, Localized, Sound};
+pub use credential::{
+    CoveredTopic, Credential, Environments, Facts, KeyDetails, TopicKind, key_id_of_file_name,
+};
+pub use probe::belief;
+pub use provider_token::{ProviderToken, ProviderTokens};
+pub use push_type::{Authentication, PushType};
+pub use request::{Encoded, Expiration, Priority, Push, encode};
+pub use response::{Sent, classify};
+pub use topic::Topic;
 
 use crate::config::{Config, Pauses};
 use crate::error::{Error, FieldFault};
 use crate::record::{Exchange, RequestRecord};
 use crate::transport::{
-    ConnectionId, Endpoint, Failure, Policy, Pool, Reconnect, Reply, Timeouts, Timing, Turn, post,
+    Answer, Endpoint, Failure, HeaderTable, Policy, Pool, Reconnect, Reply, Timeouts, Timing, post,
     tls_config,
 };
 use credential::Proof;
@@ -45,6 +61,8 @@ pub struct Apns(Arc<Inner>);
 struct Inner {
     /// How to authenticate.
     credential: Credential,
+    /// Which of Apple's services it speaks to.
+    environment: Environment,
     /// The connections.
     pool: Pool,
     /// `host[:port]`, for the head of requests.
@@ -59,6 +77,11 @@ struct Inner {
 
 impl Apns {
     /// A client. Nothing is connected yet.
+    ///
+    /// Each client has connections of its own; clones share them. Apple narrows a connection after
+    /// errors and closes one that has too many, so what is expected to fail, or comes in bursts,
+    /// is kept away from wakes by another client with the same credential: probes, broadcasts.
+    /// Clients of one credential share its provider tokens.
     ///
     /// # Errors
     ///
@@ -93,7 +116,8 @@ impl Apns {
             Pool::new(endpoint, tls, Timeouts::from(config), Reconnect::from(config), policy);
         let path = Arc::from(request::PATH);
         let pauses = config.pauses;
-        Ok(Self(Arc::new(Inner { credential, pool, authority, host, path, pauses })))
+        let inner = Inner { credential, environment, pool, authority, host, path, pauses };
+        Ok(Self(Arc::new(inner)))
     }
 
     /// Sends a push and says what it came to.
@@ -145,27 +169,10 @@ impl Inner {
     /// Refuses what the credential cannot do, without a round trip.
     fn check(&self, push: &Push, now: Time) -> Result<(), Outcome> {
         if self.credential.is_expired(now) {
-            return Err(Outcome::Refused(Refusal {
-                diagnosis: Diagnosis::CertificateExpired,
-                scope: Scope::Credential,
-                retry: RetryRule::WhenChanged,
-                token: TokenVerdict::Keep,
-                status: None,
-                reason: "CertificateExpired".to_owned(),
-                remedy: "Make a new push certificate in Apple's developer portal and upload it; or use a .p8 key.".to_owned(),
-            }));
+            return Err(Outcome::Refused(response::expired_refusal()));
         }
-        let topic = push.topic.as_str();
-        if !self.credential.covers(topic) {
-            let fault = FieldFault {
-                field: "topic".into(),
-                problem: format!("{topic:?} is not covered by the credential"),
-                remedy: "Upload a credential for this bundle id, or add the bundle id to the key.",
-                diagnosis: Diagnosis::AppMismatch,
-            };
-            return Err(fault.into_outcome());
-        }
-        Ok(())
+        let checked = self.credential.check_push(push.push_type, &push.topic);
+        checked.map_err(FieldFault::into_outcome)
     }
 
     /// Sends, and once more if the answer has a cure.
@@ -184,46 +191,62 @@ impl Inner {
                 return Exchange::without_answer(record, outcome, Timing::default());
             }
         };
+        let sent = Sent {
+            environment: self.environment,
+            expired: self.credential.is_expired(now),
+            now,
+            pauses: &self.pauses,
+        };
+        // Which provider token went out last, by when it was issued.
+        let token_used = AtomicI64::new(0);
         let mut cured = false;
         loop {
-            let head = |turn| self.head(&path, &record.headers, turn, now);
+            let head = |table| self.head(&path, &record.headers, &table, &token_used, now);
             let (reply, timing) = self.pool.send(head, &record.body, &wanted).await;
+            let used = Time::from_micros(token_used.load(Ordering::Relaxed));
+            if self.cure(&reply, used, now) && !cured {
+                cured = true;
+                continue;
+            }
             let outcome = match &reply {
-                Reply::Answered(answer) => {
-                    let cure = response::cure(answer.status, &answer.body);
-                    if self.apply(cure, answer.connection, now) && !cured {
-                        cured = true;
-                        continue;
-                    }
-                    classify(answer.status, &answer.headers, &answer.body, now, &self.pauses)
+                Reply::Answered(Answer { status, headers, body, .. }) => {
+                    classify(*status, headers, body, &sent)
                 }
-                Reply::Failed(failure) => {
-                    let expired = self.credential.is_expired(now);
-                    response::classify_failure(failure, expired, &self.pauses)
-                }
+                Reply::Failed(failure) => response::classify_failure(failure, &sent),
                 Reply::Lost(detail) => Outcome::Unknown { detail: detail.clone() },
                 Reply::Withdrawn => Outcome::Withdrawn,
             };
-            let answer = match reply {
-                Reply::Answered(answer) => Some(answer.into()),
-                Reply::Failed(_) | Reply::Lost(_) | Reply::Withdrawn => None,
-            };
             let mut exchange = Exchange::without_answer(record, outcome, timing);
-            exchange.answer = answer;
+            if let Reply::Answered(answer) = reply {
+                exchange.answer = Some(answer.into());
+            }
             return exchange;
         }
     }
 
-    /// Does what a cure asks for; says whether sending again may help.
-    fn apply(&self, cure: Cure, connection: ConnectionId, now: Time) -> bool {
-        let again = match (cure, &self.credential.proof) {
+    /// Does what there is to do about a refusal; says whether sending again may help.
+    fn cure(&self, reply: &Reply, token_used: Time, now: Time) -> bool {
+        let (reason, connection) = match reply {
+            Reply::Answered(answer) if !answer.status.is_success() => {
+                (&answer.body, Some(answer.connection))
+            }
+            Reply::Failed(Failure::GoAway(debug)) => (debug, None),
+            Reply::Answered(_) | Reply::Failed(_) | Reply::Lost(_) | Reply::Withdrawn => {
+                return false;
+            }
+        };
+        let again = match (response::cure(reason), &self.credential.proof) {
             (Cure::None, _) => return false,
-            (Cure::Retire, _) => false,
             (Cure::Reconnect, _) => true,
-            (Cure::RenewToken, Proof::Token(key)) => key.expire(now),
+            (Cure::RenewToken, Proof::Token(key)) => key.expire(self.environment, token_used, now),
             (Cure::RenewToken, Proof::Certificate(_)) => false,
         };
-        self.pool.retire(connection);
+        match connection {
+            Some(connection) => self.pool.retire(connection),
+            // It is gone already, and the pool pauses, because it knows of no cure.
+            None if again => self.pool.forgive(),
+            None => {}
+        }
         again
     }
 
@@ -232,7 +255,8 @@ impl Inner {
         &self,
         path: &PathAndQuery,
         headers: &[(HeaderName, HeaderValue)],
-        turn: Turn,
+        table: &HeaderTable,
+        token_used: &AtomicI64,
         now: Time,
     ) -> Result<Request<()>, Failure> {
         let mut map = HeaderMap::with_capacity(headers.len() + 1);
@@ -240,22 +264,21 @@ impl Inner {
             let mut value = value.clone();
             // Apple's advice on HPACK: these go into the table once, for their names, and are then
             // sent without indexing, because each value is used once.
-            if turn == Turn::Later && changes_always(name) {
-                value.set_sensitive(true);
+            if let Some(at) = USED_ONCE.iter().position(|once| once == name) {
+                value.set_sensitive(table.has(1 << at));
             }
             map.insert(name, value);
         }
         if let Proof::Token(key) = &self.credential.proof {
-            let authorization = key
-                .authorization(now)
+            let token = key
+                .token(self.environment, now)
                 .ok_or_else(|| Failure::Request("the key does not sign".into()))?;
-            map.insert(AUTHORIZATION, authorization);
+            token_used.store(token.issued_at().as_micros(), Ordering::Relaxed);
+            map.insert(AUTHORIZATION, token.authorization());
         }
         post(&self.authority, path, map)
     }
 }
 
-/// Whether the header has another value in every request.
-fn changes_always(name: &HeaderName) -> bool {
-    [request::ID, request::EXPIRATION, request::COLLAPSE_ID].contains(name)
-}
+/// The headers that have another value in every request.
+const USED_ONCE: [HeaderName; 3] = [request::ID, request::EXPIRATION, request::COLLAPSE_ID];

@@ -1,141 +1,190 @@
-//! APNs' provider token: a JWT that stands in every request of a key.
-//!
-//! Apple wants one token for each key, renewed not more often than every 20 minutes and not less
-//! often than every hour, and counts the renewals (429 `TooManyProviderTokenUpdates`).
-//! <https://developer.apple.com/documentation/usernotifications/establishing-a-token-based-connection-to-apns>
+//! APNs' provider token: a JWT that stands in every request of a key, as a value that can be kept.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
-use domain::Time;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::{Environment, Time};
 use http::HeaderValue;
-use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-use crate::jws::SigningKey;
+/// What precedes the JWT in the header.
+const SCHEME: &str = "bearer ";
+/// No provider token is longer; ours have about 200 characters.
+const LONGEST_JWT: usize = 1024;
 
-/// A token is renewed at this age, between Apple's 20 and 60 minutes, with room for clocks that
-/// differ.
-const RENEW_AT: Duration = Duration::from_secs(50 * 60);
-/// No token is renewed before this age, even if Apple calls it expired: then a clock is wrong, and
-/// renewing would only add Apple's 429.
-const NEVER_BEFORE: Duration = Duration::from_secs(20 * 60);
-/// A token issued this far in our future was issued before the clock was set back.
-const CLOCK_SET_BACK: Duration = Duration::from_secs(60);
-
-/// An auth key and its one token, shared by all connections: it is the key that Apple counts for,
-/// so both environments use the same token as well.
-pub(super) struct TokenKey {
-    /// The key.
-    key: SigningKey,
-    /// Its id, the token's `kid`.
-    key_id: String,
-    /// The team's id, the token's `iss`.
-    team_id: String,
-    /// The token.
-    current: Mutex<Option<ProviderToken>>,
-}
-
-/// A signed token.
-#[derive(Clone)]
-struct ProviderToken {
+/// A signed provider token. Whoever has it can push to every device of the key's apps for an hour,
+/// so `Debug` shows nothing of it; where it is kept, it is kept sealed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ProviderToken {
     /// The whole `authorization` header, marked sensitive so that it is never indexed or printed.
     authorization: HeaderValue,
     /// Its `iat`.
     issued_at: Time,
 }
 
-/// The token's claims.
-#[derive(Serialize)]
-struct Claims<'a> {
-    /// The team.
-    iss: &'a str,
-    /// Seconds since the Unix epoch, as a number.
-    iat: i64,
-}
-
-impl TokenKey {
-    /// A key without a token yet.
-    pub(super) fn new(key: SigningKey, key_id: &str, team_id: &str) -> Self {
-        Self {
-            key,
-            key_id: key_id.to_owned(),
-            team_id: team_id.to_owned(),
-            current: Mutex::new(None),
+impl ProviderToken {
+    /// Reads a token that was kept: three parts, ES256, with the claims Apple asks for. Whether
+    /// it is good, and whose it is, is decided where it is seeded
+    /// ([`super::Credential::seed_provider_token`]).
+    pub fn parse(jwt: &str) -> Option<Self> {
+        if jwt.len() > LONGEST_JWT {
+            return None;
         }
-    }
-
-    /// The `authorization` header to use now; `None` if the key cannot sign.
-    pub(super) fn authorization(&self, now: Time) -> Option<HeaderValue> {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(token) = &*current
-            && now.since(token.issued_at) < RENEW_AT
-            && now.until(token.issued_at) < CLOCK_SET_BACK
-        {
-            return Some(token.authorization.clone());
+        let (header, body) = parts(jwt)?;
+        if header.alg != "ES256" {
+            return None;
         }
-        let token = self.sign(now)?;
-        Some(current.insert(token).authorization.clone())
-    }
-
-    /// Apple called the token expired: drops it, unless it is too young for that. Says whether a
-    /// new one can be had.
-    pub(super) fn expire(&self, now: Time) -> bool {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let young = current.as_ref().is_some_and(|token| now.since(token.issued_at) < NEVER_BEFORE);
-        if !young {
-            *current = None;
-        }
-        !young
-    }
-
-    /// A token issued now.
-    fn sign(&self, now: Time) -> Option<ProviderToken> {
-        let claims = Claims { iss: &self.team_id, iat: now.as_seconds() };
-        let jwt = self.key.sign(&self.key_id, &claims)?;
-        let mut authorization = HeaderValue::try_from(format!("bearer {jwt}")).ok()?;
+        let mut authorization = HeaderValue::try_from(format!("{SCHEME}{jwt}")).ok()?;
         authorization.set_sensitive(true);
-        Some(ProviderToken { authorization, issued_at: now })
+        let issued_at = Time::from_millis(body.iat.checked_mul(1_000)?);
+        Some(Self { authorization, issued_at })
+    }
+
+    /// The JWT itself, to be sealed and kept.
+    pub fn expose(&self) -> &str {
+        let text = self.authorization.to_str().unwrap_or_default();
+        text.strip_prefix(SCHEME).unwrap_or_default()
+    }
+
+    /// When it was issued (`iat`), in whole seconds.
+    pub const fn issued_at(&self) -> Time {
+        self.issued_at
+    }
+
+    /// The `authorization` header.
+    pub(super) fn authorization(&self) -> HeaderValue {
+        self.authorization.clone()
+    }
+
+    /// Whether it says that it is of this key and team.
+    pub(super) fn is_of(&self, key_id: &str, team_id: &str) -> bool {
+        parts(self.expose())
+            .is_some_and(|(header, body)| header.kid == key_id && body.iss == team_id)
     }
 }
 
-impl fmt::Debug for TokenKey {
+impl fmt::Debug for ProviderToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenKey")
-            .field("key_id", &self.key_id)
-            .field("team_id", &self.team_id)
+        f.debug_struct("ProviderToken")
+            .field("issued_at", &self.issued_at())
             .finish_non_exhaustive()
     }
 }
 
+/// The tokens of a key, one for each environment it was used in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProviderTokens {
+    /// Production's.
+    production: Option<ProviderToken>,
+    /// The sandbox's.
+    sandbox: Option<ProviderToken>,
+}
+
+impl ProviderTokens {
+    /// The token of an environment; `None` before the first push there, and after Apple called it
+    /// expired.
+    pub const fn of(&self, environment: Environment) -> Option<&ProviderToken> {
+        match environment {
+            Environment::Production => self.production.as_ref(),
+            Environment::Sandbox => self.sandbox.as_ref(),
+        }
+    }
+
+    /// Puts another one in its place.
+    pub(super) fn put(&mut self, environment: Environment, token: Option<ProviderToken>) {
+        match environment {
+            Environment::Production => self.production = token,
+            Environment::Sandbox => self.sandbox = token,
+        }
+    }
+}
+
+/// The first part of a JWT.
+#[derive(Deserialize)]
+struct HeaderPart {
+    /// The algorithm.
+    alg: String,
+    /// The key's id.
+    kid: String,
+}
+
+/// The second part: what Apple asks for.
+#[derive(Deserialize, Serialize)]
+pub(super) struct BodyPart {
+    /// The team.
+    pub(super) iss: String,
+    /// Seconds since the Unix epoch, as a number.
+    pub(super) iat: i64,
+}
+
+/// What a JWT says: its first two parts of three.
+fn parts(jwt: &str) -> Option<(HeaderPart, BodyPart)> {
+    let (signed, _) = jwt.rsplit_once('.')?;
+    let (header, body) = signed.split_once('.')?;
+    Some((part(header)?, part(body)?))
+}
+
+/// Reads a part of a JWT.
+fn part<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
+}
+
 #[cfg(test)]
 mod tests {
-    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+    use proptest::prelude::*;
 
     use super::*;
 
-    #[test]
-    fn a_token_is_kept_for_fifty_minutes() {
-        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key");
-        let pkcs8 = pair.to_pkcs8v1().expect("PKCS#8");
-        let key = SigningKey::es256(pkcs8.as_ref()).expect("an EC key");
-        let key = TokenKey::new(key, "KEYID12345", "TEAMID1234");
-        let start = Time::from_millis(1_800_000_000_000);
-        let at = |minutes: u64| key.authorization(start.plus(Duration::from_secs(minutes * 60)));
+    /// A token with these parts and no signature worth the name.
+    fn jwt(header: &str, body: &str) -> String {
+        [header, body, "signature"].map(|part| URL_SAFE_NO_PAD.encode(part)).join(".")
+    }
 
-        let first = at(0).expect("signs");
-        assert!(first.is_sensitive());
-        assert_eq!(at(49).as_ref(), Some(&first));
-        let second = at(50).expect("signs");
-        assert_ne!(second, first);
-        // Young tokens stay, whatever Apple says.
-        assert!(!key.expire(start.plus(Duration::from_secs(69 * 60))));
-        assert_eq!(at(69).as_ref(), Some(&second));
-        assert!(key.expire(start.plus(Duration::from_secs(70 * 60))));
-        assert_ne!(at(70).as_ref(), Some(&second));
-        // The clock was set back by an hour.
-        let third = at(70).expect("signs");
-        assert_ne!(at(10).as_ref(), Some(&third));
-        assert!(!format!("{key:?}").contains("bearer"));
+    #[test]
+    fn a_token_is_read_back_and_shows_nothing() {
+        let text = jwt(r#"{"alg":"ES256","kid":"KEYID12345"}"#, r#"{"iss":"TEAMID1234","iat":17}"#);
+        let token = ProviderToken::parse(&text).expect("a token");
+        assert_eq!((token.expose(), token.issued_at()), (&*text, Time::from_millis(17_000)));
+        assert!(token.is_of("KEYID12345", "TEAMID1234"));
+        assert!(!token.is_of("TEAMID1234", "KEYID12345"));
+        assert!(token.authorization().is_sensitive());
+        let mut tokens = ProviderTokens::default();
+        tokens.put(Environment::Sandbox, Some(token.clone()));
+        assert_eq!(tokens.of(Environment::Sandbox), Some(&token));
+        assert_eq!(tokens.of(Environment::Production), None);
+        let shown = format!("{token:?} {tokens:?}");
+        assert!(!shown.contains(&text[..20]) && !shown.contains("KEYID"), "{shown}");
+    }
+
+    #[test]
+    fn what_is_no_provider_token_is_not_read() {
+        let (header, body) = (r#"{"alg":"ES256","kid":"K"}"#, r#"{"iss":"T","iat":1}"#);
+        assert!(ProviderToken::parse(&jwt(header, body)).is_some());
+        for bad in [
+            String::new(),
+            "a.b".to_owned(),
+            "a.b.c".to_owned(),
+            jwt(r#"{"alg":"none","kid":"K"}"#, body),
+            jwt(r#"{"alg":"ES256"}"#, body),
+            jwt(header, r#"{"iss":"T","iat":"1"}"#),
+            jwt(header, r#"{"iss":"T"}"#),
+            jwt(header, r#"{"iss":"T","iat":9223372036854775807}"#),
+            format!("{}\n", jwt(header, body)),
+            format!("{}{}", jwt(header, body), "x".repeat(LONGEST_JWT)),
+        ] {
+            assert_eq!(ProviderToken::parse(&bad), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in ".*", header in ".*", body in ".*", iat: i64) {
+            let with_time = format!("{{\"iss\":\"T\",\"iat\":{iat}}}");
+            for jwt in [text, jwt(&header, &body), jwt(r#"{"alg":"ES256","kid":"K"}"#, &with_time)] {
+                let _ = ProviderToken::parse(&jwt).map(|token| token.expose().len());
+            }
+        }
     }
 }

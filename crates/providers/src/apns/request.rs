@@ -4,22 +4,17 @@
 //! notification"); what breaks one is refused here, without a round trip that would also lower
 //! the connection's stream limit.
 
-use std::fmt;
-
 use bytes::Bytes;
 use domain::{Diagnosis, Time};
 use http::{HeaderName, HeaderValue};
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use uuid::Uuid;
 
+use super::payload;
+use super::push_type::PushType;
+use super::topic::Topic;
 use crate::error::FieldFault;
 use crate::token::PushToken;
 
-/// Body limit of a VoIP push, in bytes.
-const LARGEST_VOIP: usize = 5120;
-/// Body limit of every other push, in bytes.
-const LARGEST: usize = 4096;
 /// Apple's limit of a collapse id, in bytes.
 const LONGEST_COLLAPSE_ID: usize = 64;
 /// Our limit of a device token, in hex digits. Apple gives none and says not to assume a length;
@@ -31,7 +26,8 @@ pub(super) const PATH: &str = "/3/device/";
 /// A push to one device by APNs.
 #[derive(Clone, Debug)]
 pub struct Push {
-    /// The device token in hex. For [`PushType::Voip`] it is PushKit's, not the ordinary one.
+    /// The device token in hex. Each push type has tokens of its own: PushKit's for calls, an
+    /// activity's for Live Activities.
     pub device_token: PushToken,
     /// Which app, and which kind of push to it.
     pub topic: Topic,
@@ -47,73 +43,6 @@ pub struct Push {
     pub id: Uuid,
     /// The body: a JSON object with `aps` and custom keys beside it.
     pub payload: Bytes,
-}
-
-/// The app a push is for: its bundle id, with `.voip` for calls. Cheap to clone.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Topic(HeaderValue);
-
-impl Topic {
-    /// The topic of alert and background pushes.
-    ///
-    /// # Errors
-    ///
-    /// A [`FieldFault`] (912) if this is no bundle id.
-    pub fn of_bundle(bundle_id: &str) -> Result<Self, FieldFault> {
-        let good = (1..=155).contains(&bundle_id.len())
-            && bundle_id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
-        let value = if good { HeaderValue::from_str(bundle_id).ok() } else { None };
-        value.map(Self).ok_or_else(|| FieldFault {
-            field: "topic".into(),
-            problem: format!("{bundle_id:?} is not a bundle id"),
-            remedy: "Give the app's bundle id, such as com.example.app.",
-            diagnosis: Diagnosis::AppMismatch,
-        })
-    }
-
-    /// The topic of VoIP pushes of the same app.
-    ///
-    /// # Errors
-    ///
-    /// A [`FieldFault`] (912) if this is no bundle id.
-    pub fn voip_of_bundle(bundle_id: &str) -> Result<Self, FieldFault> {
-        Self::of_bundle(bundle_id)?;
-        Self::of_bundle(&format!("{bundle_id}.voip"))
-    }
-
-    /// The topic as it goes into the header.
-    pub fn as_str(&self) -> &str {
-        // Both constructors take ASCII only.
-        self.0.to_str().unwrap_or_default()
-    }
-}
-
-impl fmt::Debug for Topic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Topic({})", self.as_str())
-    }
-}
-
-/// What a push is (`apns-push-type`), as far as wakes need it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PushType {
-    /// Shown to the user.
-    Alert,
-    /// Wakes the app without showing anything; Apple lets few through.
-    Background,
-    /// An incoming call.
-    Voip,
-}
-
-impl PushType {
-    /// The header's value.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Alert => "alert",
-            Self::Background => "background",
-            Self::Voip => "voip",
-        }
-    }
 }
 
 /// How urgent a push is (`apns-priority`).
@@ -192,10 +121,10 @@ pub fn encode(push: &Push) -> Result<Encoded, FieldFault> {
     check_token(token)?;
     check_topic(push)?;
     check_priority(push)?;
-    check_payload(push)?;
+    payload::check(push.push_type, &push.payload)?;
 
     let mut headers = Vec::with_capacity(6);
-    headers.push((TOPIC, push.topic.0.clone()));
+    headers.push((TOPIC, push.topic.header()));
     headers.push((PUSH_TYPE, HeaderValue::from_static(push.push_type.as_str())));
     headers.push((PRIORITY, HeaderValue::from_static(push.priority.as_str())));
     headers.push((EXPIRATION, push.expiration.header()));
@@ -237,36 +166,35 @@ fn check_token(token: &str) -> Result<(), FieldFault> {
     Ok(())
 }
 
-/// VoIP pushes go to the VoIP topic. An ordinary bundle id may end in `.voip` too, so the other
-/// direction is for the credential's list of topics.
+/// A push goes to a topic of its own type.
 fn check_topic(push: &Push) -> Result<(), FieldFault> {
-    let topic = push.topic.as_str();
-    match push.push_type {
-        PushType::Voip if !topic.ends_with(".voip") => Err(FieldFault {
-            field: "topic".into(),
-            problem: format!("{topic:?} does not end in .voip, as VoIP pushes must"),
-            remedy: "Use the bundle id with .voip for calls.",
-            diagnosis: Diagnosis::AppMismatch,
-        }),
-        PushType::Voip | PushType::Alert | PushType::Background => Ok(()),
-    }
-}
-
-/// Background pushes are priority 5, calls priority 10.
-fn check_priority(push: &Push) -> Result<(), FieldFault> {
-    let wanted = match push.push_type {
-        PushType::Alert => return Ok(()),
-        PushType::Background => Priority::Considerate,
-        PushType::Voip => Priority::Immediate,
-    };
-    if push.priority == wanted {
+    if push.topic.fits(push.push_type) {
         return Ok(());
     }
-    let (is, kind, must) = (push.priority.as_str(), push.push_type.as_str(), wanted.as_str());
+    let (topic, made_for) = (push.topic.as_str(), push.topic.push_type().as_str());
+    let (kind, suffix) = (push.push_type.as_str(), push.push_type.topic_suffix());
+    let must = if suffix.is_empty() { "no suffix".to_owned() } else { format!("suffix {suffix}") };
+    Err(FieldFault {
+        field: "topic".into(),
+        problem: format!("{topic:?} is for {made_for} pushes; {kind} pushes take {must}"),
+        remedy: "Make the topic for the push type that is sent.",
+        diagnosis: Diagnosis::AppMismatch,
+    })
+}
+
+/// Some push types have no choice.
+fn check_priority(push: &Push) -> Result<(), FieldFault> {
+    let allowed = push.push_type.priorities();
+    if allowed.contains(&push.priority) {
+        return Ok(());
+    }
+    let (is, kind) = (push.priority.as_str(), push.push_type.as_str());
+    let allowed: Vec<_> = allowed.iter().map(|priority| priority.as_str()).collect();
+    let allowed = allowed.join(" or ");
     Err(FieldFault::payload(
         "priority",
-        format!("{is} with a {kind} push, which must have {must}"),
-        "Use 5 for background pushes and 10 for calls.",
+        format!("{is} with a {kind} push, which must have {allowed}"),
+        "Use 5 for background pushes, 10 for calls, either for location pushes.",
     ))
 }
 
@@ -279,94 +207,6 @@ fn collapse_header(id: &str) -> Result<HeaderValue, FieldFault> {
     }
     HeaderValue::from_bytes(id.as_bytes())
         .map_err(|_| FieldFault::payload("collapse_id", "has control characters", remedy))
-}
-
-/// Size, JSON, and what the push type asks of `aps`.
-fn check_payload(push: &Push) -> Result<(), FieldFault> {
-    let most = match push.push_type {
-        PushType::Voip => LARGEST_VOIP,
-        PushType::Alert | PushType::Background => LARGEST,
-    };
-    let size = push.payload.len();
-    if size > most {
-        let problem =
-            format!("{size} bytes, at most {most} for {} pushes", push.push_type.as_str());
-        let remedy = "Send less beside the reveille object; the app fetches the message itself.";
-        return Err(FieldFault::payload("payload", problem, remedy));
-    }
-    if size == 0 {
-        return Err(FieldFault::payload("payload", "empty", "Give a JSON object with aps."));
-    }
-    let payload: Payload = serde_json::from_slice(&push.payload).map_err(|error| {
-        let remedy = "Give a JSON object whose aps is an object.";
-        FieldFault::payload("payload", error.to_string(), remedy)
-    })?;
-    let aps = payload.aps;
-    match push.push_type {
-        PushType::Alert if aps.is_none_or(|aps| !aps.visible) => Err(FieldFault::payload(
-            "payload",
-            "aps has no alert, sound or badge",
-            "Add one of them, or send it as a background push.",
-        )),
-        PushType::Background if aps.is_none_or(|aps| !aps.wakes || aps.more) => {
-            Err(FieldFault::payload(
-                "payload",
-                "aps is not just content-available: 1",
-                "Leave only content-available in aps and put custom keys beside it.",
-            ))
-        }
-        PushType::Alert | PushType::Background | PushType::Voip => Ok(()),
-    }
-}
-
-/// What of a payload its push type has a say in.
-#[derive(Deserialize)]
-struct Payload {
-    /// Apple's part.
-    #[serde(default)]
-    aps: Option<Aps>,
-}
-
-/// What is in `aps`.
-#[derive(Clone, Copy, Default)]
-struct Aps {
-    /// Something the user sees, hears or counts.
-    visible: bool,
-    /// `content-available` is 1.
-    wakes: bool,
-    /// Anything besides `content-available`.
-    more: bool,
-}
-
-impl<'de> Deserialize<'de> for Aps {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// Looks at the keys and skips the values.
-        struct Keys;
-
-        impl<'de> Visitor<'de> for Keys {
-            type Value = Aps;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object as aps")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Aps, A::Error> {
-                let mut aps = Aps::default();
-                while let Some(key) = map.next_key::<std::borrow::Cow<'_, str>>()? {
-                    if key == "content-available" {
-                        aps.wakes = map.next_value::<serde_json::Value>()? == 1;
-                        continue;
-                    }
-                    aps.more = true;
-                    aps.visible |= matches!(&*key, "alert" | "sound" | "badge");
-                    map.next_value::<IgnoredAny>()?;
-                }
-                Ok(aps)
-            }
-        }
-
-        deserializer.deserialize_map(Keys)
-    }
 }
 
 #[cfg(test)]

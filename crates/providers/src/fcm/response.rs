@@ -115,11 +115,7 @@ fn scope(meaning: Meaning, error: &FcmError) -> Scope {
 fn retry(meaning: Meaning, headers: &HeaderMap, now: Time, pauses: &Pauses) -> RetryRule {
     let asked = retry_after(headers, now);
     match meaning {
-        // A pause of nothing is a date in the past, by a clock that is wrong here or there.
-        Meaning::Throttled => {
-            let asked = asked.filter(|pause| !pause.is_zero());
-            RetryRule::After(asked.unwrap_or(pauses.fcm_throttled))
-        }
+        Meaning::Throttled => RetryRule::After(asked.unwrap_or(pauses.fcm_throttled)),
         Meaning::Unavailable => match asked {
             Some(pause) => RetryRule::After(pause.max(pauses.fcm_unavailable)),
             None => RetryRule::BackOff { first: pauses.fcm_unavailable },

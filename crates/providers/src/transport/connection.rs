@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -38,14 +38,27 @@ pub(super) struct Connection {
 /// one: h2 closes a connection when its last sender is gone.
 #[derive(Default)]
 pub(super) struct Facts {
-    /// Whether a request was written yet: the first one fills the server's header table.
-    pub(super) used: AtomicBool,
+    /// What is in the server's header table.
+    pub(super) header_table: HeaderTable,
     /// How many answers showed that the server believed the credential.
     pub(super) believed: AtomicUsize,
     /// Requests in flight, for the choice of the PING interval only.
     pub(super) in_flight: AtomicUsize,
     /// The TLS alert that ended it, if one did.
     alert: OnceLock<u8>,
+}
+
+/// Which headers stand in a connection's HPACK table (RFC 7541), one bit each; whoever builds
+/// requests chooses the bits.
+#[derive(Clone, Default)]
+pub(crate) struct HeaderTable(Arc<AtomicU8>);
+
+impl HeaderTable {
+    /// Whether the header of this bit was sent before; from now on it was. Two requests that are
+    /// built at once may be written the other way round: then one name is spelled out once more.
+    pub(crate) fn has(&self, bit: u8) -> bool {
+        self.0.fetch_or(bit, Ordering::Relaxed) & bit != 0
+    }
 }
 
 impl Connection {

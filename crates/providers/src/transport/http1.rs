@@ -22,8 +22,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connect::{Endpoint, Timeouts, connect};
+use super::connection::HeaderTable;
 use super::failure::Failure;
-use super::pool::{Reconnect, Turn};
+use super::pool::Reconnect;
 use super::stream::LARGEST_BODY;
 use super::{Answer, ConnectionId, Reply, Timing};
 
@@ -112,7 +113,7 @@ impl Http1 {
     /// Sends a request and reads its answer; the arguments are those of [`super::Pool::send`].
     pub(super) async fn send(
         &self,
-        request: impl Fn(Turn) -> Result<Request<()>, Failure>,
+        request: impl Fn(HeaderTable) -> Result<Request<()>, Failure>,
         body: &Bytes,
         wanted: impl Fn() -> bool,
     ) -> (Reply, Timing) {
@@ -146,7 +147,7 @@ impl Http1 {
     /// Tries until there is a reply. `written` is when the request was written the last time.
     async fn reply(
         &self,
-        request: impl Fn(Turn) -> Result<Request<()>, Failure>,
+        request: impl Fn(HeaderTable) -> Result<Request<()>, Failure>,
         body: &Bytes,
         wanted: impl Fn() -> bool,
         written: &mut Option<Instant>,
@@ -167,13 +168,14 @@ impl Http1 {
                 self.put_back(sender);
                 return Reply::Withdrawn;
             }
-            let head = match request(Turn::Later).and_then(|head| origin_form(head, body)) {
-                Ok(head) => head,
-                Err(failure) => {
-                    self.put_back(sender);
-                    return Reply::Failed(failure);
-                }
-            };
+            let head =
+                match request(HeaderTable::default()).and_then(|head| origin_form(head, body)) {
+                    Ok(head) => head,
+                    Err(failure) => {
+                        self.put_back(sender);
+                        return Reply::Failed(failure);
+                    }
+                };
             *written = Some(Instant::now());
             match exchange(sender, head, self.timeouts.request).await {
                 End::Answered(answer, sender) => {

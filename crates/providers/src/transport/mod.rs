@@ -35,11 +35,12 @@ mod window;
 
 pub use address::address_is_public;
 pub(crate) use connect::{Endpoint, Timeouts, tls_config};
+pub(crate) use connection::HeaderTable;
 pub(crate) use failure::Failure;
 pub use guard::Guard;
 pub use hosts::Hosts;
 pub(crate) use origins::Origins;
-pub(crate) use pool::{Policy, Pool, Reconnect, Turn};
+pub(crate) use pool::{Policy, Pool, Reconnect};
 pub use proxy::Proxy;
 pub use roots::Roots;
 pub(crate) use stream::LARGEST_BODY;

@@ -16,10 +16,11 @@ use rustls::ClientConfig;
 use tokio::task::JoinSet;
 
 use super::connect::{Endpoint, Speech, Timeouts, tls_for};
+use super::connection::HeaderTable;
 use super::failure::Failure;
 use super::guard::Guard;
 use super::http1::Http1;
-use super::pool::{Policy, Pool, Reconnect, Turn};
+use super::pool::{Policy, Pool, Reconnect};
 use super::proxy::Proxy;
 use super::{Reply, Timing};
 use crate::config::Config;
@@ -106,7 +107,7 @@ impl Origins {
     pub(crate) async fn send(
         &self,
         origin: &Origin,
-        request: impl Fn(Turn) -> Result<Request<()>, Failure>,
+        request: impl Fn(HeaderTable) -> Result<Request<()>, Failure>,
         body: &Bytes,
         wanted: impl Fn() -> bool,
     ) -> (Reply, Timing) {

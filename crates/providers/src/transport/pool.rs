@@ -3,7 +3,9 @@
 //! Simplifying assumption: all requests of a pool are alike to the server, so a free stream is a
 //! free stream. What must not share a connection (probes, broadcasts) takes a pool of its own.
 
-use std::collections::VecDeque;
+mod slot;
+mod state;
+
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,15 +20,22 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connect::{Endpoint, Timeouts};
-use super::connection::{Connection, Driver, Event, open};
+use super::connection::{Connection, Driver, Event, HeaderTable, open};
 use super::failure::Failure;
 use super::stream::{StreamEnd, exchange};
 use super::window::Window;
 use super::{ConnectionId, Reply, Timing};
 use crate::config::Config;
+use slot::SlotEnd;
+use state::{Member, State};
+
+pub(super) use slot::Slot;
 
 /// How often a request may be left unprocessed before the provider counts as unavailable.
 const MOST_UNPROCESSED: u32 = 16;
+/// How many requests a connection carries before another takes its place: a client's stream ids
+/// end at 2^31 - 1 and every second one is the server's (RFC 9113, section 5.1.1).
+const MOST_REQUESTS: u32 = 1 << 30;
 
 /// The connections of one credential to one host. Clones share them; when the last clone is gone
 /// their tasks end.
@@ -54,6 +63,20 @@ pub(crate) struct Reconnect {
     pub(crate) longest: Duration,
 }
 
+impl Reconnect {
+    /// The pause after this many failures in a row, the last one included. The first failure is
+    /// worth another try at once, unless the server has refused the credential.
+    fn pause(&self, failures: u32, refused: bool) -> Duration {
+        match failures {
+            0 | 1 if !refused => Duration::ZERO,
+            more => {
+                let doublings = more.saturating_sub(2).min(16);
+                self.first.saturating_mul(1 << doublings).min(self.longest)
+            }
+        }
+    }
+}
+
 impl From<&Config> for Reconnect {
     fn from(config: &Config) -> Self {
         Self { first: config.reconnect_first, longest: config.reconnect_longest }
@@ -69,12 +92,25 @@ impl Pool {
         reconnect: Reconnect,
         policy: Policy,
     ) -> Self {
+        Self::of(endpoint, tls, timeouts, reconnect, policy, MOST_REQUESTS)
+    }
+
+    /// A pool whose connections carry at most so many requests.
+    fn of(
+        endpoint: Endpoint,
+        tls: Arc<ClientConfig>,
+        timeouts: Timeouts,
+        reconnect: Reconnect,
+        policy: Policy,
+        most_requests: u32,
+    ) -> Self {
         let shared = Shared {
             endpoint,
             tls: TlsConnector::from(tls),
             timeouts,
             reconnect,
             policy,
+            most_requests,
             state: Mutex::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -84,12 +120,12 @@ impl Pool {
 
     /// Sends a request and reads its answer.
     ///
-    /// `request` builds the head when its turn has come; it is told whether it is the first on its
-    /// connection. `wanted` is asked right before; if it says no, nothing is written. An
+    /// `request` builds the head when its turn has come, for the header table of its connection.
+    /// `wanted` is asked right before; if it says no, nothing is written. An
     /// unprocessed request is sent again at once, a lost one once.
     pub(crate) async fn send(
         &self,
-        request: impl Fn(Turn) -> Result<Request<()>, Failure>,
+        request: impl Fn(HeaderTable) -> Result<Request<()>, Failure>,
         body: &Bytes,
         wanted: impl Fn() -> bool,
     ) -> (Reply, Timing) {
@@ -107,7 +143,7 @@ impl Pool {
             if !wanted() {
                 break Reply::Withdrawn;
             }
-            let head = match request(slot.turn()) {
+            let head = match request(slot.connection.facts.header_table.clone()) {
                 Ok(head) => head,
                 Err(failure) => break Reply::Failed(failure),
             };
@@ -157,6 +193,15 @@ impl Pool {
         shared.advance(&mut state);
     }
 
+    /// Connects at once when next asked, although the server has just refused: what it refused
+    /// has changed. If it refuses again, that does not help twice.
+    pub(crate) fn forgive(&self) {
+        let mut state = self.0.0.lock();
+        if state.failures == 1 {
+            state.pause = None;
+        }
+    }
+
     /// Takes no more requests, lets those in flight end, then ends all tasks.
     pub(crate) async fn close(&self) {
         let shared = &self.0.0;
@@ -172,15 +217,6 @@ impl Pool {
         shared.stop.cancel();
         shared.tasks.wait().await;
     }
-}
-
-/// Whether a request is the first on its connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// Nothing was written before it.
-    First,
-    /// Others were.
-    Later,
 }
 
 /// Ends the tasks when the last handle is gone.
@@ -205,39 +241,14 @@ struct Shared {
     reconnect: Reconnect,
     /// What the service is like.
     policy: Policy,
+    /// How many requests a connection carries.
+    most_requests: u32,
     /// Connections and who waits for them. Held for a few instructions, never across an await.
     state: Mutex<State>,
     /// One task for each connection, from its connect to its end.
     tasks: TaskTracker,
     /// Ends them.
     stop: CancellationToken,
-}
-
-/// The part of a pool that changes.
-#[derive(Default)]
-struct State {
-    /// Connections that take new streams.
-    open: Vec<Member>,
-    /// Whether one is being opened.
-    connecting: bool,
-    /// Who waits for a stream, in order.
-    waiting: VecDeque<oneshot::Sender<Result<Slot, Failure>>>,
-    /// Failed connects in a row.
-    failures: u32,
-    /// The last failed connect, and until when none is tried.
-    pause: Option<(Failure, Instant)>,
-    /// The next connection's number.
-    next: u64,
-    /// Whether the pool was closed.
-    closed: bool,
-}
-
-/// A connection that takes new streams.
-struct Member {
-    /// Its handle.
-    connection: Arc<Connection>,
-    /// How many streams it may have.
-    window: Window,
 }
 
 /// Where in the line a request waits.
@@ -247,49 +258,6 @@ enum Place {
     Front,
     /// At the end.
     Back,
-}
-
-impl Member {
-    /// Whether the server has believed the credential on it.
-    fn is_proven(&self) -> bool {
-        self.connection.facts.believed.load(Ordering::Relaxed) > 0
-    }
-
-    /// Whether another connection beside it would help: it is as busy as the server lets it be,
-    /// and not only new. APNs raises the limit right after the first success, so after the second
-    /// one the limit that counts has arrived. One that refuses everybody gets no second.
-    fn is_used_up(&self) -> bool {
-        self.connection.facts.believed.load(Ordering::Relaxed) > 1 && self.window.is_full()
-    }
-}
-
-impl State {
-    /// The connection with the fewest requests among those with a free stream.
-    fn least_busy(&mut self) -> Option<&mut Member> {
-        self.open
-            .iter_mut()
-            .filter(|member| member.window.free() > 0)
-            .min_by_key(|member| member.window.in_flight())
-    }
-
-    /// The connection of this name, if it takes new streams.
-    fn member(&mut self, id: ConnectionId) -> Option<&mut Member> {
-        self.open.iter_mut().find(|member| member.connection.id == id)
-    }
-
-    /// Takes a connection out; its requests keep it alive until they end.
-    fn remove(&mut self, id: ConnectionId) -> Option<Member> {
-        let at = self.open.iter().position(|member| member.connection.id == id)?;
-        Some(self.open.swap_remove(at))
-    }
-
-    /// Tells everybody who waits.
-    fn fail_waiting(&mut self, failure: &Failure) {
-        for waiter in self.waiting.drain(..) {
-            // Who no longer listens needs no answer.
-            let _ = waiter.send(Err(failure.clone()));
-        }
-    }
 }
 
 impl Shared {
@@ -306,8 +274,8 @@ impl Shared {
                 return Err(Failure::Closed);
             }
             // Nobody waits while there is room, so taking it overtakes nobody.
-            if let Some(member) = state.least_busy() {
-                return Ok(Slot::take(self, member));
+            if let Some(slot) = state.slot(self) {
+                return Ok(slot);
             }
             let (send, receive) = oneshot::channel();
             match place {
@@ -327,8 +295,7 @@ impl Shared {
     /// Hands out the room there is, and opens a connection if it is not enough.
     fn advance(self: &Arc<Self>, state: &mut State) {
         while !state.waiting.is_empty() {
-            let Some(member) = state.least_busy() else { break };
-            let slot = Slot::take(self, member);
+            let Some(slot) = state.slot(self) else { break };
             let id = slot.connection.id;
             let Some(waiter) = state.waiting.pop_front() else { break };
             if let Err(Ok(slot)) = waiter.send(Ok(slot)) {
@@ -397,7 +364,7 @@ impl Shared {
             }
             let window = Window::new(driver.announced(), self.policy.cautious_start);
             let connection = Arc::clone(&connection);
-            state.open.push(Member { connection, window });
+            state.open.push(Member { connection, window, taken: 0 });
             self.advance(&mut state);
         }
         // Kept only as long as the pool lends it: h2 closes when the last handle is gone.
@@ -437,18 +404,10 @@ impl Shared {
         }
     }
 
-    /// Notes a failed connect: the pauses grow, and who waits is told. The first failure is worth
-    /// another try before that, unless the server has refused the credential.
+    /// Notes a failed connect: the pauses grow, and who waits is told.
     fn failed(self: &Arc<Self>, state: &mut State, failure: Failure) {
-        let pause = match state.failures {
-            0 if !failure.is_refusal() => Duration::ZERO,
-            more => self
-                .reconnect
-                .first
-                .saturating_mul(1 << more.saturating_sub(1).min(16))
-                .min(self.reconnect.longest),
-        };
         state.failures = state.failures.saturating_add(1);
+        let pause = self.reconnect.pause(state.failures, failure.is_refusal());
         if state.open.is_empty() && !pause.is_zero() {
             state.fail_waiting(&failure);
         }
@@ -476,91 +435,5 @@ impl Shared {
     }
 }
 
-/// A stream's worth of room on a connection; dropping it gives the room back.
-pub(super) struct Slot {
-    /// The pool; `None` once forgotten.
-    shared: Option<Arc<Shared>>,
-    /// The connection.
-    connection: Arc<Connection>,
-    /// How the request on it ended.
-    end: SlotEnd,
-}
-
-/// How the request on a slot ended, as far as the window cares.
-#[derive(Clone, Copy)]
-enum SlotEnd {
-    /// With a 2xx.
-    Accepted,
-    /// With an answer that shows the credential was believed.
-    Authenticated,
-    /// With REFUSED_STREAM.
-    Refused,
-    /// In another way.
-    Unknown,
-}
-
-impl Slot {
-    /// Takes room that is there.
-    fn take(shared: &Arc<Shared>, member: &mut Member) -> Self {
-        member.window.take();
-        member.connection.facts.in_flight.fetch_add(1, Ordering::Relaxed);
-        Self {
-            shared: Some(Arc::clone(shared)),
-            connection: Arc::clone(&member.connection),
-            end: SlotEnd::Unknown,
-        }
-    }
-
-    /// The connection it is on.
-    pub(super) const fn connection(&self) -> &Arc<Connection> {
-        &self.connection
-    }
-
-    /// Whether a request written now is the connection's first.
-    fn turn(&self) -> Turn {
-        if self.connection.facts.used.swap(true, Ordering::Relaxed) {
-            Turn::Later
-        } else {
-            Turn::First
-        }
-    }
-
-    /// The request was answered with this status.
-    const fn answered(&mut self, status: u16) {
-        self.end = match status {
-            200..=299 => SlotEnd::Accepted,
-            // The answers that APNs and Google give before they believe a credential.
-            401 | 403 => SlotEnd::Unknown,
-            _ => SlotEnd::Authenticated,
-        };
-    }
-
-    /// The request was refused unprocessed.
-    pub(super) const fn refused(&mut self) {
-        self.end = SlotEnd::Refused;
-    }
-
-    /// The connection is ending: opens no more streams on it. Returns the server's word against
-    /// the whole connection, if it gave one.
-    pub(super) fn connection_ended(&self) -> Option<Failure> {
-        let shared = self.shared.as_ref()?;
-        let refusal = self.connection.refusal(shared.policy.goaway_refuses);
-        shared.ended(self.connection.id, refusal.clone());
-        refusal
-    }
-
-    /// Drops it without giving the room back.
-    fn forget(mut self) {
-        self.connection.facts.in_flight.fetch_sub(1, Ordering::Relaxed);
-        self.shared = None;
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        if let Some(shared) = self.shared.take() {
-            self.connection.facts.in_flight.fetch_sub(1, Ordering::Relaxed);
-            shared.give_back(self.connection.id, self.end);
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

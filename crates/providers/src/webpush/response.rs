@@ -48,8 +48,7 @@ pub fn classify(
     let words = Words::of(body);
     let meaning = Meaning::of(host, status, &words);
     let (diagnosis, scope, token, remedy) = meaning.say();
-    // A pause of nothing is a date in the past, by a clock that is wrong here or there.
-    let pause = retry_after(headers, now).filter(|pause| !pause.is_zero());
+    let pause = retry_after(headers, now);
     let back_off = |first| pause.map_or(RetryRule::BackOff { first }, RetryRule::After);
     let retry = match meaning {
         Meaning::BadPayload => RetryRule::Bare,

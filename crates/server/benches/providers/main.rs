@@ -26,7 +26,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use domain::{Environment, Time};
-use providers::apns::{Credential, Expiration, Priority, Push, PushType, Topic};
+use providers::apns::{Credential, Expiration, KeyDetails, Priority, Push, PushType, Topic};
 use providers::{Apns, Config, PushToken, Roots};
 use sim::pki::{ApnsKey, Ca, Identity};
 use tokio::task::JoinSet;
@@ -180,9 +180,10 @@ fn ours(ca: &Ca, authority: &str) -> Result<Apns> {
     // One connection, as the bare client has.
     config.connections_per_credential = 1;
     let key = ApnsKey::generate()?;
-    let bundles = [BUNDLE.to_owned()];
-    let credential =
-        Credential::parse_p8(key.pem().as_bytes(), &key.key_id, &key.team_id, &bundles)?;
+    let (key_id, team_id) = (&*key.key_id, &*key.team_id);
+    let bundle_ids = &[BUNDLE.to_owned()];
+    let details = KeyDetails { key_id, team_id, bundle_ids, ..KeyDetails::default() };
+    let credential = Credential::parse_p8(key.pem().as_bytes(), &details)?;
     Ok(Apns::new(&config, credential, Environment::Production)?)
 }
 
@@ -194,7 +195,7 @@ fn push(number: usize) -> Result<Push> {
     );
     Ok(Push {
         device_token: PushToken::new(format!("{number:08x}{:056x}", rand::random::<u128>())),
-        topic: Topic::of_bundle(BUNDLE)?,
+        topic: Topic::for_push(BUNDLE, PushType::Background)?,
         push_type: PushType::Background,
         priority: Priority::Considerate,
         expiration: Expiration::At(Time::from_millis(1_800_000_000_000)),

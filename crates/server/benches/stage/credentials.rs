@@ -23,6 +23,7 @@ pub(crate) async fn upload_key(stage: &Stage) -> Result<()> {
         key_id: Some(key.key_id.clone()),
         team_id: Some(key.team_id.clone()),
         bundle_ids: vec![BUNDLE.to_owned()],
+        environments: Vec::new(),
         subject: None,
         probe: None,
     };
@@ -46,6 +47,7 @@ pub(crate) async fn upload_account(stage: &Stage) -> Result<()> {
         key_id: None,
         team_id: None,
         bundle_ids: Vec::new(),
+        environments: Vec::new(),
         subject: None,
         probe: None,
     };

@@ -28,7 +28,9 @@ pub(super) fn later(node: &Arc<Node>, app: AppId, key: CircuitKey) {
             }
         }
         match prober.clients.probe(app, &key, prober.clock.now()).await {
-            Some(outcome) => prober.probe_ended(app, &key, &outcome, prober.clock.now()),
+            Some(probed) => {
+                prober.probe_ended(app, &key, &probed.outcome, prober.clock.now());
+            }
             None => prober.let_one_tell(&key),
         }
     });

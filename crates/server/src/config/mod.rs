@@ -63,6 +63,7 @@ pub struct Config {
     pub wake: Wake,
     pub providers: Providers,
     pub circuit: Circuit,
+    pub broadcast: Broadcast,
     pub outbound: Outbound,
     pub webpush: Webpush,
     pub store: Store,
@@ -142,6 +143,14 @@ pub struct Providers {
 pub struct Circuit {
     pub credential_probe: Duration,
     pub service_probe: Duration,
+}
+
+/// The section `broadcast`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the rows of the options table say what each is for")]
+pub struct Broadcast {
+    pub fcm_per_second: u32,
+    pub fcm_ramp: Duration,
 }
 
 /// The section `outbound`.

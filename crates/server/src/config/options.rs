@@ -156,6 +156,12 @@ options! {
     CIRCUIT_SERVICE_PROBE_MS = "circuit.service_probe_ms",
         Kind::Milliseconds { least: 100, most: HOUR }, Some("5000"), Restart,
         "How long after a push service went away it is probed first; the pauses double up to twelve times as long.";
+    BROADCAST_FCM_PER_SECOND = "broadcast.fcm_per_second",
+        Kind::Count { least: 1, most: 1_000_000 }, Some("8000"), Restart,
+        "How many pushes a second broadcasts send through one Firebase project at most; Google's own limit is 10000, and wakes need room beside them.";
+    BROADCAST_FCM_RAMP_MS = "broadcast.fcm_ramp_ms",
+        Kind::Milliseconds { least: 0, most: HOUR }, Some("60000"), Restart,
+        "How long broadcasts take to come to that rate; Google asks for a minute at least.";
     OUTBOUND_PROXY_URL = "outbound.proxy_url", Kind::Secret, None, Restart,
         "The HTTP proxy that all connections to the outside take (CONNECT), `http://[user:password@]host:port`.";
     OUTBOUND_NO_PROXY = "outbound.no_proxy", Kind::Text, None, Restart,

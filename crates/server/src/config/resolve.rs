@@ -11,8 +11,8 @@ use super::kind::{Typed, Value};
 use super::options::{self as row, OptionRow};
 use super::raw::{Origin, RawConfig};
 use super::{
-    Circuit, Config, Log, LogFormat, LogLevel, Outbound, Providers, PushLog, Session, Store, Wake,
-    Webpush,
+    Broadcast, Circuit, Config, Log, LogFormat, LogLevel, Outbound, Providers, PushLog, Session,
+    Store, Wake, Webpush,
 };
 use crate::secret::Secret;
 
@@ -53,6 +53,10 @@ impl RawConfig {
             circuit: Circuit {
                 credential_probe: reader.duration(&row::CIRCUIT_CREDENTIAL_PROBE_MS),
                 service_probe: reader.duration(&row::CIRCUIT_SERVICE_PROBE_MS),
+            },
+            broadcast: Broadcast {
+                fcm_per_second: reader.count(&row::BROADCAST_FCM_PER_SECOND),
+                fcm_ramp: reader.duration(&row::BROADCAST_FCM_RAMP_MS),
             },
             outbound: Outbound {
                 proxy_url: reader.secret(&row::OUTBOUND_PROXY_URL),

@@ -43,22 +43,21 @@ impl Clients {
             TargetKind::Apns | TargetKind::ApnsVoip => {
                 let environment = settings.policy.environment(target.environment, target.learned);
                 let bundle = bundle_id(&clients.apns, target)?;
-                let covering = covering(&clients.apns, &bundle, target.kind, environment)?;
+                let topic = |push_type| {
+                    apns::Topic::for_push(&bundle, push_type).map_err(|fault| {
+                        refusal(Diagnosis::AppMismatch, "bad_topic", &fault.to_string())
+                    })
+                };
+                let (topic, voip_topic) =
+                    (topic(apns::PushType::Alert)?, topic(apns::PushType::Voip)?);
+                let voip = target.kind == TargetKind::ApnsVoip;
+                let wanted = if voip { &voip_topic } else { &topic };
+                let covering = covering(&clients.apns, wanted, environment)?;
                 let keys = covering.into_iter().map(|entry| (entry, Place::Apns(environment)));
                 let (entry, circuit) =
                     first_believed(circuits, keys, |entry| entry.id).ok_or_else(no_apns)?;
                 let client = self.apns_client(entry, environment, traffic)?;
-                let topics =
-                    (apns::Topic::of_bundle(&bundle), apns::Topic::voip_of_bundle(&bundle));
-                match topics {
-                    (Ok(topic), Ok(voip_topic)) => {
-                        let client = Client::Apns { client, topic, voip_topic };
-                        Ok(Chosen { client, circuit })
-                    }
-                    (Err(fault), _) | (_, Err(fault)) => {
-                        Err(refusal(Diagnosis::AppMismatch, "bad_topic", &fault.to_string()))
-                    }
-                }
+                Ok(Chosen { client: Client::Apns { client, topic, voip_topic }, circuit })
             }
             TargetKind::Webpush => {
                 let entry = vapid(&clients.webpush, target)?;
@@ -173,7 +172,10 @@ impl Clients {
 }
 
 /// The key that a browser subscribed with: the one the device named, else the newest.
-fn vapid<'a>(entries: &'a [WebpushEntry], target: &Target) -> Result<&'a WebpushEntry, Refusal> {
+fn vapid<'a>(
+    entries: &'a [Arc<WebpushEntry>],
+    target: &Target,
+) -> Result<&'a Arc<WebpushEntry>, Refusal> {
     let newest = entries.first().ok_or_else(|| {
         refusal(
             Diagnosis::NotConfigured,
@@ -210,16 +212,12 @@ fn first_believed<'a, E>(
 }
 
 /// The bundle id of a target: what the device said, or the only one the credentials name.
-fn bundle_id(entries: &[ApnsEntry], target: &Target) -> Result<String, Refusal> {
+fn bundle_id(entries: &[Arc<ApnsEntry>], target: &Target) -> Result<String, Refusal> {
     if let Some(app_id) = &target.app_id {
         return Ok(app_id.clone());
     }
-    let mut bundles: Vec<&str> = entries
-        .iter()
-        .flat_map(|entry| &entry.credential.facts().topics)
-        .map(String::as_str)
-        .filter(|topic| !topic.ends_with(".voip") && !topic.ends_with(".complication"))
-        .collect();
+    let mut bundles: Vec<&str> =
+        entries.iter().flat_map(|entry| entry.credential.facts().bundle_ids()).collect();
     bundles.sort_unstable();
     bundles.dedup();
     match bundles[..] {
@@ -235,34 +233,25 @@ fn bundle_id(entries: &[ApnsEntry], target: &Target) -> Result<String, Refusal> 
 
 /// The credentials that cover the topic in that environment, newest first; at least one.
 fn covering<'a>(
-    entries: &'a [ApnsEntry],
-    bundle: &str,
-    kind: TargetKind,
+    entries: &'a [Arc<ApnsEntry>],
+    topic: &apns::Topic,
     environment: Environment,
-) -> Result<Vec<&'a ApnsEntry>, Refusal> {
+) -> Result<Vec<&'a Arc<ApnsEntry>>, Refusal> {
     if entries.is_empty() {
         return Err(no_apns());
     }
-    let voip = format!("{bundle}.voip");
-    let covers = |entry: &&ApnsEntry| {
-        let facts = entry.credential.facts();
-        let wanted = if kind == TargetKind::ApnsVoip { voip.as_str() } else { bundle };
-        // A key covers what it was uploaded for, calls included; no bundle ids means all of them.
-        let key = facts.key_id.is_some()
-            && (facts.topics.is_empty() || facts.topics.iter().any(|topic| topic == bundle));
-        key || facts.topics.iter().any(|topic| topic == wanted)
-    };
-    let of_topic: Vec<&ApnsEntry> = entries.iter().filter(covers).collect();
+    let of_topic: Vec<_> = entries.iter().filter(|entry| entry.credential.covers(topic)).collect();
     if of_topic.is_empty() {
         return Err(refusal(
             Diagnosis::AppMismatch,
             "topic_not_covered",
             &format!(
-                "No APNs credential of this app covers {bundle}; upload one that does, or correct the bundle ids of the key."
+                "No APNs credential of this app covers {}; upload one that does, or correct the bundle ids of the key.",
+                topic.bundle_id()
             ),
         ));
     }
-    let good: Vec<&ApnsEntry> = of_topic
+    let good: Vec<_> = of_topic
         .into_iter()
         .filter(|entry| entry.credential.check_environment(environment).is_ok())
         .collect();

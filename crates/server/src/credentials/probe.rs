@@ -1,48 +1,40 @@
 //! Whether a push service believes a credential, found out without reaching any device.
 
 use domain::{AppId, Outcome, Time};
-use providers::{PushToken, apns};
+use providers::{Belief, apns, fcm};
 
-use super::{ApnsEntry, Clients, Traffic};
+use super::{Clients, Traffic};
 use crate::circuits::{CircuitKey, Place};
 
-/// A token of the right form that no device has: Apple answers `BadDeviceToken` once it has
-/// believed whoever asks.
-const NOBODYS_TOKEN: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+/// What a probe came to.
+#[derive(Debug)]
+pub struct Probed {
+    /// What the push service answered.
+    pub outcome: Outcome,
+    /// What that says of the credential.
+    pub belief: Belief,
+}
 
 impl Clients {
     /// Probes a credential where it is used. `None`: only a push to a device can tell, or the
     /// credential is gone.
-    pub async fn probe(&self, app: AppId, key: &CircuitKey, now: Time) -> Option<Outcome> {
+    pub async fn probe(&self, app: AppId, key: &CircuitKey, now: Time) -> Option<Probed> {
         let clients = self.of(app);
         match &key.place {
             Place::Apns(environment) => {
                 let entry = clients.apns.iter().find(|entry| entry.id == key.credential)?;
                 let client = self.apns_client(entry, *environment, Traffic::Probe).ok()?;
-                let push = nobodys_push(entry)?;
-                Some(client.send(&push, now, || true).await.outcome)
+                let topic = entry.credential.probe_topic()?;
+                let outcome = client.probe(&topic, now).await.outcome;
+                Some(Probed { belief: apns::belief(&outcome), outcome })
             }
             Place::Fcm => {
                 let entry = clients.fcm.iter().find(|entry| entry.id == key.credential)?;
                 let client = self.fcm_client(entry, Traffic::Probe).ok()?;
-                Some(client.probe(now).await.outcome)
+                let outcome = client.probe(now).await.outcome;
+                Some(Probed { belief: fcm::belief(&outcome), outcome })
             }
             Place::Webpush(_) => None,
         }
     }
-}
-
-/// A push that reaches nobody; `None`: the credential names no topic.
-fn nobodys_push(entry: &ApnsEntry) -> Option<apns::Push> {
-    let topic = entry.credential.facts().topics.iter().find(|topic| !topic.ends_with(".voip"))?;
-    Some(apns::Push {
-        device_token: PushToken::new(NOBODYS_TOKEN),
-        topic: apns::Topic::of_bundle(topic).ok()?,
-        push_type: apns::PushType::Background,
-        priority: apns::Priority::Considerate,
-        expiration: apns::Expiration::Once,
-        collapse_id: None,
-        id: uuid::Uuid::new_v4(),
-        payload: br#"{"aps":{"content-available":1}}"#.as_slice().into(),
-    })
 }

@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use domain::{AppId, CredentialId, Diagnosis, Outcome, Refusal, Scope, Time};
+use domain::{AppId, CredentialId, Diagnosis, Outcome, Time};
 use providers::webpush::{Subject, VapidKey};
-use providers::{CredentialFault, apns, fcm};
+use providers::{Belief, CredentialFault, apns, fcm};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::model::{Credential, NewCredential};
+use wire::EnvironmentName;
 use wire::http::{CredentialKind, CredentialProbe, CredentialUpload};
 use zeroize::Zeroize;
 
+use super::probe::Probed;
 use super::{ClientError, Opened};
 use crate::accept::storage_problem;
 use crate::circuits::{CircuitKey, Place};
@@ -45,6 +47,8 @@ pub(super) struct Sealed {
     team_id: Option<String>,
     bundle_ids: Vec<String>,
     #[serde(default)]
+    environments: Vec<EnvironmentName>,
+    #[serde(default)]
     subject: Option<String>,
 }
 
@@ -73,6 +77,7 @@ pub async fn upload(
         password: upload.password,
         team_id: upload.team_id,
         bundle_ids: upload.bundle_ids,
+        environments: upload.environments,
         subject: upload.subject,
     };
     let now = node.clock.now();
@@ -107,44 +112,36 @@ pub async fn probe_places(
     let mut probes = Vec::new();
     for place in node.clients.places(app, credential) {
         let key = CircuitKey { credential, place };
-        let Some(outcome) = node.clients.probe(app, &key, node.clock.now()).await else { continue };
-        probes.push(probe_answer(&key.place, &outcome));
+        let Some(probed) = node.clients.probe(app, &key, node.clock.now()).await else { continue };
+        probes.push(probe_answer(&key.place, probed));
     }
     probes
 }
 
-fn probe_answer(place: &Place, outcome: &Outcome) -> CredentialProbe {
-    let believed = |believed| CredentialProbe {
+fn probe_answer(place: &Place, probed: Probed) -> CredentialProbe {
+    let answer = |believed| CredentialProbe {
         place: place.name(),
         believed,
         code: None,
         reason: None,
         remedy: None,
     };
-    match outcome {
-        Outcome::Accepted { .. } => believed(true),
-        // A stray token is what a believed probe is answered with.
-        Outcome::Refused(refusal) if refusal.status.is_some() && !stops(refusal) => believed(true),
-        Outcome::Refused(refusal) => CredentialProbe {
-            code: Some(refusal.diagnosis.code()),
-            reason: Some(refusal.reason.clone()),
-            remedy: Some(refusal.remedy.clone()),
-            ..believed(false)
-        },
-        Outcome::Unknown { detail } => CredentialProbe {
+    match (probed.belief, probed.outcome) {
+        (Belief::Believed, _) => answer(true),
+        (Belief::Refused(refusal), _) | (Belief::Unknown, Outcome::Refused(refusal)) => {
+            CredentialProbe {
+                code: Some(refusal.diagnosis.code()),
+                reason: Some(refusal.reason),
+                remedy: Some(refusal.remedy),
+                ..answer(false)
+            }
+        }
+        (Belief::Unknown, Outcome::Unknown { detail }) => CredentialProbe {
             code: Some(Diagnosis::TemporarilyDisabled.code()),
-            reason: Some(detail.clone()),
-            ..believed(false)
+            reason: Some(detail),
+            ..answer(false)
         },
-        Outcome::Withdrawn => believed(false),
-    }
-}
-
-/// Whether it is about more than the device that does not exist.
-const fn stops(refusal: &Refusal) -> bool {
-    match refusal.scope {
-        Scope::Credential | Scope::Service => true,
-        Scope::Device | Scope::Push => false,
+        (Belief::Unknown, Outcome::Accepted { .. } | Outcome::Withdrawn) => answer(false),
     }
 }
 
@@ -205,8 +202,10 @@ impl Sealed {
                         "a .p8 does not say which apps it is for; give their bundle ids",
                     ));
                 }
-                apns::Credential::parse_p8(&file, key_id, team_id, &self.bundle_ids)
-                    .map(Parsed::Apns)
+                let bundle_ids = &self.bundle_ids;
+                let environments = environments(&self.environments);
+                let details = apns::KeyDetails { key_id, team_id, bundle_ids, environments };
+                apns::Credential::parse_p8(&file, &details).map(Parsed::Apns)
             }
             CredentialKind::ApnsCertificate => {
                 let password = self.password.as_deref().unwrap_or_default();
@@ -260,6 +259,17 @@ fn key_id(upload: &CredentialUpload) -> Result<Option<String>, Problem> {
     }
 }
 
+/// Where a `.p8` is good, as far as it was said.
+fn environments(said: &[EnvironmentName]) -> apns::Environments {
+    let production = said.contains(&EnvironmentName::Production);
+    let sandbox = said.contains(&EnvironmentName::Sandbox);
+    match (production, sandbox) {
+        (true, false) => apns::Environments::Production,
+        (false, true) => apns::Environments::Sandbox,
+        (true, true) | (false, false) => apns::Environments::Both,
+    }
+}
+
 /// What was found in a credential file.
 struct Found {
     facts: BTreeMap<String, Value>,
@@ -275,7 +285,7 @@ fn apns_facts(facts: &apns::Facts, now: Time) -> Found {
     };
     let mut shown = BTreeMap::from([
         ("environments".to_owned(), environments),
-        ("topics".to_owned(), json!(facts.topics)),
+        ("topics".to_owned(), facts.topics.iter().map(|topic| topic.name.as_str()).collect()),
     ]);
     let mut warnings = Vec::new();
     for (name, value) in
@@ -293,9 +303,8 @@ fn apns_facts(facts: &apns::Facts, now: Time) -> Found {
         }
     }
     if facts.environments == apns::Environments::Sandbox {
-        warnings.push(
-            "this is a development certificate: it reaches only apps run from Xcode".to_owned(),
-        );
+        warnings
+            .push("this is for the sandbox alone: it reaches only apps run from Xcode".to_owned());
     }
     Found { facts: shown, warnings, not_after: facts.not_after }
 }

@@ -6,7 +6,7 @@ use aws_lc_rs::digest;
 use domain::{AppId, KeyId};
 use serde_json::json;
 use store::log::{Record, Step};
-use store::model::{NewPush, Push, PushAdded, PushFault};
+use store::model::{Audience, NewPush, Push, PushAdded, PushFault};
 use wire::http::PushCreate;
 
 use super::check::{self, Times};
@@ -79,6 +79,9 @@ pub async fn accept(
             if !replayed {
                 report(node, &push);
             }
+            if push.audience != Audience::Listed {
+                node.broadcasts.changed();
+            }
             Ok(Taken { push: *push, failed })
         }
         PushAdded::IdReused => Err(Problem::new(
@@ -125,11 +128,10 @@ fn nobody(failed: &[(String, PushFault)]) -> Problem {
     }
 }
 
-/// A hash of the whole request but for its id: the same id with another one is refused.
+/// A hash of the whole request, whose id is out of it: the same id with another one is refused.
 fn request_digest(create: &PushCreate) -> [u8; 32] {
-    let create = PushCreate { id: None, ..create.clone() };
     // Maps are sorted, so that the same request has the same text.
-    let text = serde_json::to_vec(&create).unwrap_or_default();
+    let text = serde_json::to_vec(create).unwrap_or_default();
     let mut sum = [0; 32];
     for (to, from) in sum.iter_mut().zip(digest::digest(&digest::SHA256, &text).as_ref()) {
         *to = *from;

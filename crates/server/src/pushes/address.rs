@@ -8,7 +8,6 @@ use store::model::Target;
 use wire::http::{DeliveryTarget, RawTarget};
 
 use crate::http::problem::Problem;
-use crate::secret::token_hash;
 use crate::{from_wire, targets, to_wire};
 
 /// Where a push to no device goes.
@@ -172,17 +171,17 @@ impl Address {
 
     /// As the API shows it: whoever holds a token can push to it, so its hash stands for it.
     pub fn shown(&self) -> DeliveryTarget {
-        let (mut token_hash_of, mut topic, mut condition) = (None, None, None);
+        let (mut token_hash, mut topic, mut condition) = (None, None, None);
         match &self.to {
             Destination::Token(text) | Destination::Fid(text) | Destination::Subscription(text) => {
-                token_hash_of = Some(token_hash(text))
+                token_hash = Some(targets::hash(self.kind, text))
             }
             Destination::Topic(text) => topic = Some(text.clone()),
             Destination::Condition(text) => condition = Some(text.clone()),
         }
         DeliveryTarget {
             kind: to_wire::target_kind(self.kind),
-            token_hash: token_hash_of,
+            token_hash,
             topic,
             condition,
             environment: self.environment.map(to_wire::environment),
@@ -237,7 +236,7 @@ mod tests {
         }
         let upper = check(json!({ "kind": "apns", "token": "00FF" })).unwrap();
         assert!(upper.to == Destination::Token("00ff".to_owned()));
-        assert_eq!(upper.shown().token_hash, Some(token_hash("00ff")));
+        assert_eq!(upper.shown().token_hash, Some(crate::secret::token_hash("00ff")));
         assert_eq!(Address::from_json("{}"), None);
     }
 

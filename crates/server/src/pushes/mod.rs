@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A broadcast, to a topic or to all of an app, is taken in here and has no deliveries of its own:
-//! its devices are to be walked. The walk is not built yet, and until then a broadcast stays open.
+//! [`crate::broadcast`] walks its devices, and makes a delivery of each push that was not taken.
 //!
 //! Read first: [`accept::accept`], [`content::Content`], [`render::Parts`].
 

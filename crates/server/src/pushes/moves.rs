@@ -39,7 +39,9 @@ pub async fn pause(node: &Arc<Node>, app: AppId, push: PushId) -> Result<Push, P
 ///
 /// A [`Problem`] when there is no such broadcast, or it is over.
 pub async fn resume(node: &Arc<Node>, app: AppId, push: PushId) -> Result<Push, Problem> {
-    move_broadcast(node, app, push, PushState::Open).await
+    let push = move_broadcast(node, app, push, PushState::Open).await?;
+    node.broadcasts.changed();
+    Ok(push)
 }
 
 async fn move_broadcast(

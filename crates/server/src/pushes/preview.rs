@@ -101,8 +101,8 @@ impl Preview<'_> {
                 };
                 for target in targets {
                     let topics = Topics {
-                        app: apns::Topic::of_bundle("any")?,
-                        voip: apns::Topic::voip_of_bundle("any")?,
+                        app: apns::Topic::for_push("any", apns::PushType::Alert)?,
+                        voip: apns::Topic::for_push("any", apns::PushType::Voip)?,
                     };
                     let push = render::apns::push(&parts, *target, "00", topics, send_at)?;
                     apns::encode(&push)?;

@@ -51,7 +51,7 @@ fn is_kept(path: &[String]) -> bool {
         ["reveille", "kind" | "wake" | "push" | "sent_at" | "expires_at"]
         | ["reveille", "call", "id" | "media"]
         | ["aps", "category" | "interruption-level" | "sound"]
-        | ["message", "token"]
+        | ["message", "fid" | "token"]
         | ["message", "android", "collapse_key" | "priority" | "ttl"]
         | ["message", "android", "notification", "channel_id" | "sound" | "tag"] => true,
         ["message", "data", key] => matches!(

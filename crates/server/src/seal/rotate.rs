@@ -118,14 +118,12 @@ fn next_key(data_dir: &Path) -> Result<Option<MasterKey>, SealError> {
 /// The next key becomes the key; the one before stays beside it, if it was a file.
 fn put_in_place(data_dir: &Path) -> Result<(), SecretError> {
     let current = data_dir.join(MASTER_KEY_FILE);
-    let rename = |from: &str, to: &Path| {
-        let path = data_dir.join(from);
-        std::fs::rename(&path, to).map_err(|source| SecretError::File { path, source })
-    };
-    if current.exists() {
-        rename(MASTER_KEY_FILE, &data_dir.join(OLD))?;
+    // Copied and not moved: a start that found no key would make one, and take it for the old one.
+    if let Some(text) = secret::read_private(&current)? {
+        secret::replace_private(&data_dir.join(OLD), text.expose())?;
     }
-    rename(NEXT, &current)
+    let path = data_dir.join(NEXT);
+    std::fs::rename(&path, &current).map_err(|source| SecretError::File { path, source })
 }
 
 #[cfg(test)]
@@ -195,9 +193,13 @@ mod tests {
         // As if the process had died right after the transaction.
         let path = |name| folder.path().join(name);
         std::fs::rename(path(MASTER_KEY_FILE), path(NEXT)).unwrap();
-        std::fs::rename(path(OLD), path(MASTER_KEY_FILE)).unwrap();
+        std::fs::copy(path(OLD), path(MASTER_KEY_FILE)).unwrap();
+        let before = key_of(folder.path()).fingerprint().to_owned();
         assert!(opens(folder.path(), app).await);
-        assert!(path(OLD).exists() && !path(NEXT).exists());
+        assert_ne!(key_of(folder.path()).fingerprint(), before);
+        let old = MasterKey::load_or_create(&path(OLD)).unwrap();
+        assert_eq!(old.fingerprint(), before, "what opens the backups made before");
+        assert!(!path(NEXT).exists());
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ use providers::{PushToken, fcm};
 use store::model::{CallRecord, Target};
 use wire::push::{CallPayload, Kind, Payload, VERSION};
 
+use crate::attempt::Sent;
 use crate::credentials::{Chosen, Client, Traffic};
 use crate::node::Node;
 use crate::to_wire;
@@ -62,7 +63,10 @@ async fn push_one(
 ) -> Result<(), store::Error> {
     let settings = node.settings(record.app).await?;
     let chosen = node.clients.choose(&node.circuits, &target, record.app, &settings, Traffic::Wake);
-    let Ok(Chosen { client: Client::Fcm(client), .. }) = chosen else { return Ok(()) };
+    let Ok(Chosen { client: Client::Fcm(client), circuit }) = chosen else { return Ok(()) };
+    if node.circuits.open(&circuit).is_some() {
+        return Ok(());
+    }
     let now = node.clock.now();
     let payload = Payload {
         v: VERSION,
@@ -96,6 +100,7 @@ async fn push_one(
         },
     };
     let exchange = client.send(&message, now, || true).await;
-    tracing::debug!(accepted = exchange.outcome.is_accepted(), "told a phone that a call is over");
+    let Sent { outcome, .. } = Sent::of(node, record.app, &settings, &circuit, exchange);
+    tracing::debug!(accepted = outcome.is_accepted(), "told a phone that a call is over");
     Ok(())
 }

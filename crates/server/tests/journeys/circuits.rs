@@ -84,6 +84,7 @@ async fn of_two_live_credentials_the_one_that_is_believed_carries_the_pushes() {
         key_id: Some(unknown.key_id.clone()),
         team_id: Some(unknown.team_id.clone()),
         bundle_ids: vec![APP.to_owned()],
+        environments: Vec::new(),
         subject: None,
         probe: None,
     };

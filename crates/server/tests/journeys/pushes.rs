@@ -17,7 +17,7 @@ use wire::push::Kind;
 use super::{PATIENCE, world};
 
 /// A phone of alice's that sleeps.
-async fn asleep(world: &World, platform: Platform, name: &str, locale: &str) -> Phone {
+pub(super) async fn asleep(world: &World, platform: Platform, name: &str, locale: &str) -> Phone {
     let options = world.phone_options("alice", platform, name).await.expect("a token");
     let phone = Phone::install(sim::phone::PhoneOptions { locale: locale.to_owned(), ..options });
     phone.launch().await.expect("it connects");
@@ -25,12 +25,12 @@ async fn asleep(world: &World, platform: Platform, name: &str, locale: &str) -> 
     phone
 }
 
-async fn push(world: &World, push: &Value) -> Push {
+pub(super) async fn push(world: &World, push: &Value) -> Push {
     world.call(Method::POST, "/v1/pushes", Some(push)).await.expect("taken in")
 }
 
 /// Asks how a push stands until it fits.
-async fn until(world: &World, push: &Push, fits: impl Fn(&Push) -> bool) -> Push {
+pub(super) async fn until(world: &World, push: &Push, fits: impl Fn(&Push) -> bool) -> Push {
     let path = format!("/v1/pushes/{}", push.id);
     let asking = async {
         loop {
@@ -44,25 +44,25 @@ async fn until(world: &World, push: &Push, fits: impl Fn(&Push) -> bool) -> Push
     tokio::time::timeout(PATIENCE, asking).await.expect("it comes to that in time")
 }
 
-async fn done(world: &World, push: &Push) -> Push {
+pub(super) async fn done(world: &World, push: &Push) -> Push {
     until(world, push, |push| push.state != PushStateName::Open).await
 }
 
-async fn deliveries(world: &World, push: &Push) -> Vec<PushDelivery> {
+pub(super) async fn deliveries(world: &World, push: &Push) -> Vec<PushDelivery> {
     let path = format!("/v1/pushes/{}/deliveries", push.id);
     let page: Page<PushDelivery> = world.call(Method::GET, &path, None).await.expect("shown");
     page.items
 }
 
 /// The records of the step `push`, oldest first.
-async fn attempts(world: &World, push: &Push) -> Vec<Record> {
+pub(super) async fn attempts(world: &World, push: &Push) -> Vec<Record> {
     let path = format!("/v1/push-log?step=push&push={}", push.id);
     let page: Page<Record> = world.call(Method::GET, &path, None).await.expect("shown");
     page.items.into_iter().rev().collect()
 }
 
 /// Waits until a notification of this title is shown.
-async fn shown(phone: &Phone, wanted: &str) -> Logged {
+pub(super) async fn shown(phone: &Phone, wanted: &str) -> Logged {
     let is_it = |event: &PhoneEvent| matches!(event, PhoneEvent::NotificationShown { title, .. } if title == wanted);
     phone.wait_for(is_it, PATIENCE).await.expect("the notification")
 }

@@ -58,6 +58,7 @@ pub struct World {
     admin_key: String,
     app: App,
     app_key: String,
+    apple: CredentialUpload,
     /// Last: the files go when nobody uses them any more.
     directory: TempDir,
 }
@@ -119,6 +120,10 @@ impl World {
             .to_owned();
         let app: App = post(listen, &admin_key, "/v1/apps", &json!({"name": "Test world"})).await?;
         let app_key = app.key.clone().context("`POST /v1/apps` answered no `key`")?;
+        let apple = match options.apns {
+            ApnsAuth::Key => apns_key(&key),
+            ApnsAuth::Certificate => apns_certificate(&ca).await?,
+        };
         let world = Self {
             server,
             address: listen,
@@ -130,16 +135,13 @@ impl World {
             admin_key,
             app,
             app_key,
+            apple,
             directory,
         };
         if options.settings != Settings::default() {
             world.set(&options.settings).await?;
         }
-        let apple = match options.apns {
-            ApnsAuth::Key => apns_key(&key),
-            ApnsAuth::Certificate => apns_certificate(&ca).await?,
-        };
-        world.upload(&apple).await?;
+        world.upload(&world.apple).await?;
         world.upload(&service_account(&account)).await?;
         Ok(world)
     }
@@ -354,6 +356,11 @@ impl World {
         read(&path, answer)
     }
 
+    /// What was uploaded for Apple's push services.
+    pub fn apple_credential(&self) -> &CredentialUpload {
+        &self.apple
+    }
+
     /// The devices of a user as the server sees them.
     ///
     /// # Errors
@@ -413,6 +420,7 @@ fn apns_key(key: &ApnsKey) -> CredentialUpload {
         key_id: None,
         team_id: Some(key.team_id.clone()),
         bundle_ids: vec![APP.to_owned()],
+        environments: Vec::new(),
         subject: None,
         probe: None,
     }
@@ -428,6 +436,7 @@ async fn apns_certificate(ca: &Ca) -> Result<CredentialUpload> {
         key_id: None,
         team_id: None,
         bundle_ids: Vec::new(),
+        environments: Vec::new(),
         subject: None,
         probe: None,
     })
@@ -442,6 +451,7 @@ fn service_account(account: &ServiceAccount) -> CredentialUpload {
         key_id: None,
         team_id: None,
         bundle_ids: Vec::new(),
+        environments: Vec::new(),
         subject: None,
         probe: None,
     }

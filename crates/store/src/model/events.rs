@@ -7,7 +7,8 @@ use domain::{AppId, Time};
 pub enum EventType {
     /// A credential's end is near.
     CredentialExpiring,
-    /// A push service does not believe a credential, or most of what it sends is refused.
+    /// A push service does not believe a credential, most of what it sends is
+    /// refused, or the push service is away.
     CredentialFailed,
     /// A push service believes a credential again.
     CredentialRecovered,

@@ -353,8 +353,8 @@ pub struct DeliverySettled {
 pub struct BroadcastPage {
     /// Those with a target that could carry it.
     pub devices: Vec<DeviceAddress>,
-    /// How many have none.
-    pub skipped: u64,
+    /// Those that have none.
+    pub skipped: Vec<DeviceNumber>,
     /// The number of the last device looked at; `None`: there are no more.
     pub last: Option<DeviceNumber>,
 }

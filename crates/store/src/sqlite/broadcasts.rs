@@ -1,24 +1,26 @@
 //! Broadcasts: one push to many devices, walked in the order of their numbers.
 //!
 //! The cursor and all that was done up to it are one transaction. A kill between sending and
-//! storing sends some devices the push once more, under the same names; it skips nobody.
+//! storing sends some devices the push once more, under the same names; it skips nobody. A step
+//! that is not ahead of the cursor was stored before, and counts no second time.
 
-use domain::delivery::{Delivery, End, Facts, Phase, PushKind};
+use domain::delivery::{Delivery, End, Facts, Phase};
 use domain::policy::Router;
 use domain::{
-    AppId, DeviceNumber, Diagnosis, Environment, InboxId, Outcome, Platform, PushId, TargetKind,
-    Time,
+    AppId, DeviceNumber, Environment, InboxId, Outcome, Platform, PushId, TargetKind, Time,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Sqlite;
+use super::deliveries::PushHead;
+use super::ends::{no_target, said};
 use super::pushes::Place;
 use super::rows::{At, Bits, target_kind, word, word_or_null};
 use super::writer::Tx;
 use crate::Error;
 use crate::model::{
-    Audience, BroadcastOther, BroadcastPage, BroadcastStep, DeviceAddress, Effects, Push,
-    PushState, Target,
+    Audience, BroadcastOther, BroadcastPage, BroadcastStep, DeliveryKey, DeviceAddress, Effects,
+    Push, PushState, Target,
 };
 
 impl Sqlite {
@@ -72,7 +74,8 @@ impl Tx<'_> {
         Ok(found)
     }
 
-    /// Takes the bound: devices that register from here on are not part of it.
+    /// Takes the bound: devices that register from here on are not part of it. One that was paused
+    /// or cancelled meanwhile does not begin.
     fn start_broadcast(&self, id: PushId, now: Time) -> Result<Option<Push>, Error> {
         let app = self.one("SELECT app FROM pushes WHERE id = ?1", [Bits(id.bits())], |row| {
             row.get(0).map(AppId::from_number)
@@ -83,7 +86,7 @@ impl Tx<'_> {
                 WHEN 'all' THEN (SELECT COALESCE(MAX(id), 0) FROM devices WHERE app = pushes.app)
                 ELSE (SELECT COALESCE(MAX(device), 0) FROM topic_devices
                       WHERE topic = pushes.topic) END
-             WHERE id = ?1 AND bound IS NULL",
+             WHERE id = ?1 AND bound IS NULL AND state = 'open'",
             params![Bits(id.bits()), At(now)],
         )?;
         self.end_push(id, now)?;
@@ -96,111 +99,94 @@ impl Tx<'_> {
         step: &BroadcastStep,
         fx: &mut Effects,
     ) -> Result<PushState, Error> {
-        let sql = "SELECT app, state, expires_at, kind FROM pushes WHERE id = ?1";
-        let head = self.one(sql, [Bits(step.push.bits())], |row| {
-            Ok((
-                AppId::from_number(row.get(0)?),
-                word(row, 1, PushState::parse)?,
-                row.get::<_, At>(2)?.0,
-                word(row, 3, PushKind::parse)?,
-            ))
-        })?;
-        let Some((app, state, expires_at, kind)) = head else { return Ok(PushState::Cancelled) };
+        let Some(head) = self.push_head(step.push)? else { return Ok(PushState::Cancelled) };
+        if step.cursor > head.cursor {
+            self.count_step(step)?;
+            let accepted = Outcome::Accepted { provider_id: None };
+            for token in &step.cleared {
+                self.judge_token(token, &accepted, step.now, fx)?;
+            }
+            let facts = Facts { kind: head.kind, expires_at: head.expires_at, budget_at: None };
+            for other in &step.others {
+                let judgement = self.judge_token(&other.token, &other.outcome, step.now, fx)?;
+                let spread = rand::random();
+                let mut delivery =
+                    Delivery::tried(other.provider, &other.outcome, &facts, spread, step.now);
+                let goes_on = delivery.phase == Phase::Ended(End::Refused)
+                    && self.has_another_target(
+                        head.kind,
+                        &other.token,
+                        judgement,
+                        &other.outcome,
+                    )?;
+                if goes_on {
+                    delivery = delivery.elsewhere(step.now);
+                }
+                self.add_other(step, &head, other, delivery, fx)?;
+            }
+        }
+        if step.finished {
+            self.run(
+                "UPDATE pushes SET cursor = MAX(cursor, bound) WHERE id = ?1",
+                [Bits(step.push.bits())],
+            )?;
+        }
+        self.end_push(step.push, step.now)?;
+        Ok(self.push_head(step.push)?.map_or(head.state, |head| head.state))
+    }
+
+    /// Moves the cursor, and counts whom it came to.
+    fn count_step(&self, step: &BroadcastStep) -> Result<(), Error> {
         let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let others = count(u64::try_from(step.others.len()).unwrap_or(u64::MAX));
         self.run(
-            "UPDATE pushes SET cursor = CASE WHEN ?3 THEN MAX(bound, ?2) ELSE MAX(cursor, ?2) END,
-                devices = devices + ?4 + ?5, accepted = accepted + ?4, skipped = skipped + ?6,
-                waiting = waiting + ?5
+            "UPDATE pushes SET cursor = ?2, devices = devices + ?3 + ?4, accepted = accepted + ?3,
+                skipped = skipped + ?5, waiting = waiting + ?4
              WHERE id = ?1",
             params![
                 Bits(step.push.bits()),
                 step.cursor.number(),
-                step.finished,
                 count(step.accepted),
                 others,
                 count(step.skipped),
             ],
         )?;
-        let accepted = Outcome::Accepted { provider_id: None };
-        for token in &step.cleared {
-            self.judge_token(token, &accepted, step.now, fx)?;
-        }
-        let facts = Facts { kind, expires_at, budget_at: None };
-        for other in &step.others {
-            let judgement = self.judge_token(&other.token, &other.outcome, step.now, fx)?;
-            let spread = rand::random();
-            let mut delivery =
-                Delivery::tried(other.provider, &other.outcome, &facts, spread, step.now);
-            if self.has_another_target(kind, &other.token, judgement, &other.outcome)? {
-                delivery = delivery.elsewhere(step.now);
-            }
-            self.add_other(step, app, kind, other, &delivery, fx)?;
-        }
-        self.end_push(step.push, step.now)?;
-        Ok(state)
+        Ok(())
     }
 
-    /// A device that was not served by the walk: to be tried again, or refused for good.
+    /// A device whose push was not taken by the walk: it has a delivery of its own, or it is over.
     fn add_other(
         &mut self,
         step: &BroadcastStep,
-        app: AppId,
-        kind: PushKind,
+        head: &PushHead,
         other: &BroadcastOther,
-        delivery: &Delivery,
+        delivery: Delivery,
         fx: &mut Effects,
     ) -> Result<(), Error> {
         let device = other.token.device;
-        let (column, code) = match (&delivery.phase, &other.outcome) {
-            (Phase::Ended(End::Refused), Outcome::Refused(refusal)) => {
-                ("refused", Some(refusal.diagnosis.code()))
+        let said = said(&other.outcome);
+        let (end, said) = match delivery.phase {
+            Phase::Ended(end) => (end, said),
+            // Nothing of it is sent any more.
+            Phase::Due(_) | Phase::Claimed { .. } if head.state == PushState::Cancelled => {
+                (End::Cancelled, None)
             }
-            (Phase::Ended(_), _) => ("expired", None),
-            (Phase::Due(_) | Phase::Claimed { .. }, _) => {
-                match self.delivery_lane(kind, device)? {
-                    Some(lane) => {
-                        let place = Place { device: Some(device), inbox: None, target: None, lane };
-                        // Device numbers are unique in a broadcast, and so name its rows. Around a
-                        // kill a device may come by twice: the row that is there stands.
-                        if self.has_delivery(step.push, device)? {
-                            self.recount(step.push, "devices")?;
-                            return Ok(());
-                        }
-                        self.insert_delivery(step.push, device.number(), app, &place, delivery)?;
-                        fx.due.extend(delivery.due().map(|due| (lane, due)));
-                        return Ok(());
-                    }
-                    None => ("refused", Some(Diagnosis::BadPushToken.code())),
+            Phase::Due(_) | Phase::Claimed { .. } => match self.delivery_lane(head.kind, device)? {
+                None => (End::Refused, Some(no_target())),
+                Some(lane) => {
+                    let place = Place { device: Some(device), inbox: None, target: None, lane };
+                    // Device numbers are unique in a broadcast, and so name its rows.
+                    let number = device.number();
+                    self.insert_delivery(step.push, number, head.app, &place, &delivery)?;
+                    let key = DeliveryKey { push: step.push, number };
+                    self.note(key, said.as_ref(), step.now)?;
+                    fx.due.extend(delivery.due().map(|due| (lane, due)));
+                    return Ok(());
                 }
-            }
+            },
         };
-        let sql = format!(
-            "UPDATE pushes SET waiting = waiting - 1, {column} = {column} + 1 WHERE id = ?1"
-        );
-        self.run(&sql, [Bits(step.push.bits())])?;
-        if let Some(code) = code {
-            self.count_code(step.push, code, 1)?;
-        }
-        Ok(())
-    }
-
-    fn has_delivery(&self, push: PushId, device: DeviceNumber) -> Result<bool, Error> {
-        let found = self.one(
-            "SELECT 1 FROM deliveries WHERE push = ?1 AND number = ?2",
-            params![Bits(push.bits()), device.number()],
-            |_| Ok(()),
-        )?;
-        Ok(found.is_some())
-    }
-
-    /// A device that was counted twice.
-    fn recount(&self, push: PushId, column: &str) -> Result<(), Error> {
-        let sql = format!(
-            "UPDATE pushes SET waiting = waiting - 1, {column} = {column} - 1 WHERE id = ?1"
-        );
-        self.run(&sql, [Bits(push.bits())])?;
-        Ok(())
+        let code = said.filter(|_| end == End::Refused).map(|(code, _)| code);
+        self.count(step.push, end, code)
     }
 }
 
@@ -226,10 +212,11 @@ fn page(
         }
     };
     let scope = match &push.audience {
-        Audience::Topic(name) => {
+        // By its number: a topic that was made anew under the same name is another one.
+        Audience::Topic(_) => {
             let topic: Option<i64> = conn
-                .prepare_cached("SELECT id FROM topics WHERE app = ?1 AND name = ?2")?
-                .query_row(params![push.app.number(), name], |row| row.get(0))
+                .prepare_cached("SELECT topic FROM pushes WHERE id = ?1")?
+                .query_row([Bits(push.id.bits())], |row| row.get(0))
                 .optional()?;
             topic.unwrap_or(0)
         }
@@ -304,7 +291,7 @@ impl Candidate {
                 locale: self.locale,
                 target: self.targets.swap_remove(at),
             }),
-            None => page.skipped += 1,
+            None => page.skipped.push(self.number),
         }
     }
 }

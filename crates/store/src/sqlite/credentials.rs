@@ -1,5 +1,6 @@
 //! Credentials, and the tokens got with them; what is secret comes and goes sealed.
 
+use domain::policy::Router;
 use domain::{AppId, CredentialId, Environment, Time};
 use rusqlite::{Connection, params};
 
@@ -88,13 +89,14 @@ impl Tx<'_> {
         if self.one("SELECT 1 FROM apps WHERE id = ?1", [app], |_| Ok(()))?.is_none() {
             return Ok(None);
         }
+        let before = self.router(new.app)?;
         self.run(
             "INSERT INTO credentials (app, kind, facts, sealed, not_after, created_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![app, new.kind, new.facts, new.sealed, new.not_after.map(At), At(new.now)],
         )?;
         let id = CredentialId::from_number(self.last_id());
-        self.credentials_changed(new.app, new.now, fx)?;
+        self.credentials_changed(new.app, before, new.now, fx)?;
         Ok(Some(Credential {
             id,
             app: new.app,
@@ -115,13 +117,14 @@ impl Tx<'_> {
         now: Time,
         fx: &mut Effects,
     ) -> Result<bool, Error> {
+        let before = self.router(app)?;
         let removed = self.run(
             "DELETE FROM credentials WHERE id = ?1 AND app = ?2",
             [id.number(), app.number()],
         )? > 0;
         if removed {
             self.run("DELETE FROM provider_tokens WHERE credential = ?1", [id.number()])?;
-            self.credentials_changed(app, now, fx)?;
+            self.credentials_changed(app, before, now, fx)?;
         }
         Ok(removed)
     }
@@ -131,10 +134,10 @@ impl Tx<'_> {
     fn credentials_changed(
         &mut self,
         app: AppId,
+        before: Router,
         now: Time,
         fx: &mut Effects,
     ) -> Result<(), Error> {
-        let before = self.router(app)?;
         self.cache.apns.remove(&app);
         let scope = if self.router(app)? == before { Scope::Parked } else { Scope::All };
         self.begin_relane(app, scope, now, fx)

@@ -64,10 +64,12 @@ pub(super) fn stored_delivery(row: &Row<'_>) -> rusqlite::Result<StoredDelivery>
 /// What a delivery needs to know of its push.
 #[derive(Clone, Debug)]
 pub(super) struct PushHead {
+    pub(super) app: AppId,
     pub(super) kind: PushKind,
     pub(super) content: Arc<str>,
     pub(super) expires_at: Time,
     pub(super) state: PushState,
+    pub(super) cursor: DeviceNumber,
 }
 
 impl Sqlite {
@@ -156,14 +158,15 @@ impl Tx<'_> {
                 self.end_delivery(&stored, End::Cancelled, None, now)?;
                 return Ok(None);
             }
-            PushState::Paused => {
+            PushState::Paused if head.expires_at > now => {
                 // A broadcast's: looked at again when it is resumed.
                 let later = Delivery { phase: Phase::Due(head.expires_at), ..stored.delivery };
                 stored.delivery = later;
                 self.save_delivery(&stored, fx)?;
                 return Ok(None);
             }
-            PushState::Done | PushState::Open => {}
+            // Paused or not, what is of no use any more is over.
+            PushState::Done | PushState::Open | PushState::Paused => {}
         }
         let Some(to) = self.destination(&stored, head.kind)? else {
             self.end_delivery(&stored, End::Refused, Some(no_target()), now)?;
@@ -297,7 +300,7 @@ impl Tx<'_> {
             Phase::Ended(End::Refused) if goes_on => {
                 stored.delivery = delivery.elsewhere(settle.now);
                 self.follow_target(&mut stored, head.kind)?;
-                self.note(&stored, said.as_ref(), settle.now)?;
+                self.note(stored.key, said.as_ref(), settle.now)?;
                 self.save_delivery(&stored, &mut done.effects)?;
             }
             Phase::Ended(end) => {
@@ -311,7 +314,7 @@ impl Tx<'_> {
             Phase::Due(_) | Phase::Claimed { .. } => {
                 stored.delivery = delivery;
                 self.follow_target(&mut stored, head.kind)?;
-                self.note(&stored, said.as_ref(), settle.now)?;
+                self.note(stored.key, said.as_ref(), settle.now)?;
                 self.save_delivery(&stored, &mut done.effects)?;
             }
         }
@@ -365,7 +368,7 @@ impl Tx<'_> {
 
     pub(super) fn push_head(&self, push: PushId) -> Result<Option<PushHead>, Error> {
         self.one(
-            "SELECT kind, content, expires_at, state FROM pushes WHERE id = ?1",
+            "SELECT kind, content, expires_at, state, app, cursor FROM pushes WHERE id = ?1",
             [Bits(push.bits())],
             |row| {
                 Ok(PushHead {
@@ -373,6 +376,8 @@ impl Tx<'_> {
                     content: row.get(1)?,
                     expires_at: row.get::<_, At>(2)?.0,
                     state: word(row, 3, PushState::parse)?,
+                    app: AppId::from_number(row.get(4)?),
+                    cursor: DeviceNumber::from_number(row.get(5)?),
                 })
             },
         )

@@ -8,12 +8,13 @@ use super::deliveries::StoredDelivery;
 use super::rows::{At, Bits};
 use super::writer::Tx;
 use crate::Error;
+use crate::model::DeliveryKey;
 
 impl Tx<'_> {
     /// Notes what was last said of a delivery that goes on.
     pub(super) fn note(
         &self,
-        stored: &StoredDelivery,
+        key: DeliveryKey,
         said: Option<&(u16, String)>,
         now: Time,
     ) -> Result<(), Error> {
@@ -21,8 +22,8 @@ impl Tx<'_> {
             "UPDATE deliveries SET settled_at = ?3, code = ?4, reason = ?5
              WHERE push = ?1 AND number = ?2",
             params![
-                Bits(stored.key.push.bits()),
-                stored.key.number,
+                Bits(key.push.bits()),
+                key.number,
                 At(now),
                 said.map(|(code, _)| code),
                 said.map(|(_, reason)| reason),
@@ -57,7 +58,8 @@ impl Tx<'_> {
         self.end_push(stored.key.push, now)
     }
 
-    fn count(&self, push: PushId, end: End, code: Option<u16>) -> Result<(), Error> {
+    /// Counts the end of a delivery that was waiting.
+    pub(super) fn count(&self, push: PushId, end: End, code: Option<u16>) -> Result<(), Error> {
         let column = match end {
             End::Accepted => "accepted",
             End::Cancelled => "cancelled",
@@ -74,7 +76,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    pub(super) fn count_code(&self, push: PushId, code: u16, times: u64) -> Result<(), Error> {
+    fn count_code(&self, push: PushId, code: u16, times: u64) -> Result<(), Error> {
         let path = format!("$.\"{code}\"");
         let times = i64::try_from(times).unwrap_or(i64::MAX);
         self.run(

@@ -75,8 +75,11 @@ impl Tx<'_> {
         let wakes = self.all(&sql, [device.number()], |row| stored_wake(row, 0))?;
         for mut stored in wakes.into_iter().flatten() {
             let Some(changed) = stored.wake.changed(now) else {
-                // Its lane may be another one.
-                self.save_wake(stored, &row, None, fx)?;
+                // Its lane may be another one; an attempt on its way settles in its own.
+                let waits = !matches!(stored.wake.phase, Phase::Claimed(_));
+                if waits && stored.lane != row.lane(stored.key.call) {
+                    self.save_wake(stored, &row, None, fx)?;
+                }
                 continue;
             };
             if let Phase::Claimed(_) = changed.phase {

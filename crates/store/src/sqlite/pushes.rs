@@ -319,11 +319,11 @@ impl Tx<'_> {
             params![Bits(id.bits()), state.as_str()],
         )?;
         if state == PushState::Open {
-            // What was put off while it stood still is due.
+            // What was put off while it stood still is due; a refusal's pause ends before the ttl.
             let lanes = self.all(
                 "UPDATE deliveries SET due = ?2
-                 WHERE push = ?1 AND due > ?2 AND attempt IS NULL AND refused = 0 RETURNING lane",
-                params![Bits(id.bits()), At(now)],
+                 WHERE push = ?1 AND due >= ?3 AND attempt IS NULL RETURNING lane",
+                params![Bits(id.bits()), At(now), At(push.expires_at)],
                 |row| row.get::<_, Option<i64>>(0),
             )?;
             fx.due.extend(lanes.into_iter().flatten().map(|lane| (LaneId::from_number(lane), now)));

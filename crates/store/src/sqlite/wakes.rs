@@ -15,7 +15,8 @@ use super::rows::{
 use super::writer::Tx;
 use crate::Error;
 use crate::model::{
-    Birth, CallRecord, Claimed, Decision, Effects, Judged, Newest, Settle, SettleDone, WakeKey,
+    Birth, CallRecord, Claimed, Decision, Effects, Judged, Newest, Settle, SettleDone, Subject,
+    WakeKey,
 };
 
 /// How many of a device's unacknowledged entries a decision reads.
@@ -63,7 +64,8 @@ pub(super) fn device_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DeviceRow>
 }
 
 impl DeviceRow {
-    fn lane(&self, call: i64) -> Option<LaneId> {
+    /// Where its wakes go: for messages, or for a call.
+    pub(super) fn lane(&self, call: i64) -> Option<LaneId> {
         if call == 0 { self.message_lane } else { self.call_lane }
     }
 
@@ -268,8 +270,6 @@ impl Tx<'_> {
         now: Time,
         fx: &mut Effects,
     ) -> Result<Option<Claimed>, Error> {
-        // A lapsed attempt was claimed in the lane of its time; its successor goes by today's.
-        stored.lane = device.lane(stored.key.call);
         let settings = self.settings(device.app)?;
         let router = self.router(device.app)?;
         let targets = self.targets(device.number)?;
@@ -314,12 +314,19 @@ impl Tx<'_> {
             Claim::Push(wake, plan) => (wake, plan),
         };
         let target = targets.into_iter().find(|target| target.kind == plan.target);
-        let (Some(target), Some(lane)) = (target, stored.lane) else {
+        let Some(target) = target else {
             // The route came from these very targets; without one the wake waits for one.
             stored.wake = stored.wake.without_target();
             self.save_wake(stored, device, None, fx)?;
             return Ok(None);
         };
+        let subject = if call.is_some() { Subject::Call } else { Subject::Message };
+        let lane = self.lane_of(device.app, subject, &target)?;
+        let lane = self.lane_id(lane)?;
+        if stored.lane != Some(lane) {
+            self.hand_over(stored, device.number, fx)?;
+            return Ok(None);
+        }
         if plan.rung == Rung::Background && plan.target.is_apns() {
             self.spend_budget(device.number, device.budget.spend(now))?;
         }
@@ -344,6 +351,21 @@ impl Tx<'_> {
         };
         self.save_wake(stored, device, Some(incarnation), fx)?;
         Ok(Some(claimed))
+    }
+
+    /// Puts a wake into the lane of the target it goes to: it came by another one, which has other
+    /// room and another circuit. So it is with an attempt that lapsed, and as long as a change of
+    /// routes has not come to the device yet.
+    fn hand_over(
+        &mut self,
+        mut stored: StoredWake,
+        device: DeviceNumber,
+        fx: &mut Effects,
+    ) -> Result<(), Error> {
+        self.set_lanes(device)?;
+        let Some(device) = self.device(device)? else { return Ok(()) };
+        stored.lane = device.lane(stored.key.call);
+        self.save_wake(stored, &device, None, fx)
     }
 
     pub(super) fn spend_budget(

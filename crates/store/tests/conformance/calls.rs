@@ -28,7 +28,7 @@ impl World {
     }
 
     /// Starts a call that rings.
-    async fn ring(&mut self, caller: &Phone, callee: &str) -> (CallRecord, Effects) {
+    pub(super) async fn ring(&mut self, caller: &Phone, callee: &str) -> (CallRecord, Effects) {
         let start = self.call(caller, callee);
         let started = self.store().start_call(start).await.expect("answered");
         self.look();

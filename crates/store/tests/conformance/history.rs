@@ -2,10 +2,12 @@
 //!
 //! After each step the rules of [`super::snapshot`] hold, every accepted message is readable by
 //! every device that has not acknowledged it, once and in order, and no push was decided on for
-//! the awake. At the end everybody sleeps, has a token again, and is woken: no wake was lost.
+//! the awake. At the end everybody sleeps, has a token again, and is woken: no wake was lost; and
+//! every direct push that was taken in beside all that is over.
 
 mod player;
 mod promises;
+mod pushes;
 
 use std::time::Duration;
 
@@ -47,6 +49,16 @@ pub(super) enum Step {
     Claim,
     /// A push on its way ends.
     Settle { push: usize, outcome: usize },
+    /// A direct push to a user, or to all and walked at once, now or later.
+    Push { to: usize, all: bool, later: bool, background: bool },
+    /// A direct push there ever was is cancelled.
+    CancelPush(usize),
+    /// All deliveries that are due are claimed.
+    ClaimDeliveries,
+    /// A delivery on its way ends.
+    SettleDelivery { delivery: usize, outcome: usize },
+    /// The way to iPhones changes.
+    Route { firebase: bool, production: bool },
     /// A phone calls a user.
     Call { phone: usize, to: usize },
     /// A call there ever was is moved by a phone, or by time.
@@ -96,6 +108,14 @@ fn step() -> impl Strategy<Value = Step> {
         5 => Just(Step::Claim),
         5 => (any::<usize>(), any::<usize>())
             .prop_map(|(push, outcome)| Step::Settle { push, outcome }),
+        3 => (0_usize..3, proptest::bool::weighted(0.2), proptest::bool::weighted(0.3), any::<bool>())
+            .prop_map(|(to, all, later, background)| Step::Push { to, all, later, background }),
+        1 => any::<usize>().prop_map(Step::CancelPush),
+        3 => Just(Step::ClaimDeliveries),
+        4 => (any::<usize>(), any::<usize>())
+            .prop_map(|(delivery, outcome)| Step::SettleDelivery { delivery, outcome }),
+        1 => (any::<bool>(), any::<bool>())
+            .prop_map(|(firebase, production)| Step::Route { firebase, production }),
         1 => (any_phone.clone(), 0_usize..3).prop_map(|(phone, to)| Step::Call { phone, to }),
         1 => (any::<usize>(), any_phone.clone(), 0_usize..6)
             .prop_map(|(call, phone, input)| Step::Move { call, phone, input }),
@@ -126,6 +146,7 @@ proptest! {
                 player.everything_is_readable().await;
             }
             player.everybody_is_woken().await;
+            player.every_push_is_over();
             player.everybody_gets_everything().await;
         });
     }

@@ -1,4 +1,4 @@
-//! What every back end must do, line by line of the design's 6.1 and 7.1.
+//! What every back end must do, line by line of the design's 6.1, 7.1 and 8.
 //!
 //! Each scenario plays on a [`world::World`], which looks at the committed state from outside
 //! after every step and fails at the first state that breaks a rule of [`snapshot::Snapshot`].
@@ -6,6 +6,7 @@
 mod accept;
 mod acks;
 mod apps;
+mod broadcasts;
 mod calls;
 mod credentials;
 mod deliveries;
@@ -15,12 +16,13 @@ mod history;
 mod opening;
 mod pushes;
 mod races;
+mod relane;
 mod sessions;
 pub(crate) mod snapshot;
 mod tokens;
 mod topics;
 mod trim;
 mod wakes;
-mod world;
+pub(crate) mod world;
 
 use super::backend::Backend;

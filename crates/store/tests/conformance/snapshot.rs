@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::{DeviceNumber, Environment, InboxId, LaneId, Offset, SessionId, TargetKind, Time};
 use store::model::{Subject, WakeKey};
 
-pub(crate) use pushes::{DeliveryFact, PushFact};
+pub(crate) use pushes::{DeliveryFact, MemberFact, PushFact};
 
 /// Everything the rules look at, as of one moment.
 #[derive(Debug, PartialEq)]
@@ -22,6 +22,7 @@ pub(crate) struct Snapshot {
     pub(crate) calls: Vec<CallFact>,
     pub(crate) pushes: Vec<PushFact>,
     pub(crate) deliveries: Vec<DeliveryFact>,
+    pub(crate) members: Vec<MemberFact>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -109,6 +110,7 @@ impl Snapshot {
         self.wakes_can_act(&mut faults);
         self.pushes_add_up(&mut faults);
         self.deliveries_can_act(&mut faults);
+        self.members_are_of_topics(&mut faults);
         faults
     }
 

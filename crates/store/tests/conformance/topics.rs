@@ -6,7 +6,7 @@ use store::model::{Topic, TopicChanged};
 use super::world::{DAY, NOON, Phone, SECOND, World};
 
 /// Names of devices, for a list.
-fn names(phones: &[&Phone]) -> Vec<String> {
+pub(super) fn names(phones: &[&Phone]) -> Vec<String> {
     phones.iter().map(|phone| phone.name.clone()).collect()
 }
 
@@ -16,12 +16,16 @@ fn changed(changed: u64) -> TopicChanged {
 }
 
 impl World {
-    async fn subscribe(&self, topic: &str, devices: Vec<String>) -> TopicChanged {
+    pub(super) async fn subscribe(&self, topic: &str, devices: Vec<String>) -> TopicChanged {
         let done = self.store().subscribe(self.app, topic.to_owned(), devices, self.now).await;
         done.expect("answered")
     }
 
-    async fn unsubscribe(&self, topic: &str, devices: Vec<String>) -> Option<TopicChanged> {
+    pub(super) async fn unsubscribe(
+        &self,
+        topic: &str,
+        devices: Vec<String>,
+    ) -> Option<TopicChanged> {
         let done = self.store().unsubscribe(self.app, topic.to_owned(), devices).await;
         done.expect("answered")
     }
@@ -104,6 +108,7 @@ async fn a_device_is_in_several_topics_and_a_topic_that_is_removed_leaves_the_ot
     };
     assert!(remove(&world).await);
     assert!(!remove(&world).await);
+    world.look();
     assert_eq!(world.devices_of("news").await, None);
     assert_eq!(topics_of(&world, &alice).await, ["weather"]);
     // A new one of the same name begins empty.

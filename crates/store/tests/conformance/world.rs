@@ -89,6 +89,26 @@ impl World {
         }
     }
 
+    /// On what an earlier process left behind, with its only app; and what its end left to do.
+    pub(crate) async fn found(backend: Backend) -> (Self, Effects) {
+        let options = backend.options();
+        let store = backend.open(&options).expect("what is there opens");
+        let started = store.start(NOON, NOON.plus(GRACE)).await.expect("it starts");
+        let apps = store.apps().await.expect("apps are read");
+        let [app] = &apps[..] else { panic!("one app: {apps:?}") };
+        let world = Self {
+            backend,
+            options,
+            app: app.id,
+            store: Some(store),
+            now: NOON,
+            incarnation: started.incarnation,
+            drawn: 0,
+            seen: RefCell::default(),
+        };
+        (world, started.effects)
+    }
+
     pub(crate) fn store(&self) -> &Store {
         self.store.as_ref().expect("the store is open outside of a restart")
     }

@@ -13,8 +13,8 @@ use store::{Options, Store};
 use tempfile::TempDir;
 
 use super::conformance::snapshot::{
-    CallFact, DeliveryFact, DeviceFact, EntryFact, InboxFact, LaneFact, PushFact, SessionFact,
-    Snapshot, TargetFact, WakeFact,
+    CallFact, DeliveryFact, DeviceFact, EntryFact, InboxFact, LaneFact, MemberFact, PushFact,
+    SessionFact, Snapshot, TargetFact, WakeFact,
 };
 
 /// A data directory that goes with the test.
@@ -188,6 +188,14 @@ impl Backend {
                     })
                 },
             ),
+            members: all.rows(
+                "SELECT (SELECT name FROM topics t WHERE t.id = d.topic), device
+                 FROM topic_devices d ORDER BY topic, device",
+                |row| {
+                    let device = DeviceNumber::from_number(row.get(1)?);
+                    Ok(MemberFact { topic: row.get(0)?, device })
+                },
+            ),
         };
         all.connection.execute_batch("COMMIT").expect("the view is given up");
         snapshot
@@ -198,7 +206,8 @@ impl Backend {
         *self.outside.borrow_mut() = None;
     }
 
-    fn file(&self) -> PathBuf {
+    /// Where the database is.
+    pub(crate) fn file(&self) -> PathBuf {
         self.dir.path().join("reveille.db")
     }
 }

@@ -3,3 +3,4 @@
 mod backend;
 #[path = "../conformance/mod.rs"]
 mod conformance;
+mod migrations;

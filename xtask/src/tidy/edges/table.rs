@@ -134,6 +134,12 @@ pub(crate) const EXTERNAL: &[External] = &[
         dev: &[],
     },
     External {
+        name: "pkcs5",
+        why: "opens private keys behind a password in PEM; p12-keystore brings it along",
+        ship: &["providers"],
+        dev: &[],
+    },
+    External {
         name: "proptest",
         why: "laws of machines and parsers, with inputs nobody thought of",
         ship: &[],

@@ -16,17 +16,32 @@ fn now() -> Time {
     Time::from_millis(1_800_000_000_000)
 }
 
+/// What is said beside a key file.
+fn details<'a>(key_id: &'a str, team_id: &'a str) -> KeyDetails<'a> {
+    KeyDetails { key_id, team_id, ..KeyDetails::default() }
+}
+
 /// A key as Apple gives it.
 fn p8() -> String {
     KeyPair::generate().expect("a key").serialize_pem()
 }
 
-/// A certificate and its key in PEM, with this common name and these extensions.
+/// A certificate of the app, with this common name and these extensions.
 fn certificate(common_name: &str, extensions: &[(&[u64], &[u8])], key: &KeyPair) -> String {
+    certificate_of("com.example.app", common_name, extensions, key)
+}
+
+/// A certificate with this UID, common name and these extensions.
+fn certificate_of(
+    bundle_id: &str,
+    common_name: &str,
+    extensions: &[(&[u64], &[u8])],
+    key: &KeyPair,
+) -> String {
     let mut params = CertificateParams::new(Vec::new()).expect("no names");
     params.distinguished_name.push(DnType::CommonName, common_name);
     let uid = vec![0, 9, 2342, 19_200_300, 100, 1, 1];
-    params.distinguished_name.push(DnType::CustomDnType(uid), "com.example.app");
+    params.distinguished_name.push(DnType::CustomDnType(uid), bundle_id);
     params.distinguished_name.push(DnType::OrganizationalUnitName, "TEAM123456");
     params.not_before = rcgen::date_time_ymd(2026, 1, 1);
     params.not_after = rcgen::date_time_ymd(2028, 1, 1);
@@ -55,21 +70,23 @@ fn check(fault: CredentialFault, diagnosis: u16, message: &str) {
 #[test]
 fn a_p8_key_says_what_it_is_good_for() {
     let bundles = ["com.example.app".to_owned()];
-    let key = Credential::parse_p8(p8().as_bytes(), "ABC123DEFG", "TEAM123456", &bundles);
-    let key = key.expect("a good key");
+    let details = KeyDetails { bundle_ids: &bundles, ..details("ABC123DEFG", "TEAM123456") };
+    let key = Credential::parse_p8(p8().as_bytes(), &details).expect("a good key");
     let facts = key.facts();
     assert_eq!(facts.environments, Environments::Both);
     assert_eq!((facts.key_id.as_deref(), facts.not_after), (Some("ABC123DEFG"), None));
-    assert!(key.covers("com.example.app") && key.covers("com.example.app.voip"));
-    assert!(!key.covers("com.example") && !key.covers("com.example.app.voip.voip"));
-    assert!(key.check_environment(Environment::Sandbox).is_ok());
+    for push_type in PushType::ALL {
+        let covers = |bundle| key.covers(&Topic::for_push(bundle, push_type).expect("a bundle id"));
+        assert!(covers("com.example.app"), "{push_type:?}");
+        assert!(!covers("com.example") && !covers("com.example.app.voip"), "{push_type:?}");
+    }
     assert!(!format!("{key:?}").contains("PRIVATE"));
 }
 
 #[test]
 fn a_wrong_p8_is_named() {
     let parse = |file: &str, key_id: &str, team_id: &str| {
-        Credential::parse_p8(file.as_bytes(), key_id, team_id, &[]).expect_err("a fault")
+        Credential::parse_p8(file.as_bytes(), &details(key_id, team_id)).expect_err("a fault")
     };
     let good = p8();
     check(parse(&good, "short", "TEAM123456"), 904, "key_id: \"short\" is not ten");
@@ -81,8 +98,14 @@ fn a_wrong_p8_is_named() {
     let cut = good.replace("-----END PRIVATE KEY-----", "");
     check(parse(&cut, "ABC123DEFG", "TEAM123456"), 904, "the .p8 file cannot be read");
     check(parse(&"x".repeat(300_000), "", ""), 904, "the file has 300000 bytes");
-    let bundle = Credential::parse_p8(good.as_bytes(), "ABC123DEFG", "TEAM123456", &["a b".into()]);
-    check(bundle.expect_err("a fault"), 904, "bundle_ids: \"a b\"");
+    let with_bundles = |bundle_ids: &[String]| {
+        let details = KeyDetails { bundle_ids, ..details("ABC123DEFG", "TEAM123456") };
+        Credential::parse_p8(good.as_bytes(), &details)
+    };
+    check(with_bundles(&["a b".into()]).expect_err("a fault"), 904, "bundle_ids: \"a b\"");
+    assert!(with_bundles(&vec!["a".to_owned(); 400]).is_ok());
+    let many = with_bundles(&vec!["a".to_owned(); 401]).expect_err("a fault");
+    check(many, 904, "bundle_ids: 401 of them, at most 400");
 }
 
 #[test]
@@ -97,13 +120,21 @@ fn the_key_id_is_in_the_file_name() {
 fn a_pem_certificate_says_what_it_is_good_for() {
     let key = KeyPair::generate().expect("a key");
     let pem = format!("{}{}", universal(&key), key.serialize_pem());
-    let credential = Credential::parse_pem(pem.as_bytes(), now()).expect("a good certificate");
+    let credential = Credential::parse_pem(pem.as_bytes(), "", now()).expect("a good certificate");
     let facts = credential.facts();
     assert_eq!(facts.environments, Environments::Both);
-    assert_eq!(facts.topics, ["com.example.app", "com.example.app.voip"]);
+    let topics: Vec<_> = facts.topics.iter().map(|it| (&*it.name, it.kind.as_str())).collect();
+    assert_eq!(topics, [("com.example.app", "app"), ("com.example.app.voip", "voip")]);
+    assert!(facts.bundle_ids().eq(["com.example.app"]));
     assert_eq!(facts.team.as_deref(), Some("TEAM123456"));
     assert_eq!(facts.not_after, Some(Time::from_millis(1_830_297_600_000)));
-    assert!(credential.covers("com.example.app.voip") && !credential.covers("com.example.other"));
+    let covers = |bundle, push_type| {
+        credential.covers(&Topic::for_push(bundle, push_type).expect("a bundle id"))
+    };
+    assert!(covers("com.example.app", PushType::Voip));
+    assert!(covers("com.example.app", PushType::Background));
+    assert!(!covers("com.example.app", PushType::Complication));
+    assert!(!covers("com.example.other", PushType::Alert));
     assert!(!credential.is_expired(now()));
     assert!(credential.is_expired(Time::from_millis(1_830_297_600_001)));
 }
@@ -113,7 +144,7 @@ fn environments_come_from_extensions_or_else_from_the_name() {
     let check = |name: &str, extensions: &[(&[u64], &[u8])], expected| {
         let key = KeyPair::generate().expect("a key");
         let pem = certificate(name, extensions, &key) + &key.serialize_pem();
-        let credential = Credential::parse_pem(pem.as_bytes(), now()).expect(name);
+        let credential = Credential::parse_pem(pem.as_bytes(), "", now()).expect(name);
         assert_eq!(credential.facts().environments, expected, "{name}");
         credential
     };
@@ -133,11 +164,27 @@ fn environments_come_from_extensions_or_else_from_the_name() {
 }
 
 #[test]
+fn a_management_certificate_says_what_it_is_good_for() {
+    let key = KeyPair::generate().expect("a key");
+    let uid = "com.apple.mgmt.External.6f0a5d3e";
+    let pem = certificate_of(uid, "APSP:6f0a5d3e", &[], &key) + &key.serialize_pem();
+    let credential = Credential::parse_pem(pem.as_bytes(), "", now()).expect("good");
+    let facts = credential.facts();
+    assert_eq!(facts.environments, Environments::Production);
+    assert_eq!(facts.topics, [CoveredTopic { name: uid.to_owned(), kind: TopicKind::Mdm }]);
+    assert_eq!(facts.bundle_ids().count(), 0);
+    let topic = credential.probe_topic().expect("a topic");
+    assert_eq!((topic.as_str(), topic.push_type()), (uid, PushType::Mdm));
+    credential.check_push(PushType::Mdm, &topic).expect("its own topic");
+}
+
+#[test]
 fn a_wrong_certificate_is_named() {
     let key = KeyPair::generate().expect("a key");
     let other = KeyPair::generate().expect("a key");
     let good = universal(&key);
-    let fault = |pem: String, now| Credential::parse_pem(pem.as_bytes(), now).expect_err("a fault");
+    let fault =
+        |pem: String, now| Credential::parse_pem(pem.as_bytes(), "", now).expect_err("a fault");
 
     check(fault(good.clone(), now()), 904, "comes without its private key");
     check(fault(key.serialize_pem(), now()), 904, "a private key and no certificate");
@@ -152,6 +199,15 @@ fn a_wrong_certificate_is_named() {
     check(fault(whole, earlier), 904, "valid only from");
 
     let named = |name: &str| certificate(name, &[], &key) + &key.serialize_pem();
+    let no_pem = |file: &[u8]| Credential::parse_pem(file, "", now()).expect_err("a fault");
+    check(
+        no_pem(b"{\"type\":\"service_account\"}"),
+        904,
+        "a Google service account key, not a push",
+    );
+    check(no_pem(b""), 904, "the file is empty, not a push certificate in PEM form");
+    check(no_pem(&[0x30, 0x82, 1, 0, 2, 1, 3]), 904, "the file is a PKCS#12 file (.p12), not");
+
     let distribution = named("Apple Distribution: Example (TEAM123456)");
     check(fault(distribution, now()), 904, "a distribution certificate for signing apps");
     check(fault(named("example.com"), now()), 904, "without Apple's push extensions");
@@ -162,7 +218,7 @@ fn a_chain_in_any_order_finds_the_keys_own_certificate() {
     let key = KeyPair::generate().expect("a key");
     let issuer = certificate("Apple WWDR", &[], &KeyPair::generate().expect("a key"));
     let pem = issuer + &universal(&key) + &key.serialize_pem();
-    let credential = Credential::parse_pem(pem.as_bytes(), now()).expect("a good chain");
+    let credential = Credential::parse_pem(pem.as_bytes(), "", now()).expect("a good chain");
     let subject = credential.facts().subject.as_deref();
     assert_eq!(subject, Some("Apple Push Services: com.example.app"));
 }
@@ -184,11 +240,11 @@ proptest! {
             bytes.splice(0..0, [0x30, 0x82, 0x01, 0x00, 2, 1, 3]);
         }
         let _ = Credential::parse_p12(&bytes, "x", now());
-        let _ = Credential::parse_pem(&bytes, now());
-        let _ = Credential::parse_p8(&bytes, "ABC123DEFG", "TEAM123456", &[]);
+        let _ = Credential::parse_pem(&bytes, "x", now());
+        let _ = Credential::parse_p8(&bytes, &details("ABC123DEFG", "TEAM123456"));
         let text = String::from_utf8_lossy(&bytes);
         let _ = key_id_of_file_name(&text);
         let pem = format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----");
-        let _ = Credential::parse_pem(pem.as_bytes(), now());
+        let _ = Credential::parse_pem(pem.as_bytes(), "", now());
     }
 }

@@ -121,8 +121,8 @@ fn what_passes_fits_whenever_it_is_claimed() {
             expires_at: NOW.plus(Duration::from_secs(3_600)),
         };
         let topics = Topics {
-            app: apns::Topic::of_bundle("com.example.reveille").unwrap(),
-            voip: apns::Topic::voip_of_bundle("com.example.reveille").unwrap(),
+            app: apns::Topic::for_push("com.example.reveille", apns::PushType::Alert).unwrap(),
+            voip: apns::Topic::for_push("com.example.reveille", apns::PushType::Voip).unwrap(),
         };
         let push = render::apns::push(&parts, TargetKind::Apns, "00", topics, at).unwrap();
         assert!(apns::encode(&push).is_ok(), "{micros}");

@@ -202,8 +202,16 @@ fn parts<'a>(
 
 fn topics() -> Topics {
     Topics {
-        app: providers::apns::Topic::of_bundle("com.example.reveille").unwrap(),
-        voip: providers::apns::Topic::voip_of_bundle("com.example.reveille").unwrap(),
+        app: providers::apns::Topic::for_push(
+            "com.example.reveille",
+            providers::apns::PushType::Alert,
+        )
+        .unwrap(),
+        voip: providers::apns::Topic::for_push(
+            "com.example.reveille",
+            providers::apns::PushType::Voip,
+        )
+        .unwrap(),
     }
 }
 

@@ -139,9 +139,9 @@ fn check(name: &str, request: &Value) {
 
 /// The request to Apple: path, headers, body.
 fn to_apple(claimed: &Claimed, settings: &Settings) -> Value {
-    let topic = apns::Topic::of_bundle("com.example.reveille").unwrap();
-    let voip_topic = apns::Topic::voip_of_bundle("com.example.reveille").unwrap();
-    let push = apns(&ids(), claimed, settings, topic, voip_topic, NOW).unwrap();
+    let topic = |push_type| apns::Topic::for_push("com.example.reveille", push_type).unwrap();
+    let (plain, voip) = (topic(apns::PushType::Alert), topic(apns::PushType::Voip));
+    let push = apns(&ids(), claimed, settings, plain, voip, NOW).unwrap();
     let request = apns::encode(&push).unwrap();
     let headers = request.headers.iter();
     let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().into()));

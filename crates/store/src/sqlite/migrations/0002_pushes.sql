@@ -18,12 +18,14 @@ ALTER TABLE lanes_2 RENAME TO lanes;
 
 -- Devices whose lanes, and wakes that wait for a change, have to be looked at anew: a job that
 -- goes by device number, some at a time. `scope`: all, or parked for those with a waiting wake.
+-- `began_at`: when the change was; direct pushes that were refused before it wait no longer.
 CREATE TABLE relanes (
-    app    INTEGER PRIMARY KEY,
-    scope  TEXT NOT NULL,
-    cursor INTEGER NOT NULL
+    app      INTEGER PRIMARY KEY,
+    scope    TEXT NOT NULL,
+    cursor   INTEGER NOT NULL,
+    began_at INTEGER NOT NULL
 ) STRICT;
-INSERT INTO relanes (app, scope, cursor) SELECT id, 'all', 0 FROM apps;
+INSERT INTO relanes (app, scope, cursor, began_at) SELECT id, 'all', 0, 0 FROM apps;
 
 -- `learned`: Apple's environment as its answers showed it. `learning`: 0 nothing under way, 1 it is
 -- being tried, 2 the token is in neither. `tried_at`: since when pushes go to the learned one.
@@ -95,7 +97,7 @@ CREATE TABLE pushes (
     codes      TEXT NOT NULL DEFAULT '{}'
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX pushes_of_app ON pushes (app, created_at);
-CREATE INDEX broadcasts_open ON pushes (state, audience) WHERE state IN ('open', 'paused');
+CREATE INDEX broadcasts_open ON pushes (state, send_at) WHERE audience <> 'listed';
 CREATE INDEX pushes_ended ON pushes (ended_at) WHERE ended_at IS NOT NULL;
 
 -- A push on its way to one device, or to a target that is no device's. `ended` set: it is over.
@@ -120,6 +122,8 @@ CREATE TABLE deliveries (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX deliveries_due ON deliveries (lane, due) WHERE due IS NOT NULL;
 CREATE INDEX deliveries_of_device ON deliveries (device) WHERE due IS NOT NULL;
+CREATE INDEX deliveries_refused ON deliveries (app, settled_at)
+    WHERE due IS NOT NULL AND refused > 0;
 
 -- What happened, for whoever asks later.
 CREATE TABLE events (

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use domain::call::CallInput;
 use domain::{
-    CallId, Diagnosis, InboxId, Offset, Outcome, Platform, RetryRule, SessionId, TargetKind, Time,
-    TokenVerdict, Urgency,
+    CallId, Diagnosis, InboxId, Offset, Outcome, Platform, PushId, RetryRule, SessionId,
+    TargetKind, Time, TokenVerdict, Urgency,
 };
 use store::model::{
-    Accept, Accepted, Acked, CallMove, CallRecord, CallStart, CallStarted, Claimed, Connect,
-    Identity,
+    Accept, Accepted, Acked, CallMove, CallRecord, CallStart, CallStarted, Claimed,
+    ClaimedDelivery, Connect, Identity,
 };
 
 use super::super::world::{DAY, Phone, SECOND, World, accepted, credential, held, refused};
@@ -33,6 +33,10 @@ pub(super) struct Player {
     /// Pushes on their way.
     pub(super) pushes: Vec<Claimed>,
     pub(super) calls: Vec<CallRecord>,
+    /// Direct pushes there ever were.
+    pub(super) direct: Vec<PushId>,
+    /// Deliveries of them on their way.
+    pub(super) deliveries: Vec<ClaimedDelivery>,
 }
 
 /// A phone and what it has acknowledged.
@@ -65,6 +69,8 @@ impl Player {
             delivered: BTreeMap::new(),
             pushes: Vec::new(),
             calls: Vec::new(),
+            direct: Vec::new(),
+            deliveries: Vec::new(),
         }
     }
 
@@ -145,6 +151,23 @@ impl Player {
                 self.pushes.extend(claimed);
             }
             Step::Settle { push, outcome } => self.settle(push, outcome).await,
+            Step::Push { to, all, later, background } => {
+                self.push(USERS[to], all, later, background).await;
+            }
+            Step::CancelPush(nth) => {
+                let Some(push) = pick(&self.direct, nth).copied() else { return };
+                // After a week it is forgotten.
+                let now = self.world.now;
+                self.world.store().cancel_push(self.world.app, push, now).await.expect("answered");
+            }
+            Step::ClaimDeliveries => {
+                let claimed = self.world.claim_deliveries_due().await;
+                self.deliveries.extend(claimed);
+            }
+            Step::SettleDelivery { delivery, outcome } => {
+                self.settle_delivery(delivery, an_outcome(outcome, self.world.now)).await;
+            }
+            Step::Route { firebase, production } => self.route(firebase, production).await,
             Step::Call { phone, to } => self.call(phone, to).await,
             Step::Move { call, phone, input } => self.move_call(call, phone, input).await,
             Step::Ringing { call, phone } => {
@@ -313,9 +336,9 @@ fn pick<T>(from: &[T], nth: usize) -> Option<&T> {
 
 fn an_outcome(nth: usize, now: Time) -> Outcome {
     use RetryRule::{After, BackOff, Bare, WhenChanged};
-    use TokenVerdict::{Drop, Keep, Suspect};
+    use TokenVerdict::{Drop, Elsewhere, Keep, Suspect};
     let some_time_ago = Some(now.minus(SECOND * 10));
-    match nth % 12 {
+    match nth % 13 {
         0..=3 => accepted(),
         4 => refused(Diagnosis::TemporarilyDisabled, After(SECOND * 3), Keep),
         5 => refused(Diagnosis::TemporarilyDisabled, BackOff { first: SECOND }, Keep),
@@ -323,7 +346,8 @@ fn an_outcome(nth: usize, now: Time) -> Outcome {
         7 => refused(Diagnosis::BadPushToken, WhenChanged, Suspect),
         8 => refused(Diagnosis::BadPushToken, WhenChanged, Drop { invalid_since: some_time_ago }),
         9 => refused(Diagnosis::BadPayload, Bare, Keep),
-        10 => Outcome::Unknown { detail: "the connection was lost".to_owned() },
+        10 => refused(Diagnosis::BadPushToken, WhenChanged, Elsewhere),
+        11 => Outcome::Unknown { detail: "the connection was lost".to_owned() },
         _ => Outcome::Withdrawn,
     }
 }

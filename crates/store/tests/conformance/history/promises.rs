@@ -65,11 +65,15 @@ impl Player {
             self.world.set_target(&phone, kind, &format!("good token {nth}")).await;
         }
         self.replace_credential().await;
+        self.route(false, false).await;
         // Longer than any pause of the ladder, shorter than the messages live.
         let end = self.world.now.plus(DAY * 3);
         loop {
             for claimed in self.world.claim_due().await {
                 self.world.settle(&claimed, accepted()).await;
+            }
+            for claimed in self.world.claim_deliveries_due().await {
+                self.world.settle_delivery(&claimed, accepted()).await;
             }
             let due = self.world.store().lanes_due().await.expect("read");
             let Some(next) = due.into_iter().map(|(_, due)| due).min() else { break };

@@ -36,6 +36,14 @@ pub(crate) struct DeliveryFact {
     pub(crate) ended: Option<End>,
 }
 
+/// A device in a topic.
+#[derive(Debug, PartialEq)]
+pub(crate) struct MemberFact {
+    /// The topic's name, if there is one.
+    pub(crate) topic: Option<String>,
+    pub(crate) device: DeviceNumber,
+}
+
 impl PushFact {
     fn ended(&self, end: End) -> i64 {
         match end {
@@ -98,6 +106,15 @@ impl Snapshot {
             }
             if push.bound.is_some_and(|bound| push.cursor > bound) {
                 faults.push(format!("{push:?} went past its bound"));
+            }
+        }
+    }
+
+    pub(super) fn members_are_of_topics(&self, faults: &mut Vec<String>) {
+        for member in &self.members {
+            if member.topic.is_none() || self.devices.iter().all(|row| row.number != member.device)
+            {
+                faults.push(format!("{member:?} is left of a topic or a device that is gone"));
             }
         }
     }

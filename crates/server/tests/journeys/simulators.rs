@@ -6,7 +6,7 @@ use std::process::{ExitStatus, Stdio};
 use bytes::Bytes;
 use domain::{Environment, Outcome, Time};
 use http::Uri;
-use providers::apns::{Credential, Expiration, Priority, Push, PushType, Topic};
+use providers::apns::{Credential, Expiration, KeyDetails, Priority, Push, PushType, Topic};
 use providers::{Apns, Config, PushToken, Roots};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
@@ -58,7 +58,8 @@ impl Sim {
         let ca = std::fs::read(self.text("/files/ca")).expect("the CA's file");
         let key = std::fs::read(self.text("/files/apns_key")).expect("the key's file");
         let (key_id, team_id) = (self.text("/files/apns_key_id"), self.text("/files/apns_team_id"));
-        let credential = Credential::parse_p8(&key, key_id, team_id, &[]).expect("a good key");
+        let details = KeyDetails { key_id, team_id, ..KeyDetails::default() };
+        let credential = Credential::parse_p8(&key, &details).expect("a good key");
         let mut config = Config::new(Roots::with_extra(&ca).expect("a certificate"));
         config.apns_production = self.text("/apns").parse::<Uri>().expect("an address");
         Apns::new(&config, credential, Environment::Production).expect("a client")
@@ -67,7 +68,7 @@ impl Sim {
     async fn push(&self, client: &Apns) -> Outcome {
         let push = Push {
             device_token: PushToken::new(self.text("/tokens/apns")),
-            topic: Topic::of_bundle("com.example.app").expect("a bundle id"),
+            topic: Topic::for_push("com.example.app", PushType::Background).expect("a bundle id"),
             push_type: PushType::Background,
             priority: Priority::Considerate,
             expiration: Expiration::Once,

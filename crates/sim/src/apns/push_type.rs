@@ -71,7 +71,7 @@ const ROWS: [Row; 11] = [
         PushType::LiveActivity,
         "liveactivity",
         ".push-type.liveactivity",
-        EITHER,
+        ANY,
         Needs::Key,
         ApnsTokenKind::LiveActivity,
     ),

@@ -17,7 +17,7 @@ use crate::say;
 use crate::workspace::{Kind, Workspace};
 
 /// The benches, in the order of the table.
-const BENCHES: [&str; 3] = ["accept", "providers", "wire_latency"];
+const BENCHES: [&str; 4] = ["accept", "broadcast", "providers", "wire_latency"];
 
 /// The document that holds the table.
 const DOCUMENT: &str = "docs/performance.md";

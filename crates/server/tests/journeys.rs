@@ -6,6 +6,7 @@ mod circuits;
 mod full_disk;
 mod isolation;
 mod provider_tokens;
+mod proxy;
 mod push_log;
 mod pushes;
 mod rude_clients;
@@ -13,6 +14,7 @@ mod secrets;
 mod simulators;
 mod starting;
 mod waiting;
+mod webpush;
 
 use std::time::Duration;
 

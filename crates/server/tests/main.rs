@@ -1,4 +1,5 @@
 //! The server as the outside sees it: one binary, so that it links once.
 
+mod commands;
 mod http;
 mod journeys;

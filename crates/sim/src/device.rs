@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | APNs | the newest push of the token; expiration 0 is lost | priority 10 delivered, 5 and 1 stored |
 //! | FCM | 4 collapse keys, 100 others, then all is lost and the app is told; ttl 0 is lost | high delivered, normal stored |
+//! | Web Push | every push, one of each topic (RFC 8030, section 5.4); ttl 0 is lost | urgency high delivered, the others stored |
 //!
 //! Simplifying assumptions: a token stands for one app on one device, so "one push per device and bundle id" is one per
 //! token (a VoIP token stores apart from its app's other token); when a fifth collapse key arrives the oldest goes,
@@ -102,6 +103,8 @@ pub enum Service {
     Apns,
     /// Google's.
     Fcm,
+    /// A browser's.
+    Webpush,
 }
 
 /// What kind of push arrived.
@@ -133,18 +136,20 @@ pub enum PushType {
     PushToTalk,
     /// APNs `voip`.
     Voip,
+    /// A Web Push message.
+    Web,
     /// APNs `widgets`.
     Widgets,
 }
 
-/// How urgent a push is: APNs 10, 5, 1; FCM high, normal.
+/// How urgent a push is: APNs 10, 5, 1; FCM high, normal; the urgency of Web Push.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Priority {
-    /// APNs 10, FCM high.
+    /// APNs 10, FCM high, Web Push high.
     High,
-    /// APNs 1.
+    /// APNs 1, Web Push low and very-low.
     Low,
-    /// APNs 5, FCM normal.
+    /// APNs 5, FCM normal, Web Push normal.
     Normal,
 }
 
@@ -153,21 +158,22 @@ pub enum Priority {
 pub struct Delivery {
     /// Which service delivered it.
     pub service: Service,
-    /// The token it was sent to.
+    /// The token it was sent to; of Web Push the endpoint.
     pub token: String,
-    /// `apns-id`, or the FCM message name.
+    /// `apns-id`, the FCM message name, or the id of a Web Push message.
     pub id: String,
     /// What kind of push it is.
     pub push_type: PushType,
     /// As sent.
     pub priority: Priority,
-    /// `apns-topic`, or the FCM project.
+    /// `apns-topic`, the FCM project, or the origin of a Web Push service.
     pub topic: String,
-    /// `apns-collapse-id`, or the FCM collapse key.
+    /// `apns-collapse-id`, the FCM collapse key, or the topic of a Web Push message.
     pub collapse_id: Option<String>,
     /// When it stops being worth storing.
     pub expiration: Expiration,
-    /// The APNs payload, or the FCM `message` object.
+    /// The APNs payload, the FCM `message` object, or what the browser decrypted: JSON, a string if it
+    /// is no JSON, null if there was no body.
     pub payload: Value,
     /// When the device got it, by the services' clock.
     pub at: Timestamp,
@@ -187,9 +193,9 @@ pub enum Expiration {
 /// The vendor's word on a token that died.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Gone {
-    /// APNs 410 `ExpiredToken`; FCM has no such word and says UNREGISTERED.
+    /// APNs 410 `ExpiredToken`; FCM has no such word and says UNREGISTERED; Web Push 404.
     Expired(Timestamp),
-    /// APNs 410 `Unregistered`, FCM 404 UNREGISTERED.
+    /// APNs 410 `Unregistered`, FCM 404 UNREGISTERED, Web Push 410.
     Unregistered(Timestamp),
 }
 
@@ -225,6 +231,8 @@ pub enum Registration {
         /// Where the app runs.
         platform: FcmPlatform,
     },
+    /// At a browser's push service, which keeps the keys.
+    Webpush,
 }
 
 /// The registry; clones share it.
@@ -308,13 +316,14 @@ impl Devices {
         self.register(token, Registration::Fcm { project, package, platform })
     }
 
-    /// Kills a token: the app was removed. Sends are answered 410 `Unregistered` or 404 UNREGISTERED from now on.
+    /// Kills a token: the app was removed. Sends are answered 410 `Unregistered`, 404 UNREGISTERED, or 410 by Web Push
+    /// from now on.
     pub fn unregister(&self, token: &str) {
         let now = self.0.clock.now();
         self.kill(token, Gone::Unregistered(now));
     }
 
-    /// Kills a token by age: APNs answers 410 `ExpiredToken`.
+    /// Kills a token by age: APNs answers 410 `ExpiredToken`, Web Push 404.
     pub fn expire(&self, token: &str) {
         let now = self.0.clock.now();
         self.kill(token, Gone::Expired(now));
@@ -335,6 +344,20 @@ impl Devices {
             device.state().listener = Some(sender);
         }
         receiver
+    }
+
+    /// A browser's subscription with this endpoint.
+    pub(crate) fn register_webpush(&self, endpoint: &str) {
+        self.register(endpoint.to_owned(), Registration::Webpush);
+    }
+
+    /// Takes back a push that waits for this token; says whether it waited.
+    pub(crate) fn withdraw(&self, token: &str, id: &str) -> bool {
+        let Some(device) = self.find(token) else { return false };
+        let mut state = device.state();
+        let waiting = state.stored.len();
+        state.stored.retain(|delivery| delivery.id != id);
+        state.stored.len() < waiting
     }
 
     pub(crate) fn find(&self, token: &str) -> Option<Arc<Device>> {
@@ -399,6 +422,7 @@ impl Device {
         match facts.service {
             Service::Apns => state.stored = vec![delivery(now)],
             Service::Fcm => state.store_fcm(delivery(now)),
+            Service::Webpush => state.store_webpush(delivery(now)),
         }
         Handed::Stored
     }
@@ -435,6 +459,14 @@ pub(crate) struct Facts {
 }
 
 impl DeviceState {
+    /// A message takes the place of a waiting one with the same topic.
+    fn store_webpush(&mut self, delivery: Delivery) {
+        if delivery.collapse_id.is_some() {
+            self.stored.retain(|other| other.collapse_id != delivery.collapse_id);
+        }
+        self.stored.push(delivery);
+    }
+
     fn store_fcm(&mut self, delivery: Delivery) {
         if delivery.collapse_id.is_some() {
             self.stored.retain(|other| other.collapse_id != delivery.collapse_id);

@@ -9,8 +9,11 @@
 //! Stream limit: the client is told by real SETTINGS frames (see [`tap`]); a stream above the limit is reset with
 //! REFUSED_STREAM at once, also if the client has not seen the lower limit yet (RFC 9113, section 5.1.2, leaves that to
 //! the server, and clients of APNs meet it).
+//!
+//! A service that speaks HTTP/1.1 too is served by [`http1`] where TLS agreed on that.
 
 mod connection;
+mod http1;
 mod seen;
 mod tap;
 mod tls;
@@ -28,6 +31,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Error, Trouble, apns, fcm,
     trouble::{ConnectionTrouble, GoAway},
+    webpush,
 };
 
 pub(crate) use seen::Recorder;
@@ -39,12 +43,14 @@ use wire::Wire;
 pub(crate) enum Service {
     Apns(Box<apns::Judge>),
     Fcm(Box<fcm::Judge>),
+    Webpush(Box<webpush::Judge>),
 }
 
 /// A service with what it keeps for one connection.
 pub(crate) enum Session<'a> {
     Apns(&'a apns::Judge, apns::Session),
     Fcm(&'a fcm::Judge),
+    Webpush(&'a webpush::Judge),
 }
 
 /// What a service decides about one request.
@@ -80,6 +86,15 @@ impl Service {
                 (Session::Apns(judge, session), streams)
             }
             Self::Fcm(judge) => (Session::Fcm(judge), judge.streams()),
+            Self::Webpush(judge) => (Session::Webpush(judge), judge.streams()),
+        }
+    }
+
+    /// Whether a connection that agreed on this protocol is served as HTTP/1.1.
+    fn is_http1(&self, agreed: Option<&[u8]>) -> bool {
+        match self {
+            Self::Apns(_) | Self::Fcm(_) => false,
+            Self::Webpush(judge) => judge.is_http1(agreed),
         }
     }
 
@@ -87,6 +102,7 @@ impl Service {
         match self {
             Self::Apns(judge) => judge.now(),
             Self::Fcm(judge) => judge.now(),
+            Self::Webpush(judge) => judge.now(),
         }
     }
 }
@@ -96,6 +112,7 @@ impl Session<'_> {
         match self {
             Self::Apns(judge, session) => judge.judge(session, request, body),
             Self::Fcm(judge) => judge.judge(request, body),
+            Self::Webpush(judge) => judge.judge(request, body),
         }
     }
 }
@@ -209,8 +226,13 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
         }
         None => {}
     }
-    match TlsAcceptor::from(shared.tls.clone()).accept(Wire::new(stream)).await {
-        Ok(stream) => connection::serve(stream, number, &shared).await,
-        Err(error) => failed(&error),
+    let stream = match TlsAcceptor::from(shared.tls.clone()).accept(Wire::new(stream)).await {
+        Ok(stream) => stream,
+        Err(error) => return failed(&error),
+    };
+    if shared.service.is_http1(stream.get_ref().1.alpn_protocol()) {
+        http1::serve(stream, number, &shared).await;
+    } else {
+        connection::serve(stream, number, &shared).await;
     }
 }

@@ -1,12 +1,13 @@
 //! The outside world as servers.
 //!
-//! Strict stand-ins for the push services, over real TLS and HTTP/2 with the vendors' authentication: what the vendor
+//! Strict stand-ins for the push services, over real TLS and HTTP with the vendors' authentication: what the vendor
 //! would refuse, they refuse with the vendor's words. They share no code with the crate they test; every rule is
 //! written from the vendor's page.
 //!
 //! ```text
 //!            TLS, HTTP/2               accepted                    mpsc
-//!  client ───────────────▶ apns, fcm ───────────▶ device::Devices ──────▶ a phone, a test
+//!  client ──────────┬────▶ apns, fcm, ──────────▶ device::Devices ──────▶ a phone, a test
+//!             (ProxySim)   webpush
 //!                           ▲      │
 //!     Trouble (scripted) ───┘      └──▶ SeenPush (what came, what was answered)
 //! ```
@@ -20,8 +21,10 @@ pub mod fcm;
 mod http2;
 pub mod phone;
 pub mod pki;
+pub mod proxy;
 pub mod stand;
 pub mod trouble;
+pub mod webpush;
 mod window;
 pub mod world;
 
@@ -31,7 +34,9 @@ pub use apns::{ApnsOptions, ApnsSim};
 pub use device::{Clock, Delivery, Devices};
 pub use fcm::{FcmOptions, FcmSim};
 pub use http2::{Counts, Fate, Recording, SeenPush, Sighting, Unanswered};
+pub use proxy::{ProxyOptions, ProxySim};
 pub use trouble::Trouble;
+pub use webpush::{WebPushOptions, WebPushSim};
 
 /// Why a simulator could not do what was asked.
 #[derive(Debug, thiserror::Error)]

@@ -24,6 +24,15 @@ use crate::{Error, device::letters};
 const UID: &[u64] = &[0, 9, 2342, 19_200_300, 100, 1, 1];
 /// Apple's private arc for push certificates; the last number is added.
 const APPLE_PUSH: [u64; 8] = [1, 2, 840, 113_635, 100, 6, 3, 0];
+/// Where clients find the services that are simulated.
+const VENDORS: [&str; 6] = [
+    "api.push.apple.com",
+    "api.sandbox.push.apple.com",
+    "fcm.googleapis.com",
+    "oauth2.googleapis.com",
+    "updates.push.services.mozilla.com",
+    "web.push.apple.com",
+];
 
 /// A certificate authority; clones share it.
 #[derive(Clone)]
@@ -65,7 +74,8 @@ impl Ca {
         &self.0.certificate
     }
 
-    /// A server certificate for `localhost`, `127.0.0.1` and `::1`.
+    /// A server certificate for `localhost`, `127.0.0.1`, `::1` and the vendors' own names, by which
+    /// clients reach a simulator through a [`ProxySim`](crate::ProxySim).
     ///
     /// # Errors
     /// [`Error::Keys`] if making it fails.
@@ -75,7 +85,9 @@ impl Ca {
 
     /// The same for this address too.
     pub(crate) fn server_identity_at(&self, ip: IpAddr) -> Result<Identity, Error> {
-        let mut names = ["localhost", "127.0.0.1", "::1"].map(String::from).to_vec();
+        let local = ["localhost", "127.0.0.1", "::1"];
+        let mut names: Vec<String> =
+            local.iter().chain(&VENDORS).map(ToString::to_string).collect();
         let own = ip.to_string();
         if !names.contains(&own) {
             names.push(own);

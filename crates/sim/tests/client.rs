@@ -88,7 +88,12 @@ impl Client {
         body: &[u8],
     ) -> Result<Answer, h2::Error> {
         let mut send = self.send.clone().ready().await?;
-        let mut request = Request::builder().method(method).uri(format!("https://localhost{path}"));
+        let uri = if path.starts_with('/') {
+            format!("https://localhost{path}")
+        } else {
+            path.to_owned()
+        };
+        let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -13,3 +13,8 @@ mod fcm_oauth;
 mod fcm_trouble;
 mod page;
 mod pki;
+mod proxy;
+mod webpush;
+mod webpush_client;
+mod webpush_faults;
+mod webpush_wire;

@@ -227,7 +227,7 @@ impl Wake {
     }
 
     /// The device acknowledged something, and more is owed: the ladder starts anew, after the time
-    /// a rung is given.
+    /// a rung is given. A session that lives still does: when it ends, nothing is waited out.
     #[must_use]
     pub fn progressed(mut self, first: Rung, policy: &Policy, now: Time) -> Self {
         self.alerts = 0;
@@ -236,7 +236,11 @@ impl Wake {
         }
         self.rung = first;
         self.refused = 0;
-        self.due_at(now.plus(policy.climb_after), Reason::Climbing)
+        let reason = match self.reason {
+            Reason::Live => Reason::Live,
+            _ => Reason::Climbing,
+        };
+        self.due_at(now.plus(policy.climb_after), reason)
     }
 
     /// A push handler read the inbox by HTTP: its ack is due, so a push would be noise for a

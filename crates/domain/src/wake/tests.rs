@@ -291,6 +291,9 @@ fn sessions_and_fetches_move_a_wake() {
         panic!("expected to wait")
     };
     assert_eq!(live.disconnected(later(1)).and_then(|wake| wake.due()), Some(later(1)));
+    // Acknowledged in part, and gone: nothing was pushed that could bring it back.
+    let partly = live.progressed(Rung::Background, &Policy::default(), later(1));
+    assert_eq!(partly.disconnected(later(2)).and_then(|wake| wake.due()), Some(later(2)));
 }
 
 #[test]

@@ -132,26 +132,19 @@ impl Apns {
         now: Time,
         wanted: impl Fn() -> bool + Send + Sync,
     ) -> Exchange {
-        let inner = &*self.0;
-        let encoded = match inner.check(push, now) {
-            Ok(()) => encode(push).map_err(FieldFault::into_outcome),
-            Err(refused) => Err(refused),
-        };
-        let (path, headers) = match encoded {
-            Ok(Encoded { path, headers, body: _ }) => (Ok(path), headers),
-            Err(outcome) => (Err(outcome), Vec::new()),
-        };
-        let record = RequestRecord {
-            host: Arc::clone(&inner.host),
-            path: Arc::clone(&inner.path),
-            path_token: Some(push.device_token.hash()),
-            headers,
-            body: push.payload.clone(),
-        };
+        let (record, path) = self.0.prepare(push, now);
         match path {
-            Ok(path) => inner.exchange(record, path, now, wanted).await,
+            Ok(path) => self.0.exchange(record, path, now, wanted).await,
             Err(outcome) => Exchange::without_answer(record, outcome, Timing::default()),
         }
+    }
+
+    /// What [`Apns::send`] would send, without any connection: the outcome is
+    /// [`Outcome::Withdrawn`], or the refusal that the push would meet here.
+    pub fn dry_run(&self, push: &Push, now: Time) -> Exchange {
+        let (record, path) = self.0.prepare(push, now);
+        let outcome = path.map_or_else(|refused| refused, |_| Outcome::Withdrawn);
+        Exchange::without_answer(record, outcome, Timing::default())
     }
 
     /// The credential in use.
@@ -166,6 +159,26 @@ impl Apns {
 }
 
 impl Inner {
+    /// The request as records may hold it, and its path on the wire or why it is not sent.
+    fn prepare(&self, push: &Push, now: Time) -> (RequestRecord, Result<Bytes, Outcome>) {
+        let encoded = match self.check(push, now) {
+            Ok(()) => encode(push).map_err(FieldFault::into_outcome),
+            Err(refused) => Err(refused),
+        };
+        let (path, headers) = match encoded {
+            Ok(Encoded { path, headers, body: _ }) => (Ok(path), headers),
+            Err(outcome) => (Err(outcome), Vec::new()),
+        };
+        let record = RequestRecord {
+            host: Arc::clone(&self.host),
+            path: Arc::clone(&self.path),
+            path_token: Some(push.device_token.hash()),
+            headers,
+            body: push.payload.clone(),
+        };
+        (record, path)
+    }
+
     /// Refuses what the credential cannot do, without a round trip.
     fn check(&self, push: &Push, now: Time) -> Result<(), Outcome> {
         if self.credential.is_expired(now) {

@@ -136,6 +136,18 @@ impl Fcm {
         self.0.send(template.encode(target), now, wanted).await
     }
 
+    /// What [`Fcm::send`] would send, without any connection: the outcome is
+    /// [`Outcome::Withdrawn`], or the refusal that the message would meet here.
+    pub fn dry_run(&self, message: &Message) -> Exchange {
+        match encode(message) {
+            Ok(Encoded { body: _, masked }) => {
+                let record = self.0.record(masked);
+                Exchange::without_answer(record, Outcome::Withdrawn, Timing::default())
+            }
+            Err(fault) => Exchange::unsent(self.0.record(Bytes::new()), fault),
+        }
+    }
+
     /// Asks whether Google believes the account, with a message to nobody that FCM only checks
     /// (`validate_only`). What the outcome tells is for [`belief`] to say.
     pub async fn probe(&self, now: Time) -> Exchange {
@@ -162,16 +174,22 @@ impl Inner {
         now: Time,
         wanted: impl Fn() -> bool + Send + Sync,
     ) -> Exchange {
-        let record = |body| RequestRecord {
+        match encoded {
+            Ok(Encoded { body, masked }) => {
+                self.exchange(self.record(masked), &body, now, wanted).await
+            }
+            Err(fault) => Exchange::unsent(self.record(Bytes::new()), fault),
+        }
+    }
+
+    /// The request as records may hold it.
+    fn record(&self, body: Bytes) -> RequestRecord {
+        RequestRecord {
             host: Arc::clone(&self.host),
             path: Arc::clone(&self.path_text),
             path_token: None,
             headers: vec![(CONTENT_TYPE, JSON)],
             body,
-        };
-        match encoded {
-            Ok(Encoded { body, masked }) => self.exchange(record(masked), &body, now, wanted).await,
-            Err(fault) => Exchange::unsent(record(Bytes::new()), fault),
         }
     }
 

@@ -101,25 +101,19 @@ impl WebPush {
         now: Time,
         wanted: impl Fn() -> bool + Send + Sync,
     ) -> Exchange {
-        let inner = &*self.0;
-        let checked = inner
-            .check(push)
-            .and_then(|()| encode(push, inner.pad_to_bytes).map_err(FieldFault::into_outcome));
-        let (body, headers) = match checked {
-            Ok(Encoded { headers, body }) => (Ok(body), headers),
-            Err(outcome) => (Err(outcome), Vec::new()),
-        };
-        let record = RequestRecord {
-            host: Arc::from(push.subscription.origin().authority().as_str()),
-            path: Arc::clone(&inner.path),
-            path_token: Some(push.subscription.hash()),
-            headers,
-            body: push.payload.clone().unwrap_or_default(),
-        };
+        let (record, body) = self.0.prepare(push);
         match body {
-            Ok(body) => inner.exchange(record, &push.subscription, &body, now, wanted).await,
+            Ok(body) => self.0.exchange(record, &push.subscription, &body, now, wanted).await,
             Err(outcome) => Exchange::without_answer(record, outcome, Timing::default()),
         }
+    }
+
+    /// What [`WebPush::send`] would send, without any connection: the outcome is
+    /// [`Outcome::Withdrawn`], or the refusal that the push would meet here.
+    pub fn dry_run(&self, push: &Push) -> Exchange {
+        let (record, body) = self.0.prepare(push);
+        let outcome = body.map_or_else(|refused| refused, |_| Outcome::Withdrawn);
+        Exchange::without_answer(record, outcome, Timing::default())
     }
 
     /// The key in use.
@@ -134,6 +128,25 @@ impl WebPush {
 }
 
 impl Inner {
+    /// The request as records may hold it, and its body on the wire or why it is not sent.
+    fn prepare(&self, push: &Push) -> (RequestRecord, Result<Bytes, Outcome>) {
+        let checked = self
+            .check(push)
+            .and_then(|()| encode(push, self.pad_to_bytes).map_err(FieldFault::into_outcome));
+        let (body, headers) = match checked {
+            Ok(Encoded { headers, body }) => (Ok(body), headers),
+            Err(outcome) => (Err(outcome), Vec::new()),
+        };
+        let record = RequestRecord {
+            host: Arc::from(push.subscription.origin().authority().as_str()),
+            path: Arc::clone(&self.path),
+            path_token: Some(push.subscription.hash()),
+            headers,
+            body: push.payload.clone().unwrap_or_default(),
+        };
+        (record, body)
+    }
+
     /// Refuses an endpoint whose host the operator does not allow.
     fn check(&self, push: &Push) -> Result<(), Outcome> {
         let host = push.subscription.origin().host();

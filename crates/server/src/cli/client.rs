@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use http::Uri;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
+use http::{Method, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
@@ -82,6 +82,15 @@ impl ServerAddress {
         timeout(ANSWER_TIMEOUT, self.connect()).await.is_ok_and(|stream| stream.is_ok())
     }
 
+    /// Asks with a key and reads the JSON of the answer.
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        key: &KeyText,
+    ) -> anyhow::Result<T> {
+        self.ask(Method::GET, path, key, Bytes::new()).await
+    }
+
     /// Posts JSON with a key and reads the JSON of the answer.
     pub(super) async fn post<T: DeserializeOwned>(
         &self,
@@ -89,18 +98,31 @@ impl ServerAddress {
         key: &KeyText,
         body: &impl Serialize,
     ) -> anyhow::Result<T> {
+        self.ask(Method::POST, path, key, serde_json::to_vec(body)?.into()).await
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        key: &KeyText,
+        body: Bytes,
+    ) -> anyhow::Result<T> {
+        let asked = format!("{method} {path}");
         let mut bearer = HeaderValue::try_from(format!("Bearer {}", key.expose()))?;
         bearer.set_sensitive(true);
-        let request = http::Request::post(path)
+        let request = http::Request::builder()
+            .method(method)
+            .uri(path)
             .header(HOST, self.authority())
             .header(AUTHORIZATION, bearer)
             .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(serde_json::to_vec(body)?)))?;
+            .body(Full::new(body))?;
         let (parts, body) = timeout(ANSWER_TIMEOUT, self.exchange(request))
             .await
             .with_context(|| format!("{self} did not answer in {ANSWER_TIMEOUT:?}"))??;
         if parts.status.is_success() {
-            let strange = || format!("{self} answered POST {path} with something else than asked");
+            let strange = || format!("{self} answered {asked} with something else than asked");
             return serde_json::from_slice(&body).with_context(strange);
         }
         match serde_json::from_slice::<Problem>(&body) {
@@ -109,7 +131,7 @@ impl ServerAddress {
                 format!("{} (HTTP {}), see {}", problem.code, problem.status, problem.r#type),
             )),
             Err(_) => bail!(Advice::new(
-                format!("{self} answered POST {path} with HTTP {}", parts.status.as_u16()),
+                format!("{self} answered {asked} with HTTP {}", parts.status.as_u16()),
                 "check that it is a Reveille server, and name another with --server if not",
             )),
         }
@@ -152,7 +174,8 @@ impl ServerAddress {
         Ok(stream)
     }
 
-    fn authority(&self) -> String {
+    /// `host:port`.
+    pub(super) fn authority(&self) -> String {
         match self.host.parse::<Ipv6Addr>() {
             Ok(ip) => format!("[{ip}]:{}", self.port),
             Err(_) => format!("{}:{}", self.host, self.port),

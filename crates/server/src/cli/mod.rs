@@ -9,6 +9,7 @@ mod init;
 mod keys;
 mod listen;
 mod peer;
+mod push;
 mod say;
 mod send;
 mod serve;
@@ -45,6 +46,8 @@ enum Command {
     Keys(keys::Args),
     /// Be a user in this terminal: show what arrives, and acknowledge it
     Listen(listen::Args),
+    /// Send one push, straight to a push service or to a stored device, and say what became of it
+    Push(push::Args),
     /// Bring a backup back into a new data folder
     Restore(backup::RestoreArgs),
     /// Send a message as the app's back end
@@ -76,6 +79,7 @@ impl Cli {
             Command::Init(args) => wait(init::run(args, &environment)),
             Command::Keys(args) => wait(keys::run(args, &environment)),
             Command::Listen(args) => wait(listen::run(args, &environment)),
+            Command::Push(args) => wait(push::run(args, &environment)),
             Command::Restore(args) => backup::restore(args, &environment),
             Command::Send(args) => wait(send::run(args, &environment)),
             Command::Serve(args) => wait(serve::run(args, &environment)),

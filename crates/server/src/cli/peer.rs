@@ -75,13 +75,18 @@ fn key_of_file(path: &Path) -> anyhow::Result<KeyText> {
 }
 
 impl Peer {
-    /// Asks the server with the app's key.
+    /// Posts to the server with the app's key.
     pub(super) async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
         body: &impl Serialize,
     ) -> anyhow::Result<T> {
         self.server.post(path, &self.key, body).await
+    }
+
+    /// Asks the server with the app's key.
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        self.server.get(path, &self.key).await
     }
 
     /// A new token of a user.
@@ -92,7 +97,7 @@ impl Peer {
 }
 
 /// A text as one segment of a path: all but the unreserved letters of RFC 3986 in their `%` form.
-fn path_segment(text: &str) -> String {
+pub(super) fn path_segment(text: &str) -> String {
     text.bytes().fold(String::with_capacity(text.len()), |mut segment, byte| {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {

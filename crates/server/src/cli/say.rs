@@ -14,9 +14,9 @@ pub(super) const DIM: Style = Style::new().dimmed();
 /// What went well.
 pub(super) const GOOD: Style = AnsiColor::Green.on_default();
 /// What went wrong.
-const BAD: Style = AnsiColor::Red.on_default().bold();
+pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
 /// What to do about it.
-const HINT: Style = AnsiColor::Cyan.on_default();
+pub(super) const HINT: Style = AnsiColor::Cyan.on_default();
 
 /// A failure together with what to do about it.
 #[derive(Debug, thiserror::Error)]

@@ -20,21 +20,24 @@ pub struct Environment {
 pub enum CommandVariable {
     /// The configuration file.
     Config,
-    /// The key that `send`, `listen` and `token` show the server.
+    /// The key that commands show the server.
     Key,
+    /// The password of the certificate that `push` pushes with.
+    PushPassword,
     /// The server that they talk to.
     Server,
 }
 
 impl CommandVariable {
     /// Every one.
-    pub const ALL: [Self; 3] = [Self::Config, Self::Key, Self::Server];
+    pub const ALL: [Self; 4] = [Self::Config, Self::Key, Self::PushPassword, Self::Server];
 
     /// Its name in the environment.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Config => "REVEILLE_CONFIG",
             Self::Key => "REVEILLE_KEY",
+            Self::PushPassword => "REVEILLE_PUSH_PASSWORD",
             Self::Server => "REVEILLE_SERVER",
         }
     }

@@ -14,6 +14,9 @@ pub fn page() -> String {
         let about = match variable {
             CommandVariable::Config => "the configuration file, as `--config`",
             CommandVariable::Key => "the key of the app, as `--key`",
+            CommandVariable::PushPassword => {
+                "the password of the certificate that `reveille push apns --cert` is given"
+            }
             CommandVariable::Server => "the server that commands talk to, as `--server`",
         };
         page.push_str(&format!("| `{}` | {about} |\n", variable.name()));

@@ -211,15 +211,7 @@ impl<'a> Connection<'a> {
 
     /// Tells those who watch of a request that is given no answer.
     fn unanswered<B>(&self, request: &Request<B>, stream: u32, why: &'static str) {
-        self.shared.recorder.unanswered(|| Unanswered {
-            at: self.shared.service.now(),
-            connection: self.number,
-            stream,
-            method: request.method().clone(),
-            authority: authority(request.uri(), request.headers()),
-            path: request.uri().path().to_owned(),
-            why,
-        });
+        unanswered(self.shared, (self.number, stream), request, why);
     }
 
     /// Reads, judges, records, waits if held, answers.
@@ -330,6 +322,24 @@ pub(super) fn record(
         answer: verdict.body.clone(),
         id: verdict.id.clone(),
         fate: verdict.fate,
+    });
+}
+
+/// Tells those who watch of a request that is given no answer; `place` is its connection and stream.
+pub(super) fn unanswered<B>(
+    shared: &Shared,
+    place: (u64, u32),
+    request: &Request<B>,
+    why: &'static str,
+) {
+    shared.recorder.unanswered(|| Unanswered {
+        at: shared.service.now(),
+        connection: place.0,
+        stream: place.1,
+        method: request.method().clone(),
+        authority: authority(request.uri(), request.headers()),
+        path: request.uri().path().to_owned(),
+        why,
     });
 }
 

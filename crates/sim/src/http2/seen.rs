@@ -62,7 +62,7 @@ pub struct SeenPush {
     pub path: String,
     /// Request headers; the value of `authorization` is marked sensitive, so `Debug` does not print it.
     pub headers: HeaderMap,
-    /// The device token that was addressed; empty if the request named none.
+    /// The device token that was addressed, of Web Push the endpoint; empty if the request named none.
     pub token: String,
     /// Request body.
     pub payload: Bytes,
@@ -72,7 +72,7 @@ pub struct SeenPush {
     pub reason: Option<String>,
     /// Answered body.
     pub answer: Bytes,
-    /// `apns-id` or the FCM message name of an accepted push.
+    /// `apns-id`, the FCM message name or the id of the Web Push message of an accepted push.
     pub id: Option<String>,
     /// What became of it.
     pub fate: Fate,
@@ -111,7 +111,7 @@ pub struct Unanswered {
     pub at: Timestamp,
     /// Number of the connection, from 1.
     pub connection: u64,
-    /// HTTP/2 stream.
+    /// HTTP/2 stream; 0 for HTTP/1.1.
     pub stream: u32,
     /// Request method.
     pub method: Method,

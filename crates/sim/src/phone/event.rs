@@ -22,7 +22,7 @@ pub struct Logged {
 /// What the app's process is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Life {
-    /// No process; a push may start one.
+    /// No process; a push may start one. In a browser: the page is closed.
     NotRunning,
     /// On the screen.
     Foreground,
@@ -32,7 +32,7 @@ pub enum Life {
     Suspended,
     /// Not running, and its connection is dead but open: nothing is read or answered any more.
     Frozen,
-    /// The user swiped it away (iOS) or stopped it by force (Android).
+    /// The user swiped it away (iOS), stopped it by force (Android) or closed the browser (web).
     ForceQuit,
 }
 
@@ -45,6 +45,8 @@ pub enum Via {
     Extension,
     /// The push itself.
     Push,
+    /// The service worker's HTTP request.
+    Worker,
 }
 
 /// Something observable that happened on a phone.
@@ -105,7 +107,14 @@ pub enum PhoneEvent {
     NotificationShown { title: String, body: String, via: Via },
     /// The notification extension ran and took this many messages; `trouble` if it could not.
     ExtensionRan { drained: usize, trouble: Option<String> },
-    /// The call screen is shown, ringing.
+    /// The service worker ran and took this many messages; `trouble` if it could not.
+    WorkerRan { drained: usize, trouble: Option<String> },
+    /// The service worker had nothing to show for a push: a breach of `userVisibleOnly`, for which
+    /// Safari takes the permission away and Chrome shows a text of its own.
+    SilentPush { kind: Option<Kind>, wake: Option<String> },
+    /// The browser has replaced its subscription (`pushsubscriptionchange`).
+    SubscriptionChanged,
+    /// The call screen is shown, ringing; in a browser it is a notification.
     CallScreen { call: String, caller_name: String, via: Via },
     /// The caller learns that a device of `by` rings.
     CallRinging { call: String, by: Option<String> },

@@ -3,6 +3,8 @@
 use std::sync::Mutex;
 
 use anyhow::Result;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use wire::{EnvironmentName, PushToken, TargetKindName};
@@ -10,10 +12,10 @@ use wire::{EnvironmentName, PushToken, TargetKindName};
 use super::event::{Life, PhoneEvent};
 use super::http;
 use super::journal::{Journal, lock};
-use super::options::{Behaviour, PhoneOptions, Platform};
+use super::options::{Behaviour, Browser, PhoneOptions, Platform};
 use super::push::Push;
 use super::storage::Storage;
-use crate::device::{ApnsTokenKind, Delivery, Environment, FcmPlatform};
+use crate::device::{ApnsTokenKind, Delivery, Environment, FcmPlatform, Reach};
 
 /// The user token and what the app knows about it.
 #[derive(Clone, Debug)]
@@ -24,10 +26,12 @@ pub(crate) struct UserToken {
 }
 
 /// A push token that the phone's system gave to the app.
-#[derive(Clone, Debug)]
 struct Registered {
     kind: TargetKindName,
+    /// As the push services' registry knows it.
     token: String,
+    /// As the server is told: the token, or a browser's whole subscription.
+    told: String,
 }
 
 /// What the processes of one installation share.
@@ -94,33 +98,62 @@ impl Installation {
     /// The push tokens as the app sends them at each launch. The system gives a new one for each
     /// that it has not got yet, or that has died.
     pub(crate) fn push_tokens(&self) -> Vec<PushToken> {
-        let options = &self.options;
-        let kinds: &[TargetKindName] = match options.platform {
-            Platform::Android => &[TargetKindName::Fcm],
-            Platform::Ios => &[TargetKindName::Apns, TargetKindName::ApnsVoip],
+        let kinds: &[TargetKindName] = match (self.options.platform, &self.options.browser) {
+            (Platform::Android, _) => &[TargetKindName::Fcm],
+            (Platform::Ios, _) => &[TargetKindName::Apns, TargetKindName::ApnsVoip],
+            (Platform::Web, Some(_)) => &[TargetKindName::Webpush],
+            (Platform::Web, None) => &[],
         };
         let mut registered = lock(&self.registered);
         registered.retain(|known| !self.is_gone(&known.token));
         for kind in kinds {
-            if registered.iter().any(|known| known.kind == *kind) {
-                continue;
+            if !registered.iter().any(|known| known.kind == *kind) {
+                registered.extend(self.register(*kind));
             }
-            let token = self.register(*kind);
-            // The system's task lives as long as the phone; without it nobody looks at pushes.
-            let _ = self.deliveries.send(options.devices.deliveries(&token));
-            registered.push(Registered { kind: *kind, token });
         }
-        let sent = registered.iter().map(|known| PushToken {
-            kind: known.kind,
-            token: Some(known.token.clone()),
-            environment: match (known.kind, options.environment) {
-                (TargetKindName::Fcm | TargetKindName::Webpush, _) => None,
-                (_, Environment::Production) => Some(EnvironmentName::Production),
-                (_, Environment::Sandbox) => Some(EnvironmentName::Sandbox),
-            },
-            app_id: Some(options.app_id.clone()),
-        });
-        sent.collect()
+        registered.iter().map(|known| self.frame(known)).collect()
+    }
+
+    /// Ends the browser's subscription and makes another, which the server is to be told. `None`:
+    /// there is none.
+    pub(crate) fn rotate_subscription(&self) -> Option<PushToken> {
+        let mut registered = lock(&self.registered);
+        let known = registered.iter_mut().find(|known| known.kind == TargetKindName::Webpush)?;
+        self.options.devices.unregister(&known.token);
+        *known = self.register(TargetKindName::Webpush)?;
+        Some(self.frame(known))
+    }
+
+    /// The browser was closed, or opened: pushes wait at its service, or come.
+    pub(crate) fn set_browser_open(&self, open: bool) {
+        if self.options.platform == Platform::Web {
+            let reach = if open { Reach::Online } else { Reach::Offline };
+            for known in lock(&self.registered).iter() {
+                self.options.devices.set_reach(&known.token, reach);
+            }
+        }
+    }
+
+    /// What the app tells the server about a token. A subscription's app id is the key that it was
+    /// made with.
+    fn frame(&self, known: &Registered) -> PushToken {
+        let options = &self.options;
+        let (environment, app_id) = match known.kind {
+            TargetKindName::Apns | TargetKindName::ApnsVoip => {
+                let environment = match options.environment {
+                    Environment::Production => EnvironmentName::Production,
+                    Environment::Sandbox => EnvironmentName::Sandbox,
+                };
+                (Some(environment), Some(options.app_id.clone()))
+            }
+            TargetKindName::Fcm => (None, Some(options.app_id.clone())),
+            TargetKindName::Webpush => {
+                let browser = options.browser.as_ref();
+                let key = browser.and_then(|browser| browser.application_server_key.as_ref());
+                (None, key.map(|key| URL_SAFE_NO_PAD.encode(key)))
+            }
+        };
+        PushToken { kind: known.kind, token: Some(known.told.clone()), environment, app_id }
     }
 
     /// The token of one kind, if the app has been launched.
@@ -129,17 +162,31 @@ impl Installation {
         registered.iter().find(|known| known.kind == kind).map(|known| known.token.clone())
     }
 
-    fn register(&self, kind: TargetKindName) -> String {
-        let PhoneOptions { devices, app_id, project, environment, .. } = &self.options;
-        match kind {
+    /// Gets a token from the push service and takes in its pushes from now on. `None`: there is no
+    /// browser.
+    fn register(&self, kind: TargetKindName) -> Option<Registered> {
+        let PhoneOptions { devices, app_id, project, environment, browser, .. } = &self.options;
+        let token = match kind {
             TargetKindName::Apns => devices.register_apns(app_id, *environment, ApnsTokenKind::App),
             TargetKindName::ApnsVoip => {
                 devices.register_apns(app_id, *environment, ApnsTokenKind::Voip)
             }
-            TargetKindName::Fcm | TargetKindName::Webpush => {
-                devices.register_fcm_app(project, app_id, FcmPlatform::Android)
+            TargetKindName::Fcm => devices.register_fcm_app(project, app_id, FcmPlatform::Android),
+            TargetKindName::Webpush => {
+                let Browser { push_manager, application_server_key } = browser.as_ref()?;
+                let subscription = push_manager.subscribe(application_server_key.as_deref());
+                let (token, told) = (subscription.endpoint().to_owned(), subscription.json());
+                return Some(self.listen(Registered { kind, token, told }));
             }
-        }
+        };
+        Some(self.listen(Registered { kind, told: token.clone(), token }))
+    }
+
+    /// The system takes in the pushes to a token.
+    fn listen(&self, registered: Registered) -> Registered {
+        // The system's task lives as long as the phone; without it nobody looks at pushes.
+        let _ = self.deliveries.send(self.options.devices.deliveries(&registered.token));
+        registered
     }
 
     fn is_gone(&self, token: &str) -> bool {

@@ -1,18 +1,20 @@
 //! Virtual phones: an app, its notification extension and the system that puts them to sleep.
 //!
 //! What it does: behaves towards the server and the push services as an installation of an app on
-//! an Android phone or an iPhone does, and logs everything that can be seen. What it does **not**
-//! do: it decides nothing about delivery and knows nothing of the server but the public wire.
+//! an Android phone, an iPhone or in a browser does, and logs everything that can be seen. What it
+//! does **not** do: it decides nothing about delivery and knows nothing of the server but the public
+//! wire.
 //!
 //! ```text
 //!   push service ──▶ os ──┬──▶ app ───────WebSocket──▶ server
-//!                         └──▶ extension ────HTTP────▶ server
-//!                                 both ──▶ storage (survives every kill) and journal
+//!                         └──▶ extension, worker ──HTTP──▶ server
+//!                                 all ──▶ storage (survives every kill) and journal
 //! ```
 //!
 //! Read first: [`Phone`], [`PhoneEvent`], [`Behaviour`].
 
 mod app;
+mod drain;
 mod event;
 mod extension;
 pub(crate) mod http;
@@ -25,6 +27,7 @@ mod push;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod worker;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +44,7 @@ use self::app::{App, Command};
 pub use self::event::{Life, Logged, PhoneEvent, Via};
 use self::installation::{Installation, UserToken};
 use self::journal::lock;
-pub use self::options::{Behaviour, PhoneOptions, Platform};
+pub use self::options::{Behaviour, Browser, PhoneOptions, Platform};
 pub use self::storage::Held;
 
 /// How long [`Phone::launch`] waits for the server.
@@ -128,7 +131,8 @@ impl Phone {
         self.become_(Life::Frozen).await;
     }
 
-    /// The user swipes the app away (iOS) or stops it by force (Android).
+    /// The user swipes the app away (iOS), stops it by force (Android) or closes the browser (web),
+    /// whose push service then keeps what it may until the next launch.
     pub async fn force_quit(&self) {
         self.become_(Life::ForceQuit).await;
     }
@@ -148,7 +152,7 @@ impl Phone {
             let kind = serde_json::to_value(target.kind)?;
             let path = format!("/v1/me/targets/{}", kind.as_str().unwrap_or_default());
             let removed = self.installation.request(::http::Method::DELETE, &path, None).await;
-            if let Err(error) = accept_2xx(&path, removed) {
+            if let Err(error) = removed.and_then(|answer| accept_2xx(&path, answer)) {
                 outcome = Err(error);
             }
         }
@@ -183,9 +187,33 @@ impl Phone {
         lock(&self.installation.storage).device_id.clone()
     }
 
-    /// Its token of one kind, once it was launched; for the push services' registry.
+    /// Its token of one kind, once it was launched; for the push services' registry. Of a browser
+    /// it is the endpoint.
     pub fn push_token(&self, kind: TargetKindName) -> Option<String> {
         self.installation.push_token(kind)
+    }
+
+    /// The browser replaces its subscription, as it may at any time: messages to the old one are
+    /// answered 410, and the service worker tells the server the new one by HTTP
+    /// (`pushsubscriptionchange`), with the page open or closed.
+    ///
+    /// # Errors
+    /// When there is no subscription, or the server cannot be reached or refuses the new one.
+    pub async fn rotate_subscription(&self) -> Result<()> {
+        let target = self.installation.rotate_subscription();
+        let target = target.context("there is no subscription; launch a phone of Platform::Web")?;
+        self.installation.saw(PhoneEvent::SubscriptionChanged);
+        let body = serde_json::json!({ "token": target.token, "app_id": target.app_id });
+        let path = "/v1/me/targets/webpush";
+        let answer = self.installation.request(::http::Method::PUT, path, Some(&body)).await?;
+        let answer = accept_2xx(path, answer)?;
+        let told: wire::PushTarget = serde_json::from_value(answer)?;
+        self.installation.saw(PhoneEvent::TargetAnswered {
+            kind: told.kind,
+            state: told.state,
+            code: told.code,
+        });
+        Ok(())
     }
 
     /// Changes how the phone behaves, from now on.
@@ -413,9 +441,9 @@ pub fn message(to: &[&str], text: &str) -> Send {
     }
 }
 
-fn accept_2xx(what: &str, answer: Result<(u16, serde_json::Value)>) -> Result<()> {
-    match answer? {
-        (200..=299, _) => Ok(()),
+fn accept_2xx(what: &str, answer: (u16, serde_json::Value)) -> Result<serde_json::Value> {
+    match answer {
+        (200..=299, body) => Ok(body),
         (status, body) => bail!("{what} was answered with {status}: {body}"),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use wire::PlatformName;
 
 use crate::device::{Devices, Environment};
+use crate::webpush::PushManager;
 
 /// The operating system of a phone: it decides what a push may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +16,8 @@ pub enum Platform {
     /// A background push runs the app if the system allows it; an alert runs the notification
     /// extension; a VoIP push runs the app always, and must show a call.
     Ios,
+    /// Every push runs the service worker, whether the page is open or closed, and has to be shown.
+    Web,
 }
 
 impl Platform {
@@ -23,6 +26,7 @@ impl Platform {
         match self {
             Self::Android => PlatformName::Android,
             Self::Ios => PlatformName::Ios,
+            Self::Web => PlatformName::Web,
         }
     }
 }
@@ -31,8 +35,8 @@ impl Platform {
 #[derive(Clone, Debug)]
 pub struct Behaviour {
     /// The system does not run the app for background pushes (budget used up, low power mode).
-    /// Alerts and VoIP pushes still arrive. Means nothing on Android, where the data message is the
-    /// only push there is.
+    /// Alerts and VoIP pushes still arrive. Means nothing on Android and in a browser, where there
+    /// is one kind of push only.
     pub ignores_background: bool,
     /// The user takes a call this long after the screen lit up. `None`: nobody picks up, unless
     /// [`super::Phone::answer`] says so.
@@ -58,6 +62,16 @@ impl Default for Behaviour {
     }
 }
 
+/// A browser that may show notifications.
+#[derive(Clone, Debug)]
+pub struct Browser {
+    /// Its push service.
+    pub push_manager: PushManager,
+    /// The key that the page subscribes with, an uncompressed P-256 point; the server's at
+    /// `GET /v1/webpush-key`.
+    pub application_server_key: Option<Vec<u8>>,
+}
+
 /// A phone to be made: one installation of one user's app.
 #[derive(Clone, Debug)]
 pub struct PhoneOptions {
@@ -71,12 +85,14 @@ pub struct PhoneOptions {
     pub server: SocketAddr,
     /// The user token, `rvl_user_…`.
     pub token: String,
-    /// Bundle id (iOS) or package name (Android).
+    /// Bundle id (iOS) or package name (Android); nothing on the web.
     pub app_id: String,
     /// The Firebase project that the app was built with (Android).
     pub project: String,
     /// Apple's environment that the app was signed for (iOS).
     pub environment: Environment,
+    /// The browser (web). `None`: its user allows no notifications, so that it gets no pushes.
+    pub browser: Option<Browser>,
     /// The push services' registry of installations, which gives tokens and delivers pushes.
     pub devices: Devices,
     /// Its language, a BCP 47 tag.

@@ -8,10 +8,11 @@
 //! | iOS alert, `mutable-content` | the notification extension runs | the same |
 //! | iOS alert | the system shows it | the same |
 //! | iOS VoIP | the app runs and must show a call | the same |
+//! | web | the service worker runs and must show something; the page stays as it is | the push waits at its service |
 //!
 //! Sources: `developer.apple.com`, "Pushing background updates to your App", "Responding to VoIP
 //! Notifications from PushKit", "UNNotificationServiceExtension"; `firebase.google.com`, "Receive
-//! messages in an Android app" (read 2026-11).
+//! messages in an Android app"; W3C "Push API" (read 2026-11).
 
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ use super::extension;
 use super::installation::Installation;
 use super::options::Platform;
 use super::push::Push;
+use super::worker;
 use crate::device::{Delivery, PushType};
 
 /// Takes in pushes until the phone is dropped. `tokens` gives the channel of each new push token.
@@ -35,7 +37,7 @@ pub(crate) async fn run(
     app: mpsc::UnboundedSender<Command>,
 ) {
     let mut arriving = SelectAll::new();
-    let mut extensions = JoinSet::new();
+    let mut handlers = JoinSet::new();
     loop {
         tokio::select! {
             token = tokens.recv() => match token {
@@ -53,7 +55,15 @@ pub(crate) async fn run(
                     Decision::RunExtension => {
                         let installation = Arc::clone(&installation);
                         let Some(alert) = push.alert else { continue };
-                        extensions.spawn(async move { extension::run(&installation, alert).await });
+                        handlers.spawn(async move { extension::run(&installation, alert).await });
+                    }
+                    Decision::RunWorker => {
+                        if push.is_about_a_call() {
+                            // The page knows its calls, open or closed.
+                            let _ = app.send(Command::Woken(Box::new(push.clone())));
+                        }
+                        let installation = Arc::clone(&installation);
+                        handlers.spawn(async move { worker::run(&installation, &push).await });
                     }
                     Decision::Show => {
                         let Some(alert) = push.alert else { continue };
@@ -66,7 +76,7 @@ pub(crate) async fn run(
                     Decision::Ignore(why) => installation.saw(PhoneEvent::PushIgnored { why }),
                 }
             }
-            Some(_) = extensions.join_next(), if !extensions.is_empty() => {}
+            Some(_) = handlers.join_next(), if !handlers.is_empty() => {}
         }
     }
 }
@@ -76,6 +86,7 @@ pub(crate) async fn run(
 enum Decision {
     RunApp,
     RunExtension,
+    RunWorker,
     Show,
     Ignore(&'static str),
 }
@@ -84,6 +95,7 @@ fn decide(platform: Platform, life: Life, ignores_background: bool, push: &Push)
     match platform {
         Platform::Android => decide_android(life, push),
         Platform::Ios => decide_ios(life, ignores_background, push),
+        Platform::Web => Decision::RunWorker,
     }
 }
 

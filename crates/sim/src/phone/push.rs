@@ -44,6 +44,10 @@ impl Push {
                     serde_json::from_value(delivery.payload["data"].clone()).unwrap_or_default();
                 (android_alert(&delivery.payload), Payload::from_fcm_data(&data))
             }
+            Service::Webpush => {
+                let payload = serde_json::from_value(delivery.payload["reveille"].clone()).ok();
+                (alert(&delivery.payload["notification"], false), payload)
+            }
         };
         Self {
             service: delivery.service,
@@ -55,10 +59,16 @@ impl Push {
         }
     }
 
-    /// FCM's word for the priority, as `getPriority()` gives it; Apple tells the app nothing.
+    /// Whether it tells of a call that rings, or rang.
+    pub(crate) fn is_about_a_call(&self) -> bool {
+        self.payload.as_ref().is_some_and(|payload| payload.call.is_some())
+    }
+
+    /// FCM's word for the priority, as `getPriority()` gives it; Apple and browsers tell the app
+    /// nothing.
     pub(crate) fn priority_word(&self) -> Option<String> {
         match (self.service, self.priority) {
-            (Service::Apns, _) => None,
+            (Service::Apns | Service::Webpush, _) => None,
             (Service::Fcm, Priority::High) => Some("high".to_owned()),
             (Service::Fcm, Priority::Low | Priority::Normal) => Some("normal".to_owned()),
         }

@@ -12,10 +12,22 @@ pub(super) struct Places<'a> {
     pub(super) data_dir: &'a Path,
     pub(super) ca_file: &'a Path,
     pub(super) listen: SocketAddr,
-    pub(super) apns_production: String,
-    pub(super) apns_sandbox: String,
-    pub(super) fcm: String,
-    pub(super) fcm_oauth: String,
+    pub(super) services: Services,
+}
+
+/// Where the server finds the push services.
+pub(super) enum Services {
+    /// At these addresses.
+    Direct {
+        apns_production: String,
+        apns_sandbox: String,
+        fcm: String,
+        fcm_oauth: String,
+        /// The Web Push service, if there is one.
+        webpush: Option<SocketAddr>,
+    },
+    /// Where they are in life, by the proxy with this URL.
+    Proxy(String),
 }
 
 /// The text of the file.
@@ -30,13 +42,26 @@ pub(super) fn text(places: &Places<'_>, tuning: &Tuning) -> String {
     file.push_str("\n[log]\n");
     let _ = writeln!(file, "level = {:?}\nformat = \"text\"", tuning.log_level);
     file.push_str("\n[providers]\n");
-    let _ = writeln!(file, "apns_production_url = {:?}", places.apns_production);
-    let _ = writeln!(file, "apns_sandbox_url = {:?}", places.apns_sandbox);
-    let _ = writeln!(file, "fcm_url = {:?}", places.fcm);
-    let _ = writeln!(file, "fcm_oauth_url = {:?}", places.fcm_oauth);
+    if let Services::Direct { apns_production, apns_sandbox, fcm, fcm_oauth, .. } = &places.services
+    {
+        let _ = writeln!(file, "apns_production_url = {apns_production:?}");
+        let _ = writeln!(file, "apns_sandbox_url = {apns_sandbox:?}");
+        let _ = writeln!(file, "fcm_url = {fcm:?}");
+        let _ = writeln!(file, "fcm_oauth_url = {fcm_oauth:?}");
+    }
     let _ = writeln!(file, "extra_ca_file = {:?}", places.ca_file.display().to_string());
     duration(&mut file, "apns_retry_after_unavailable_ms", tuning.apns_retry_after_unavailable);
     duration(&mut file, "request_timeout_ms", tuning.request_timeout);
+    match &places.services {
+        Services::Direct { webpush: Some(address), .. } => {
+            let _ = writeln!(file, "\n[outbound]\nallow_private = \"{address}\"");
+            let _ = writeln!(file, "\n[webpush]\nallowed_hosts = \"{}\"", address.ip());
+        }
+        Services::Direct { webpush: None, .. } => {}
+        Services::Proxy(url) => {
+            let _ = writeln!(file, "\n[outbound]\nproxy_url = {url:?}");
+        }
+    }
     file.push_str("\n[session]\n");
     duration(&mut file, "ping_interval_ms", tuning.ping_interval);
     duration(&mut file, "ack_deadline_ms", tuning.ack_deadline);
@@ -63,21 +88,51 @@ fn duration(file: &mut String, key: &str, value: Option<Duration>) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_is_not_tuned_is_left_to_the_server() {
+    /// A configuration file with the services there.
+    fn file(services: Services, tuning: &Tuning) -> String {
         let places = Places {
             data_dir: Path::new("/tmp/a b"),
             ca_file: Path::new("/tmp/ca.pem"),
             listen: SocketAddr::from(([127, 0, 0, 1], 20_000)),
+            services,
+        };
+        text(&places, tuning)
+    }
+
+    fn direct(webpush: Option<SocketAddr>) -> Services {
+        Services::Direct {
             apns_production: "https://127.0.0.1:1".to_owned(),
             apns_sandbox: "https://127.0.0.1:2".to_owned(),
             fcm: "https://127.0.0.1:3".to_owned(),
             fcm_oauth: "https://127.0.0.1:3/token".to_owned(),
-        };
-        let plain = text(&places, &Tuning::default());
+            webpush,
+        }
+    }
+
+    #[test]
+    fn what_is_not_tuned_is_left_to_the_server() {
+        let plain = file(direct(None), &Tuning::default());
         assert!(plain.contains("data_dir = \"/tmp/a b\"\n"), "{plain}");
         assert!(!plain.contains("_ms"), "{plain}");
+        assert!(!plain.contains("webpush") && !plain.contains("outbound"), "{plain}");
         let tuned = Tuning { restart_grace: Some(Duration::from_secs(2)), ..Tuning::default() };
-        assert!(text(&places, &tuned).contains("[wake]\nrestart_grace_ms = 2000\n"));
+        let tuned = file(direct(None), &tuned);
+        assert!(tuned.contains("[wake]\nrestart_grace_ms = 2000\n"), "{tuned}");
+    }
+
+    #[test]
+    fn a_push_service_of_browsers_is_let_through() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 4));
+        let file = file(direct(Some(address)), &Tuning::default());
+        assert!(file.contains("[outbound]\nallow_private = \"127.0.0.1:4\"\n"), "{file}");
+        assert!(file.contains("[webpush]\nallowed_hosts = \"127.0.0.1\"\n"), "{file}");
+    }
+
+    #[test]
+    fn behind_a_proxy_the_services_are_where_they_are_in_life() {
+        let file = file(Services::Proxy("http://a:b@127.0.0.1:5".to_owned()), &Tuning::default());
+        assert!(file.contains("[outbound]\nproxy_url = \"http://a:b@127.0.0.1:5\"\n"), "{file}");
+        let local = ["apns_", "fcm_", "allow_private", "allowed_hosts"];
+        assert!(!local.iter().any(|key| file.contains(key)), "{file}");
     }
 }

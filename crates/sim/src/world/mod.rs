@@ -6,7 +6,8 @@
 //! it never looks into the server; all it knows of it goes over the public wire.
 //!
 //! ```text
-//!   World ──start, kill, stop──▶ server (child process) ──▶ ApnsSim, FcmSim ──▶ Devices
+//!   World ──start, kill, stop──▶ server (child process) ──┬──▶ ApnsSim, FcmSim, ──▶ Devices
+//!     │                                               (ProxySim)  WebPushSim          │
 //!     └──phone()──▶ Phone ──────────────▲                                          │
 //!                     ▲────────────────────────────────────────────────────────────┘
 //! ```
@@ -23,7 +24,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -32,13 +33,16 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 use wire::http::{App, CredentialKind, CredentialUpload, Settings, Timeline, UserToken};
 
-pub use self::options::{APP, ApnsAuth, Output, PROJECT, Tuning, WorldOptions};
+use self::config::{Places, Services};
+pub use self::options::{APP, ApnsAuth, Output, PROJECT, Tuning, Way, WorldOptions};
 use self::process::Server;
 use crate::apns::{ApnsOptions, ApnsSim, KnownKey};
 use crate::device::{Devices, Environment};
 use crate::fcm::{FcmOptions, FcmSim};
-use crate::phone::{Behaviour, Phone, PhoneOptions, Platform, http as client};
+use crate::phone::{Behaviour, Browser, Phone, PhoneOptions, Platform, http as client};
 use crate::pki::{ApnsCertificate, ApnsKey, Ca, ServiceAccount};
+use crate::proxy::{ProxyOptions, ProxySim};
+use crate::webpush::{Vendor, WebPushOptions, WebPushSim};
 
 /// The password of the `.p12` file in a world that uses one.
 const P12_PASSWORD: &str = "reveille";
@@ -55,6 +59,10 @@ pub struct World {
     apns: ApnsSim,
     apns_sandbox: ApnsSim,
     fcm: FcmSim,
+    /// If the world was asked for it.
+    webpush: Option<WebPushSim>,
+    /// If the server goes through one.
+    proxy: Option<ProxySim>,
     admin_key: String,
     app: App,
     app_key: String,
@@ -90,21 +98,55 @@ impl World {
             ..FcmOptions::new(&ca, &devices)
         })
         .await?;
+        let webpush = match options.webpush {
+            None => None,
+            Some(vendor) => {
+                let origin = match (&options.way, vendor.host()) {
+                    (Way::Direct, _) => None,
+                    (Way::Proxy(_), Some(host)) => Some(format!("https://{host}")),
+                    (Way::Proxy(_), None) => {
+                        bail!("{vendor:?} has no host of its own for a proxy to know; take another")
+                    }
+                };
+                let webpush = WebPushOptions::new(&ca, &devices, vendor);
+                Some(WebPushSim::start(WebPushOptions { origin, ..webpush }).await?)
+            }
+        };
 
         let root = directory.path();
         let (data_dir, ca_file) = (root.join("data"), root.join("ca.pem"));
         std::fs::create_dir(&data_dir)?;
         std::fs::write(&ca_file, ca.pem())?;
         let listen = process::free_port()?;
-        let places = config::Places {
-            data_dir: &data_dir,
-            ca_file: &ca_file,
-            listen,
-            apns_production: apns.url(),
-            apns_sandbox: apns_sandbox.url(),
-            fcm: fcm.url(),
-            fcm_oauth: fcm.token_url(),
+        let (services, proxy) = match options.way {
+            Way::Direct => {
+                let services = Services::Direct {
+                    apns_production: apns.url(),
+                    apns_sandbox: apns_sandbox.url(),
+                    fcm: fcm.url(),
+                    fcm_oauth: fcm.token_url(),
+                    webpush: webpush.as_ref().map(WebPushSim::addr),
+                };
+                (services, None)
+            }
+            Way::Proxy(user) => {
+                let proxy = ProxySim::start(ProxyOptions { port: 0, user: Some(user.clone()) });
+                let proxy = proxy.await?;
+                let names = [
+                    ("api.push.apple.com", apns.addr()),
+                    ("api.sandbox.push.apple.com", apns_sandbox.addr()),
+                    ("fcm.googleapis.com", fcm.addr()),
+                    ("oauth2.googleapis.com", fcm.addr()),
+                ];
+                let browsers = webpush.as_ref().zip(options.webpush.and_then(Vendor::host));
+                let browsers = browsers.map(|(webpush, host)| (host, webpush.addr()));
+                for (name, address) in names.into_iter().chain(browsers) {
+                    proxy.map(&format!("{name}:443"), address);
+                }
+                (Services::Proxy(proxy.url_for(&user)), Some(proxy))
+            }
         };
+        let places = Places { data_dir: &data_dir, ca_file: &ca_file, listen, services };
         let config_file = root.join("reveille.toml");
         std::fs::write(&config_file, config::text(&places, &options.tuning))?;
         let mut server = Server::new(&options.server_exe, root, config_file, options.output);
@@ -132,6 +174,8 @@ impl World {
             apns,
             apns_sandbox,
             fcm,
+            webpush,
+            proxy,
             admin_key,
             app,
             app_key,
@@ -143,6 +187,12 @@ impl World {
         }
         world.upload(&world.apple).await?;
         world.upload(&service_account(&account)).await?;
+        if world.webpush.is_some() {
+            // The server makes the key pair itself; a file would be an imported one.
+            let vapid = json!({ "kind": "webpush_vapid", "subject": "mailto:push@example.org" });
+            let path = format!("/v1/apps/{}/credentials", world.app.id);
+            post::<Value>(listen, &world.admin_key, &path, &vapid).await?;
+        }
         Ok(world)
     }
 
@@ -227,6 +277,16 @@ impl World {
         &self.fcm
     }
 
+    /// The browsers' push service, if the world was asked for it.
+    pub fn webpush(&self) -> Option<&WebPushSim> {
+        self.webpush.as_ref()
+    }
+
+    /// The proxy, if the server goes through one.
+    pub fn proxy(&self) -> Option<&ProxySim> {
+        self.proxy.as_ref()
+    }
+
     /// The push services' registry of installations.
     pub fn devices(&self) -> &Devices {
         &self.devices
@@ -259,10 +319,24 @@ impl World {
             app_id: APP.to_owned(),
             project: PROJECT.to_owned(),
             environment: Environment::Production,
+            browser: match platform {
+                Platform::Android | Platform::Ios => None,
+                Platform::Web => self.browser().await?,
+            },
             devices: self.devices.clone(),
             locale: "en".to_owned(),
             behaviour: Behaviour::default(),
         })
+    }
+
+    /// A browser as the app's page finds it, if the world has a push service for one.
+    async fn browser(&self) -> Result<Option<Browser>> {
+        let Some(webpush) = &self.webpush else { return Ok(None) };
+        let key: Value = self.call(Method::GET, "/v1/webpush-key", None).await?;
+        let key = key["public_key"].as_str().context("`GET /v1/webpush-key` answered no key")?;
+        let key = URL_SAFE_NO_PAD.decode(key).context("the server's VAPID key is no base64url")?;
+        let push_manager = webpush.push_manager();
+        Ok(Some(Browser { push_manager, application_server_key: Some(key) }))
     }
 
     // --- the HTTP API --------------------------------------------------------------------------

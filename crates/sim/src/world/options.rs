@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use wire::http::Settings;
 
+use crate::proxy::ProxyUser;
+use crate::webpush::Vendor;
+
 /// The bundle id and package name of the app in every test world.
 pub const APP: &str = "com.example.reveille";
 /// Its Firebase project.
@@ -17,6 +20,11 @@ pub struct WorldOptions {
     pub server_exe: PathBuf,
     /// By what the server proves itself to Apple.
     pub apns: ApnsAuth,
+    /// Whose Web Push service there is, for phones of [`Platform::Web`](crate::phone::Platform); the
+    /// app has a VAPID key pair then. `None`: there is none.
+    pub webpush: Option<Vendor>,
+    /// How the server reaches the push services.
+    pub way: Way,
     /// Settings of the app that differ from the server's defaults.
     pub settings: Settings,
     /// Configuration of the server that differs from its defaults.
@@ -31,11 +39,23 @@ impl WorldOptions {
         Self {
             server_exe: server_exe.into(),
             apns: ApnsAuth::Key,
+            webpush: None,
+            way: Way::Direct,
             settings: Settings::default(),
             tuning: Tuning::default(),
             output: Output::File,
         }
     }
+}
+
+/// How the server reaches the push services.
+#[derive(Clone, Debug)]
+pub enum Way {
+    /// At their addresses on this machine, by its configuration.
+    Direct,
+    /// At the vendors' own names, as it is configured by default, through a proxy that this user may
+    /// use. Only the proxy knows where the names lead, so that nothing gets around it.
+    Proxy(ProxyUser),
 }
 
 /// By what the server proves itself to Apple.

@@ -12,8 +12,9 @@ use tokio::time::Instant;
 use wire::{CallAnswer, CallEndReason, CallRinging, ClientFrame, ServerFrame};
 
 use super::App;
-use crate::phone::event::{PhoneEvent, Via};
+use crate::phone::event::{Life, PhoneEvent, Via};
 use crate::phone::installation::Installation;
+use crate::phone::options::Platform;
 
 /// Every call since the process started, by id.
 #[derive(Debug, Default)]
@@ -120,6 +121,15 @@ impl App {
         if leg.phase == Phase::Ringing {
             leg.answering = true;
             self.write(answer_frame(call)).await;
+            self.open_page().await;
+        }
+    }
+
+    /// Who takes a call by its notification opens the page, which answers once it is connected.
+    async fn open_page(&mut self) {
+        let runs = matches!(self.life, Life::Foreground | Life::Background);
+        if self.installation.options.platform == Platform::Web && !runs {
+            self.launch(None).await;
         }
     }
 

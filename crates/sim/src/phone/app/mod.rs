@@ -27,6 +27,7 @@ use self::session::{Link, Opening};
 use super::event::{Life, PhoneEvent};
 use super::installation::Installation;
 use super::journal::lock;
+use super::options::Platform;
 use super::push::Push;
 use super::{SendError, link};
 
@@ -149,7 +150,11 @@ impl App {
 
     async fn launch(&mut self, done: Option<oneshot::Sender<Result<()>>>) {
         self.run = None;
+        let was_closed = self.life == Life::ForceQuit;
         self.set_life(Life::Foreground);
+        if was_closed {
+            self.installation.set_browser_open(true);
+        }
         self.launching.extend(done);
         self.owed_targets =
             self.installation.push_tokens().iter().map(|target| target.kind).collect();
@@ -187,6 +192,9 @@ impl App {
                 self.drop_link();
             }
             Life::ForceQuit | Life::NotRunning => {
+                if life == Life::ForceQuit {
+                    self.installation.set_browser_open(false);
+                }
                 self.dead = None;
                 self.drop_link();
                 self.calls = Calls::default();
@@ -222,8 +230,12 @@ impl App {
         }
     }
 
-    /// The system lets the app run for a while; one that runs already only hurries to connect.
+    /// The system lets the app run for a while; one that runs already only hurries to connect. A
+    /// page is opened by its user alone.
     fn start_run(&mut self, woken_by: Option<wire::WokenBy>) {
+        if self.installation.options.platform == Platform::Web {
+            return;
+        }
         match self.life {
             Life::Foreground | Life::Background => {}
             Life::NotRunning | Life::Suspended | Life::Frozen | Life::ForceQuit => {

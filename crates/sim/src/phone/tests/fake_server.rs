@@ -217,16 +217,29 @@ async fn serve_request(mut stream: TcpStream, state: &State) {
         }
     };
     let line = head.lines().next().unwrap_or_default().to_owned();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let length: usize = length.map_or(0, |length| length.parse().unwrap());
+    while request.len() < head.len() + 4 + length {
+        if stream.read_buf(&mut request).await.unwrap_or_default() == 0 {
+            return;
+        }
+    }
+    let told: Value = serde_json::from_slice(&request[head.len() + 4..]).unwrap_or_default();
     let has = |name: &str| head.lines().any(|line| line.to_ascii_lowercase().starts_with(name));
     state.note(json!({
         "request": line,
         "token": has("authorization:"),
         "secret": has("reveille-device-secret:"),
+        "body": told,
     }));
     let after = line.split_once("after=").and_then(|(_, rest)| rest.split([' ', '&']).next());
     let after = after.and_then(|after| after.parse().ok()).unwrap_or_default();
     let head = json!({"epoch": "1", "offset": 0});
-    let body = json!({"entries": state.entries_after(after), "head": head, "more": false});
+    let body = match line.strip_prefix("PUT /v1/me/targets/").and_then(|rest| rest.split_once(' '))
+    {
+        Some((kind, _)) => json!({"kind": kind, "state": "active"}),
+        None => json!({"entries": state.entries_after(after), "head": head, "more": false}),
+    };
     let answer = format!(
         "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.to_string().len()

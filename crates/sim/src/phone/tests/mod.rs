@@ -1,6 +1,7 @@
 //! Phones against a fake server: what a push runs, what goes over the wire, what survives.
 
 mod fake_server;
+mod web;
 
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use super::*;
 use crate::device::{
     Delivery, Devices, Environment, Expiration, Facts, Priority, PushType, Service,
 };
+use crate::pki::Ca;
+use crate::webpush::{Vendor, WebPushOptions, WebPushSim};
 
 /// Longer than anything here takes; only a failed test waits for it.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -19,14 +22,26 @@ const LIMIT: Duration = Duration::from_secs(10);
 struct Scene {
     server: FakeServer,
     devices: Devices,
+    /// A browser's push service.
+    webpush: Option<WebPushSim>,
     phone: Phone,
 }
+
+/// The key that pages subscribe with.
+const PAGE_KEY: [u8; 65] = [4; 65];
 
 impl Scene {
     /// A launched phone.
     async fn launched(platform: Platform) -> Self {
         let server = FakeServer::start().await;
         let devices = Devices::new();
+        let webpush = if platform == Platform::Web {
+            let ca = Ca::generate("test CA").unwrap();
+            let options = WebPushOptions::new(&ca, &devices, Vendor::Mozilla);
+            Some(WebPushSim::start(options).await.unwrap())
+        } else {
+            None
+        };
         let phone = Phone::install(PhoneOptions {
             name: "alice's phone".to_owned(),
             user: "alice".to_owned(),
@@ -36,12 +51,18 @@ impl Scene {
             app_id: "com.example.app".to_owned(),
             project: "project".to_owned(),
             environment: Environment::Production,
+            browser: webpush.as_ref().map(|webpush| Browser {
+                push_manager: webpush.push_manager(),
+                application_server_key: Some(PAGE_KEY.to_vec()),
+            }),
             devices: devices.clone(),
             locale: "en".to_owned(),
-            behaviour: Behaviour { linger: Duration::from_millis(50), ..Behaviour::default() },
+            // Long enough for what follows a connect to arrive on a busy machine: a phone that has
+            // fallen asleep before is woken by nobody here.
+            behaviour: Behaviour { linger: Duration::from_secs(1), ..Behaviour::default() },
         });
         phone.launch().await.unwrap();
-        Self { server, devices, phone }
+        Self { server, devices, webpush, phone }
     }
 
     /// Delivers a push about a message, or about a call.
@@ -56,6 +77,11 @@ impl Scene {
             TargetKindName::Fcm => (Service::Fcm, json!({"data": payload.to_fcm_data()})),
             _ => (Service::Apns, json!({"aps": aps, "reveille": payload})),
         };
+        self.deliver(kind, service, push_type, payload);
+    }
+
+    /// Delivers any push.
+    fn deliver(&self, kind: TargetKindName, service: Service, push_type: PushType, payload: Value) {
         let token = self.phone.push_token(kind).unwrap();
         let facts = Facts { service, priority: Priority::High, expiration: Expiration::Vendor };
         self.devices.find(&token).unwrap().hand(&facts, |at| Delivery {
@@ -83,9 +109,11 @@ impl Scene {
 
 #[tokio::test]
 async fn a_launch_registers_the_targets_of_the_platform() {
-    for (platform, kinds) in
-        [(Platform::Android, &["fcm"][..]), (Platform::Ios, &["apns", "apns_voip"])]
-    {
+    for (platform, kinds) in [
+        (Platform::Android, &["fcm"][..]),
+        (Platform::Ios, &["apns", "apns_voip"]),
+        (Platform::Web, &["webpush"]),
+    ] {
         let scene = Scene::launched(platform).await;
         let told = scene.server.noted(kinds.len(), of_type("push_token")).await;
         let told: Vec<&str> = told.iter().filter_map(|note| note["kind"].as_str()).collect();

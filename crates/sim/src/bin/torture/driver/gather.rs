@@ -146,6 +146,7 @@ async fn targets(world: &World, phone: &Phone) -> Result<Vec<TargetRecord>> {
     let kinds: &[TargetKindName] = match phone.platform() {
         Platform::Android => &[TargetKindName::Fcm],
         Platform::Ios => &[TargetKindName::Apns, TargetKindName::ApnsVoip],
+        Platform::Web => &[TargetKindName::Webpush],
     };
     let targets = kinds.iter().map(|kind| TargetRecord {
         phone: phone.name().to_owned(),

@@ -11,6 +11,8 @@ use std::{
     time::Duration,
 };
 
+use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::{Timestamp, tz::TimeZone};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -444,6 +446,48 @@ impl fmt::Debug for ServiceAccount {
             .field("client_email", &self.client_email)
             .finish_non_exhaustive()
     }
+}
+
+/// A key pair for VAPID (RFC 8292), by which an application server signs its messages.
+#[derive(Clone)]
+pub struct VapidKey {
+    scalar: [u8; 32],
+    public_key: [u8; 65],
+}
+
+impl VapidKey {
+    /// Makes a new one.
+    pub fn generate() -> Self {
+        loop {
+            let scalar: [u8; 32] = rand::random();
+            // One in 2^32 random numbers is above the curve's order.
+            if let Some(public_key) = public_key(&scalar) {
+                return Self { scalar, public_key };
+            }
+        }
+    }
+
+    /// The private half as the tools of Web Push write it: the number alone, in base64url.
+    pub fn private_key(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.scalar)
+    }
+
+    /// The public half, an uncompressed P-256 point: a page's `applicationServerKey`.
+    pub fn public_key(&self) -> &[u8; 65] {
+        &self.public_key
+    }
+}
+
+impl fmt::Debug for VapidKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VapidKey").finish_non_exhaustive()
+    }
+}
+
+/// The point that belongs to a private number; `None` if that is none of P-256.
+fn public_key(scalar: &[u8; 32]) -> Option<[u8; 65]> {
+    let key = PrivateKey::from_private_key(&ECDH_P256, scalar).ok()?;
+    key.compute_public_key().ok()?.as_ref().try_into().ok()
 }
 
 /// Year, month and day in UTC, which is as exact as these certificates are dated.

@@ -1,6 +1,7 @@
 //! `reveille sim`: the simulated push services as a program of their own.
 
 use std::fs::{File, OpenOptions};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -61,6 +62,7 @@ fn introduce(stand: &Stand) {
         ("APNs sandbox", &started["apns_sandbox"]),
         ("FCM", &started["fcm"]),
         ("FCM tokens", &started["fcm_token_url"]),
+        ("Web Push", &started["webpush"]),
         ("trouble", &started["control"]),
         ("CA to trust", &files["ca"]),
         ("APNs key", &files["apns_key"]),
@@ -68,6 +70,8 @@ fn introduce(stand: &Stand) {
         ("  team id", &files["apns_team_id"]),
         ("APNs certificate", &files["apns_certificate"]),
         ("service account", &files["service_account"]),
+        ("subscription", &files["subscription"]),
+        ("VAPID key", &files["vapid_key"]),
     ] {
         anstream::eprintln!("  {DIM}{name:<17}{DIM:#} {}", text(value));
     }
@@ -82,6 +86,12 @@ fn introduce(stand: &Stand) {
     ] {
         // Rust's escapes of a printable string are TOML's.
         anstream::eprintln!("  {key} = {:?}", text(value));
+    }
+    // An endpoint is of a browser's choosing: a private address and a host of one's own are named.
+    let webpush = text(&started["webpush"]);
+    if let Some(Ok(address)) = webpush.strip_prefix("https://").map(str::parse::<SocketAddr>) {
+        anstream::eprintln!("\n  [outbound]\n  allow_private = \"{address}\"");
+        anstream::eprintln!("\n  [webpush]\n  allowed_hosts = \"{}\"", address.ip());
     }
     anstream::eprintln!();
 }

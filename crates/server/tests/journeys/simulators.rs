@@ -7,6 +7,7 @@ use bytes::Bytes;
 use domain::{Environment, Outcome, Time};
 use http::Uri;
 use providers::apns::{Credential, Expiration, KeyDetails, Priority, Push, PushType, Topic};
+use providers::webpush::VapidKey;
 use providers::{Apns, Config, PushToken, Roots};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
@@ -27,7 +28,7 @@ impl Sim {
     async fn start(more: &[&str]) -> Self {
         let mut child = Command::new(SERVER)
             .args(["sim", "--apns-port=0", "--apns-sandbox-port=0", "--fcm-port=0"])
-            .arg("--control-port=0")
+            .args(["--webpush-port=0", "--control-port=0"])
             .args(more)
             .env_clear()
             .stdout(Stdio::piped())
@@ -83,11 +84,15 @@ impl Sim {
 
     /// `POST /trouble`; gives the status.
     async fn order(&self, kind: &str, order: &Value) -> u16 {
+        self.ask("POST /trouble", kind, &order.to_string()).await.0
+    }
+
+    /// One request to the control endpoint; gives status and body.
+    async fn ask(&self, what: &str, kind: &str, body: &str) -> (u16, Value) {
         let address = self.text("/control").trim_start_matches("http://");
         let mut stream = TcpStream::connect(address).await.expect("the endpoint listens");
-        let body = order.to_string();
         let request = format!(
-            "POST /trouble HTTP/1.1\r\nhost: {address}\r\ncontent-type: {kind}\r\n\
+            "{what} HTTP/1.1\r\nhost: {address}\r\ncontent-type: {kind}\r\n\
              content-length: {}\r\nconnection: close\r\n\r\n{body}",
             body.len()
         );
@@ -96,7 +101,30 @@ impl Sim {
         let reading = tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer)).await;
         reading.expect("an answer in time").expect("it answers");
         let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
-        status.expect("a status")
+        let (_, body) = answer.split_once("\r\n\r\n").expect("the end of the head");
+        (status.expect("a status"), serde_json::from_str(body).unwrap_or_default())
+    }
+
+    /// `reveille push` with the files of the folder; gives whether it succeeded and what it said.
+    async fn reveille_push(&self, arguments: &[&str], input: &str) -> (bool, Value) {
+        let mut child = Command::new(SERVER)
+            .arg("push")
+            .args(arguments)
+            .args(["--ca", self.text("/files/ca"), "--title", "Hello", "--json"])
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the program runs");
+        let mut stdin = child.stdin.take().expect("its input is piped");
+        // One that does not read its input may have ended already.
+        let _ = stdin.write_all(input.as_bytes()).await;
+        drop(stdin);
+        let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await;
+        let output = output.expect("it ends in time").expect("it is a child");
+        let said = serde_json::from_slice(&output.stdout).expect("a line of JSON");
+        (output.status.success(), said)
     }
 
     /// Ctrl-C.
@@ -137,6 +165,120 @@ async fn a_push_is_a_line_of_json_without_a_secret() {
     let folder = sim.text("/files/ca").to_owned();
     assert!(sim.interrupt().await.success(), "Ctrl-C is a good end");
     assert!(!Path::new(&folder).exists(), "the temporary folder is gone");
+}
+
+#[tokio::test]
+async fn reveille_push_reaches_every_service_with_the_files_of_the_folder() {
+    let mut sim = Sim::start(&[]).await;
+    let (team, key_id) = (sim.text("/files/apns_team_id"), sim.text("/files/apns_key_id"));
+    let apns = ["apns", "--key", sim.text("/files/apns_key"), "--key-id", key_id];
+    let topic = ["--team-id", team, "--topic", "com.example.app"];
+    let fcm = ["fcm", "--service-account", sim.text("/files/service_account")];
+    let oauth = ["--oauth-url", sim.text("/fcm_token_url")];
+    let webpush = ["webpush", "--vapid", sim.text("/files/vapid_key")];
+    let to =
+        ["--subject", "mailto:a@example.org", "--subscription", sim.text("/files/subscription")];
+    for (service, arguments) in [
+        ("apns", [&apns[..], &topic, &["--token", sim.text("/tokens/apns")]].concat()),
+        ("fcm", [&fcm[..], &oauth, &["--token", sim.text("/tokens/fcm")]].concat()),
+        ("webpush", [&webpush[..], &to].concat()),
+    ] {
+        let url = ["--url", sim.text(&format!("/{service}"))];
+        let (good, said) = sim.reveille_push(&[&arguments[..], &url].concat(), "").await;
+        assert!(good && said["outcome"] == "accepted", "{service}: {said}");
+    }
+    let mut delivered = Vec::new();
+    while delivered.len() < 3 {
+        let line = sim.line().await;
+        if line["fate"] == "delivered" {
+            delivered.push(line["service"].clone());
+        }
+    }
+    assert_eq!(delivered, ["apns", "fcm", "webpush"]);
+    assert!(sim.interrupt().await.success());
+}
+
+#[tokio::test]
+async fn a_message_to_a_browser_that_subscribed_by_hand_can_be_read_back() {
+    const JSON: &str = "application/json";
+    let mut sim = Sim::start(&[]).await;
+    let wish = json!({ "applicationServerKey": sim.text("/files/vapid_public_key") }).to_string();
+    for (what, kind, body, expected) in [
+        ("POST /subscribe", "text/plain", "{}", 415),
+        ("POST /subscribe", JSON, r#"{"applicationServerKey":"BA"}"#, 400),
+        ("GET /subscribe", JSON, "", 405),
+        ("DELETE /messages", JSON, "", 405),
+    ] {
+        let (status, said) = sim.ask(what, kind, body).await;
+        assert!(status == expected && said["error"].is_string(), "{what}: {status} {said}");
+    }
+    let (status, subscription) = sim.ask("POST /subscribe", JSON, &wish).await;
+    assert_eq!(status, 201, "{subscription}");
+
+    let (vapid, url) = (sim.text("/files/vapid_key").to_owned(), sim.text("/webpush").to_owned());
+    let to = ["--subject", "mailto:a@example.org", "--subscription", "-"];
+    let how = ["--url", &*url, "--data", "order=17", "--topic", "orders"];
+    let arguments = [&["webpush", "--vapid", &*vapid][..], &to, &how].concat();
+    let (good, said) = sim.reveille_push(&arguments, &subscription.to_string()).await;
+    assert!(good, "{said}");
+    let line = sim.line().await;
+    for (field, expected) in [
+        ("/service", json!("webpush")),
+        ("/authority", json!(url.trim_start_matches("https://"))),
+        ("/headers/authorization", json!("(hidden)")),
+        ("/headers/topic", json!("orders")),
+        ("/headers/ttl", json!("3600")),
+        ("/headers/urgency", json!("high")),
+        ("/push_type", Value::Null),
+        ("/status", json!(201)),
+        ("/fate", json!("delivered")),
+    ] {
+        assert_eq!(line.pointer(field), Some(&expected), "{field} in {line}");
+    }
+    let hash = line["token_hash"].as_str().expect("a hash");
+    assert_eq!(line["path"], format!("/push/{hash}"));
+
+    let (status, messages) = sim.ask("GET /messages", JSON, "").await;
+    assert_eq!(status, 200);
+    let expected = json!([{
+        "time": line["time"],
+        "id": line["id"],
+        "token_hash": hash,
+        "payload": { "notification": { "title": "Hello" }, "data": { "order": "17" } },
+    }]);
+    assert_eq!(messages, expected);
+
+    let endpoint = subscription["endpoint"].as_str().expect("an endpoint");
+    let private = std::fs::read_to_string(&vapid).expect("the key's file");
+    let kept = [&subscription["keys"]["auth"], &subscription["keys"]["p256dh"]];
+    let secret_path = endpoint.rsplit('/').next().expect("a path");
+    for secret in kept.into_iter().filter_map(Value::as_str).chain([secret_path, &*private]) {
+        assert!(secret.len() > 20 && !line.to_string().contains(secret), "{secret} in {line}");
+        assert!(!sim.started.to_string().contains(secret), "{secret} in the first line");
+    }
+
+    // Of somebody else's key.
+    let theirs = VapidKey::generate().expect("a key").public_key().to_owned();
+    let wish = json!({ "applicationServerKey": theirs }).to_string();
+    let (_, another) = sim.ask("POST /subscribe", JSON, &wish).await;
+    let (good, said) = sim.reveille_push(&arguments, &another.to_string()).await;
+    assert!(!good && said["answer"]["status"] == 403, "{said}");
+    assert_eq!(sim.line().await["fate"], "refused");
+
+    // Gone, on order.
+    let order = json!({
+        "service": "webpush",
+        "path": endpoint.trim_start_matches(&url),
+        "trouble": { "kind": "answer", "status": 410, "reason": "unsubscribed" },
+    });
+    assert_eq!(sim.order(JSON, &order).await, 204);
+    let (good, said) = sim.reveille_push(&arguments, &subscription.to_string()).await;
+    assert!(!good && said["code"] == 911, "{said}");
+    let line = sim.line().await;
+    assert!(line["status"] == 410 && !line.to_string().contains(secret_path), "{line}");
+    let (_, messages) = sim.ask("GET /messages", JSON, "").await;
+    assert_eq!(messages, expected, "what was refused is no message");
+    assert!(sim.interrupt().await.success());
 }
 
 #[tokio::test]

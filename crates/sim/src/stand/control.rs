@@ -1,12 +1,15 @@
-//! The endpoint that takes orders for trouble, on loopback alone.
+//! The endpoint that takes orders for trouble and lets browsers subscribe, on loopback alone.
 //!
 //! | request | answer |
 //! |---|---|
 //! | `GET /` | where everything is: the first line of the log |
-//! | `POST /trouble` | 204, or 400 with `{"error":"…"}` |
+//! | `GET /messages` | the latest messages of Web Push as their browsers read them |
+//! | `POST /subscribe` | 201 with a subscription |
+//! | `POST /trouble` | 204 |
 //!
-//! `POST /trouble` insists on `application/json`: no web page can send that to another origin
-//! without asking first, and nobody here says yes.
+//! What is refused is answered with `{"error":"…"}`.
+//! Both `POST`s insist on `application/json`: no web page can send that to another origin without
+//! asking first, and nobody here says yes.
 
 use std::{
     convert::Infallible,
@@ -25,7 +28,11 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use super::{order::Order, services::Services};
+use super::{
+    browser::{self, Wish},
+    order::Order,
+    services::Services,
+};
 
 /// More than any order needs.
 const MAX_BODY: usize = 16 * 1024;
@@ -96,41 +103,63 @@ async fn answer(
     services: &Services,
     started: &Value,
 ) -> Response<Full<Bytes>> {
+    match answered(request, services, started).await {
+        Ok((status, json)) => reply(status, json.as_ref()),
+        Err(Refusal(status, error)) => reply(status, Some(&json!({ "error": error }))),
+    }
+}
+
+async fn answered(
+    request: Request<Incoming>,
+    services: &Services,
+    started: &Value,
+) -> Result<(StatusCode, Option<Value>), Refusal> {
     match (request.method(), request.uri().path()) {
-        (&Method::GET, "/") => reply(StatusCode::OK, Some(started)),
-        (&Method::POST, "/trouble") => match take_order(request).await {
-            Ok(order) => {
-                order.carry_out(services);
-                reply(StatusCode::NO_CONTENT, None)
-            }
-            Err((status, error)) => reply(status, Some(&json!({ "error": error }))),
-        },
-        (_, "/" | "/trouble") => {
-            let error = json!({ "error": "use GET / or POST /trouble" });
-            reply(StatusCode::METHOD_NOT_ALLOWED, Some(&error))
+        (&Method::GET, "/") => Ok((StatusCode::OK, Some(started.clone()))),
+        (&Method::GET, "/messages") => Ok((StatusCode::OK, Some(browser::messages(services)))),
+        (&Method::POST, "/subscribe") => {
+            let subscription = Wish::parse(&take(request).await?)?.fulfil(services)?;
+            Ok((StatusCode::CREATED, Some(subscription.to_json())))
+        }
+        (&Method::POST, "/trouble") => {
+            Order::parse(&take(request).await?)?.carry_out(services);
+            Ok((StatusCode::NO_CONTENT, None))
+        }
+        (_, "/" | "/messages" | "/subscribe" | "/trouble") => {
+            let error = "use GET /, GET /messages, POST /subscribe or POST /trouble";
+            Err(Refusal(StatusCode::METHOD_NOT_ALLOWED, error.to_owned()))
         }
         _ => {
-            let error = json!({ "error": "there are / and /trouble here, nothing else" });
-            reply(StatusCode::NOT_FOUND, Some(&error))
+            let error = "there are /, /messages, /subscribe and /trouble here, nothing else";
+            Err(Refusal(StatusCode::NOT_FOUND, error.to_owned()))
         }
     }
 }
 
-/// Reads an order, or says with which status it is refused.
-async fn take_order(request: Request<Incoming>) -> Result<Order, (StatusCode, String)> {
+/// How a request is refused: with which status, and why.
+struct Refusal(StatusCode, String);
+
+impl From<anyhow::Error> for Refusal {
+    fn from(error: anyhow::Error) -> Self {
+        Self(StatusCode::BAD_REQUEST, format!("{error:#}"))
+    }
+}
+
+/// Reads the JSON of a request.
+async fn take(request: Request<Incoming>) -> Result<Bytes, Refusal> {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let essence = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
     if !essence.is_some_and(|kind| kind.eq_ignore_ascii_case("application/json")) {
-        let error = "send the order as `content-type: application/json`";
-        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, error.to_owned()));
+        let error = "send JSON, as `content-type: application/json`";
+        return Err(Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, error.to_owned()));
     }
     let body = Limited::new(request.into_body(), MAX_BODY).collect();
     let body = tokio::time::timeout(PATIENCE, body).await;
     let Ok(Ok(body)) = body else {
-        let error = format!("send an order of at most {MAX_BODY} bytes, all of it within 10 s");
-        return Err((StatusCode::PAYLOAD_TOO_LARGE, error));
+        let error = format!("send JSON of at most {MAX_BODY} bytes, all of it within 10 s");
+        return Err(Refusal(StatusCode::PAYLOAD_TOO_LARGE, error));
     };
-    Order::parse(&body.to_bytes()).map_err(|error| (StatusCode::BAD_REQUEST, format!("{error:#}")))
+    Ok(body.to_bytes())
 }
 
 fn reply(status: StatusCode, json: Option<&Value>) -> Response<Full<Bytes>> {

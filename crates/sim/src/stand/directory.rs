@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
 use tempfile::TempDir;
 
@@ -33,6 +34,12 @@ pub(super) struct Files {
     apns_certificate: PathBuf,
     /// The service account, JSON.
     service_account: PathBuf,
+    /// A browser's subscription, JSON.
+    subscription: PathBuf,
+    /// The VAPID key that it is restricted to, the private half in base64url.
+    vapid_key: PathBuf,
+    /// Its public half, for a page's `applicationServerKey`.
+    vapid_public_key: String,
 }
 
 impl Directory {
@@ -58,7 +65,7 @@ impl Directory {
 
     /// Writes everything, over what an earlier start left.
     pub(super) fn fill(&self, secrets: &Secrets, services: &Services) -> Result<Files> {
-        let Secrets { key, certificate, account } = secrets;
+        let Secrets { key, certificate, account, vapid, subscription } = secrets;
         let pair = format!("{}{}", certificate.certificate_pem(), certificate.key_pem());
         Ok(Files {
             ca: self.write("ca.pem", services.ca_pem())?,
@@ -70,6 +77,9 @@ impl Directory {
                 let json = account.json(&services.token_url());
                 self.write("service-account.json", &json)?
             },
+            subscription: self.write("subscription.json", &subscription.json())?,
+            vapid_key: self.write("vapid-key.txt", &vapid.private_key())?,
+            vapid_public_key: URL_SAFE_NO_PAD.encode(vapid.public_key()),
         })
     }
 

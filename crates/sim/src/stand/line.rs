@@ -8,7 +8,7 @@ use super::services::Name;
 use crate::{SeenPush, Sighting, device::hex};
 
 /// Headers that say nothing secret, besides those that begin with `apns-`.
-const PLAIN: [&str; 12] = [
+const PLAIN: [&str; 15] = [
     "accept",
     "accept-encoding",
     "access_token_auth",
@@ -16,6 +16,9 @@ const PLAIN: [&str; 12] = [
     "content-length",
     "content-type",
     "te",
+    "topic",
+    "ttl",
+    "urgency",
     "user-agent",
     "x-firebase-client",
     "x-goog-api-client",
@@ -44,7 +47,7 @@ pub(super) fn line(service: Name, sighting: &Sighting) -> Value {
             "stream": unanswered.stream,
             "method": unanswered.method.as_str(),
             "authority": unanswered.authority,
-            "path": path(&unanswered.path),
+            "path": path(service, &unanswered.authority, &unanswered.path),
             "why": unanswered.why,
         }),
     }
@@ -59,7 +62,7 @@ fn request(service: Name, seen: &SeenPush) -> Value {
         "stream": seen.stream,
         "method": seen.method.as_str(),
         "authority": seen.authority,
-        "path": path(&seen.path),
+        "path": path(service, &seen.authority, &seen.path),
         "headers": headers(&seen.headers),
         "push_type": push_type(service, seen),
         "token_hash": if seen.token.is_empty() { None } else { Some(hash(&seen.token)) },
@@ -81,6 +84,8 @@ fn push_type(service: Name, seen: &SeenPush) -> Option<String> {
             let visible = shows(message) || message.get("android").is_some_and(shows);
             Some(if visible { "notification" } else { "data" }.to_owned())
         }
+        // What it is stands inside, where only its browser can read it.
+        Name::Webpush => None,
     }
 }
 
@@ -106,8 +111,12 @@ fn headers(headers: &HeaderMap) -> Map<String, Value> {
     shown
 }
 
-/// A path without device tokens.
-fn path(path: &str) -> String {
+/// A path without device tokens. Of Web Push the whole URL is the token.
+fn path(service: Name, authority: &str, path: &str) -> String {
+    let hash = |part: &str| match service {
+        Name::Apns | Name::ApnsSandbox | Name::Fcm => hash(part),
+        Name::Webpush => hash(&format!("https://{authority}{path}")),
+    };
     let mut parts: Vec<String> = path.split('/').map(str::to_owned).collect();
     let follows_device =
         |place: usize| path.split('/').nth(place.wrapping_sub(1)) == Some("device");
@@ -120,7 +129,7 @@ fn path(path: &str) -> String {
 }
 
 /// Enough of SHA-256 to find a token one has, and none that one has not.
-fn hash(token: &str) -> String {
+pub(super) fn hash(token: &str) -> String {
     hex(digest(&SHA256, token.as_bytes()).as_ref().get(..8).unwrap_or_default())
 }
 
@@ -132,12 +141,19 @@ mod tests {
 
     #[test]
     fn a_path_shows_no_token() {
+        let check = |service, sent: &str, expected: &str| {
+            assert_eq!(path(service, "localhost:2200", sent), expected, "{service:?} {sent}");
+        };
         let token = "ab".repeat(32);
-        assert_eq!(path(&format!("/3/device/{token}")), format!("/3/device/{}", hash(&token)));
-        assert_eq!(path(&format!("/3/devices/{token}")), format!("/3/devices/{}", hash(&token)));
-        assert_eq!(path("/3/device/00ff"), format!("/3/device/{}", hash("00ff")));
-        assert_eq!(path("/v1/projects/p/messages:send"), "/v1/projects/p/messages:send");
-        assert_eq!(path("/3/device/"), "/3/device/");
+        let hashed = hash(&token);
+        check(Name::Apns, &format!("/3/device/{token}"), &format!("/3/device/{hashed}"));
+        check(Name::Apns, &format!("/3/devices/{token}"), &format!("/3/devices/{hashed}"));
+        check(Name::Apns, "/3/device/00ff", &format!("/3/device/{}", hash("00ff")));
+        check(Name::Apns, "/3/device/", "/3/device/");
+        check(Name::Fcm, "/v1/projects/p/messages:send", "/v1/projects/p/messages:send");
+        let endpoint = hash(&format!("https://localhost:2200/push/{token}"));
+        check(Name::Webpush, &format!("/push/{token}"), &format!("/push/{endpoint}"));
+        check(Name::Webpush, "/push/", "/push/");
         // The first eight bytes of SHA-256("abc"), from FIPS 180-2, appendix B.1.
         assert_eq!(hash("abc"), "ba7816bf8f01cfea");
     }

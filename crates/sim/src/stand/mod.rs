@@ -2,15 +2,17 @@
 //! or in another language.
 //!
 //! ```text
-//!   your client ──TLS, HTTP/2──▶ ApnsSim, ApnsSim (sandbox), FcmSim ──Sighting──▶ Line ──▶ log
-//!                                                 ▲
-//!   you ──POST /trouble, --trouble──▶ Order ──────┘
+//!   your client ──TLS──▶ ApnsSim, ApnsSim (sandbox), FcmSim, WebPushSim ──Sighting──▶ Line ──▶ log
+//!                                       ▲                      ▲
+//!   you ──POST /trouble, --trouble──▶ Order                 browser ◀── POST /subscribe ── you
 //! ```
 //!
 //! Everything a client needs is written into a folder: the certificate to trust, an APNs key and
-//! certificate, a service account. All of it is made anew at each start.
+//! certificate, a service account, a subscription with its VAPID key. All of it is made anew at
+//! each start.
 //! Read first: [`StandOptions`], [`Stand`].
 
+mod browser;
 mod control;
 mod directory;
 mod line;

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
+use http::{
+    HeaderValue, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
 use serde::Deserialize;
 
 use super::services::{Name, Services};
@@ -226,6 +229,10 @@ fn answer(
         (_, None) => Scripted::status(status),
         (Name::Apns | Name::ApnsSandbox, Some(reason)) => Scripted::apns(status, &reason),
         (Name::Fcm, Some(reason)) => Scripted::fcm(status, canonical(status), Some(&reason)),
+        (Name::Webpush, Some(reason)) => {
+            let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+            Scripted::new(status, reason).header(CONTENT_TYPE, plain)
+        }
     };
     match retry_after_s {
         None => answer,

@@ -12,11 +12,16 @@ use tokio::sync::mpsc;
 
 use super::{StandOptions, directory::Files};
 use crate::{
-    ApnsOptions, ApnsSim, Devices, FcmOptions, FcmSim, Recording, Sighting, Trouble,
+    ApnsOptions, ApnsSim, Devices, FcmOptions, FcmSim, Recording, SeenPush, Sighting, Trouble,
+    WebPushOptions, WebPushSim,
     apns::{KnownKey, UnknownTokens},
     device::{ApnsTokenKind, Environment},
-    pki::{ApnsCertificate, ApnsKey, Ca, Identity, ServiceAccount},
+    pki::{ApnsCertificate, ApnsKey, Ca, Identity, ServiceAccount, VapidKey},
+    webpush::{PushManager, Subscription, Vendor},
 };
+
+/// How many requests of Web Push are remembered, so that their messages can be read back.
+const REMEMBERED: usize = 100;
 
 /// What all services saw, as it happens.
 pub(super) type Sightings = SelectAll<BoxStream<'static, (Name, Sighting)>>;
@@ -31,6 +36,8 @@ pub(super) enum Name {
     ApnsSandbox,
     /// FCM with its token endpoint.
     Fcm,
+    /// Web Push, a plain service.
+    Webpush,
 }
 
 /// The running services.
@@ -38,6 +45,7 @@ pub(super) struct Services {
     apns: ApnsSim,
     apns_sandbox: ApnsSim,
     fcm: FcmSim,
+    webpush: WebPushSim,
     app_id: String,
     project: String,
     tokens: Value,
@@ -48,6 +56,9 @@ pub(super) struct Secrets {
     pub(super) key: ApnsKey,
     pub(super) certificate: Identity,
     pub(super) account: ServiceAccount,
+    pub(super) vapid: VapidKey,
+    /// A browser that subscribed with `vapid`.
+    pub(super) subscription: Subscription,
 }
 
 impl Services {
@@ -82,6 +93,12 @@ impl Services {
             recording: Recording::Count,
             ..FcmOptions::new(&ca, &devices)
         };
+        let webpush_options = WebPushOptions {
+            ip: options.listen,
+            port: options.webpush_port,
+            recording: Recording::Latest(REMEMBERED),
+            ..WebPushOptions::new(&ca, &devices, Vendor::Plain)
+        };
         let app = &options.app_id;
         let apple = |environment, kind| devices.register_apns(app, environment, kind);
         let (production, sandbox) = (Environment::Production, Environment::Sandbox);
@@ -100,11 +117,14 @@ impl Services {
             apns: ApnsSim::start(apns_options).await?,
             apns_sandbox: ApnsSim::start(sandbox_options).await?,
             fcm: FcmSim::start(fcm_options).await?,
+            webpush: WebPushSim::start(webpush_options).await?,
             app_id: app.clone(),
             project: options.project.clone(),
             tokens,
         };
-        Ok((services, Secrets { key, certificate, account }))
+        let vapid = VapidKey::generate();
+        let subscription = services.webpush.subscribe(Some(vapid.public_key()));
+        Ok((services, Secrets { key, certificate, account, vapid, subscription }))
     }
 
     /// The handle that scripts a service's trouble.
@@ -113,6 +133,7 @@ impl Services {
             Name::Apns => self.apns.trouble(),
             Name::ApnsSandbox => self.apns_sandbox.trouble(),
             Name::Fcm => self.fcm.trouble(),
+            Name::Webpush => self.webpush.trouble(),
         }
     }
 
@@ -122,7 +143,18 @@ impl Services {
             stream(Name::Apns, self.apns.watch()),
             stream(Name::ApnsSandbox, self.apns_sandbox.watch()),
             stream(Name::Fcm, self.fcm.watch()),
+            stream(Name::Webpush, self.webpush.watch()),
         ])
+    }
+
+    /// A browser's way to Web Push.
+    pub(super) fn push_manager(&self) -> PushManager {
+        self.webpush.push_manager()
+    }
+
+    /// The latest requests to Web Push.
+    pub(super) fn seen_by_webpush(&self) -> Vec<SeenPush> {
+        self.webpush.seen()
     }
 
     /// The certificate that clients have to trust.
@@ -142,6 +174,7 @@ impl Services {
             "apns_sandbox": self.apns_sandbox.url(),
             "fcm": self.fcm.url(),
             "fcm_token_url": self.token_url(),
+            "webpush": self.webpush.origin(),
             "app_id": self.app_id,
             "project": self.project,
             "files": files,
@@ -154,6 +187,7 @@ impl Services {
         self.apns.shutdown().await;
         self.apns_sandbox.shutdown().await;
         self.fcm.shutdown().await;
+        self.webpush.shutdown().await;
     }
 }
 

@@ -2,7 +2,7 @@
 
 /// The page, and the files whose tests it names.
 const PAGE: &str = include_str!("../../../docs/simulators.md");
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 11] = [
     ("apns", include_str!("apns.rs")),
     ("apns_certificates", include_str!("apns_certificates.rs")),
     ("apns_faults", include_str!("apns_faults.rs")),
@@ -11,16 +11,18 @@ const FILES: [(&str, &str); 8] = [
     ("fcm", include_str!("fcm.rs")),
     ("fcm_oauth", include_str!("fcm_oauth.rs")),
     ("fcm_trouble", include_str!("fcm_trouble.rs")),
+    ("webpush", include_str!("webpush.rs")),
+    ("webpush_faults", include_str!("webpush_faults.rs")),
+    ("webpush_wire", include_str!("webpush_wire.rs")),
 ];
 
 #[test]
 fn every_test_that_the_page_names_exists() {
     let mut found = 0;
     for name in PAGE.split('`').skip(1).step_by(2) {
-        let Some((file, test)) = name
-            .split_once("::")
-            .filter(|(file, _)| file.starts_with("apns") || file.starts_with("fcm"))
-        else {
+        let services = ["apns", "fcm", "webpush"];
+        let is_ours = |file: &str| services.iter().any(|service| file.starts_with(service));
+        let Some((file, test)) = name.split_once("::").filter(|(file, _)| is_ours(file)) else {
             continue;
         };
         let text = FILES.iter().find(|(name, _)| *name == file).map(|(_, text)| *text);
@@ -28,7 +30,7 @@ fn every_test_that_the_page_names_exists() {
         assert!(text.contains(&format!("async fn {test}(")), "no test {name}");
         found += 1;
     }
-    assert!(found > 30, "the page's tables were read: {found}");
+    assert!(found > 60, "the page's tables were read: {found}");
 }
 
 #[test]

@@ -16,6 +16,9 @@ use crate::{
     webpush_client::{PLAINTEXT, Push, Sealed, Vapid, World},
 };
 
+/// A change that makes a push a faulty one.
+type Break<'a> = &'a dyn Fn(&mut Push);
+
 pub(crate) const VENDORS: [Vendor; 4] =
     [Vendor::Apple, Vendor::Google, Vendor::Mozilla, Vendor::Plain];
 
@@ -305,7 +308,7 @@ async fn of_many_faults_the_first_in_order_answers() {
         Vapid::generate().authorization(&json!({ "alg": "ES256" }), &claims)
     };
     // From the last check to the first; each fault comes on top of those before.
-    let faults: [(&str, &dyn Fn(&mut Push)); 13] = [
+    let faults: [(&str, Break<'_>); 13] = [
         ("does not decrypt", &|push| push.body[0] ^= 1),
         ("larger than", &|push| push.body.resize(4097, 0)),
         ("too many", &|_| {}),

@@ -114,7 +114,7 @@ impl ApnsSim {
         self.server.recorder().watch()
     }
 
-    /// Every request so far, in the order judged; empty with [`Recording::Count`].
+    /// Every request so far, in the order judged; empty with [`Recording::Count`](crate::Recording::Count).
     pub fn seen(&self) -> Vec<SeenPush> {
         self.server.recorder().seen()
     }
@@ -124,7 +124,7 @@ impl ApnsSim {
         self.server.recorder().counts()
     }
 
-    /// Waits for a request that fits; one seen before counts. Needs [`Recording::Full`].
+    /// Waits for a request that fits; one seen before counts. Needs [`Recording::Full`](crate::Recording::Full).
     ///
     /// # Errors
     /// [`Error::Timeout`] if none comes within `limit`.

@@ -36,6 +36,12 @@ impl TargetKind {
     pub const fn is_apns(self) -> bool {
         matches!(self, Self::Apns | Self::ApnsVoip)
     }
+
+    /// Whether a push by it to a device that runs this ends at Apple's push service: FCM hands
+    /// those for iPhones on to it.
+    pub const fn ends_at_apple(self, platform: Platform) -> bool {
+        self.is_apns() || matches!((self, platform), (Self::Fcm, Platform::Ios))
+    }
 }
 
 /// What a device runs.

@@ -135,12 +135,12 @@ async fn an_iphone_is_woken_and_alerted_through_fcm() {
         &[("apns-priority", "5"), ("apns-push-type", "background"), ("apns-expiration", "0")],
         json!({ "aps": { "content-available": 1 } }),
     );
-    check(background, PushType::Data, Priority::Normal).await;
+    check(background, PushType::Background, Priority::Normal).await;
     let alert = apple(
         &[("apns-priority", "10"), ("apns-push-type", "alert"), ("apns-collapse-id", "thread")],
         json!({ "aps": { "alert": { "title": "t" }, "mutable-content": 1 } }),
     );
-    let delivery = check(alert, PushType::Notification, Priority::High).await;
+    let delivery = check(alert, PushType::Alert, Priority::High).await;
     assert_eq!(delivery.collapse_id.as_deref(), Some("thread"));
 }
 

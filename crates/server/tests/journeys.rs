@@ -4,6 +4,7 @@ mod broadcasts;
 mod certificate;
 mod circuits;
 mod full_disk;
+mod iphones_by_fcm;
 mod isolation;
 mod provider_tokens;
 mod proxy;

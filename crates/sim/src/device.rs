@@ -168,12 +168,13 @@ pub struct Delivery {
     pub priority: Priority,
     /// `apns-topic`, the FCM project, or the origin of a Web Push service.
     pub topic: String,
-    /// `apns-collapse-id`, the FCM collapse key, or the topic of a Web Push message.
+    /// `apns-collapse-id`, on Android the FCM collapse key, or the topic of a Web Push message.
     pub collapse_id: Option<String>,
     /// When it stops being worth storing.
     pub expiration: Expiration,
-    /// The APNs payload, the FCM `message` object, or what the browser decrypted: JSON, a string if it
-    /// is no JSON, null if there was no body.
+    /// The APNs payload, or the FCM `message` object; on an iPhone the APNs payload that FCM made
+    /// of it; or what the browser decrypted: JSON, a string if it is no JSON, null if there was no
+    /// body.
     pub payload: Value,
     /// When the device got it, by the services' clock.
     pub at: Timestamp,

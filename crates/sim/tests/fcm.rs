@@ -354,6 +354,57 @@ async fn data_for_an_iphone_must_not_be_urgent() {
 }
 
 #[tokio::test]
+async fn an_iphone_gets_what_fcm_made_for_apple() {
+    let world = World::new().await;
+    let sender = world.sender().await;
+    let iphone = world.devices.register_fcm_app(PROJECT, "com.example.app", FcmPlatform::Ios);
+    let mut arriving = world.devices.deliveries(&iphone);
+    let data = json!({ "a": "b" });
+    for (apns, notification, push_type, payload) in [
+        (json!({}), None, PushType::Data, json!({ "aps": {}, "a": "b" })),
+        (
+            json!({
+                "headers": { "apns-push-type": "background", "apns-priority": "5" },
+                "payload": { "aps": { "content-available": 1 } },
+            }),
+            None,
+            PushType::Background,
+            json!({ "aps": { "content-available": 1 }, "a": "b" }),
+        ),
+        // Without its word nothing wakes the app.
+        (
+            json!({ "headers": { "apns-push-type": "background" } }),
+            None,
+            PushType::Data,
+            json!({ "aps": {}, "a": "b" }),
+        ),
+        (
+            json!({ "payload": { "aps": { "alert": "hello" } } }),
+            Some(json!({ "title": "for all" })),
+            PushType::Alert,
+            json!({ "aps": { "alert": "hello" }, "a": "b" }),
+        ),
+        (
+            json!({}),
+            Some(json!({ "title": "for all" })),
+            PushType::Alert,
+            json!({ "aps": { "alert": { "title": "for all" } }, "a": "b" }),
+        ),
+    ] {
+        let mut message = json!({ "token": iphone, "data": data, "apns": apns });
+        // What Android shows is not Apple's.
+        message["android"] = json!({ "notification": { "title": "Android" } });
+        if let Some(notification) = notification {
+            message["notification"] = notification;
+        }
+        let answer = sender.send(&json!({ "message": message })).await;
+        assert_eq!(answer.status, StatusCode::OK, "{message}");
+        let delivery = arriving.recv().await.expect("delivered");
+        assert_eq!((delivery.push_type, delivery.payload), (push_type, payload), "{message}");
+    }
+}
+
+#[tokio::test]
 async fn quotas_end_in_429_and_come_back_after_a_minute() {
     let world = World::with(|options| {
         options.device_quota_per_minute = 2;

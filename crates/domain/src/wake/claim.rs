@@ -6,7 +6,7 @@ use crate::id::{AttemptId, ProviderId};
 use crate::inbox::{Offset, Owed, Urgency};
 use crate::policy::{FirstRung, Policy};
 use crate::reason::Reason;
-use crate::target::TargetKind;
+use crate::target::{Platform, TargetKind};
 use crate::time::Time;
 
 /// What a claim looks at, read under the inbox's lock.
@@ -16,6 +16,8 @@ pub struct Facts {
     pub owed: Option<Owed>,
     /// Whether somebody is there to give it to.
     pub presence: Presence,
+    /// What the device runs.
+    pub platform: Platform,
     /// The target the push would go to.
     pub target: Option<TargetKind>,
     /// What the device has left of its background pushes.
@@ -98,8 +100,9 @@ impl Wake {
         let Some(target) = facts.target else {
             return Claim::Wait(self.park(Reason::NoTarget));
         };
-        let over_budget =
-            self.rung == Rung::Background && target.is_apns() && !facts.budget.allows(now);
+        let over_budget = self.rung == Rung::Background
+            && target.ends_at_apple(facts.platform)
+            && !facts.budget.allows(now);
         if over_budget {
             self.rung = Rung::Alert;
         }

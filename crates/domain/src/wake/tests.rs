@@ -8,7 +8,7 @@ use super::*;
 use crate::budget::BackgroundBudget;
 use crate::inbox::Owed;
 use crate::outcome::{Diagnosis, Outcome, Refusal, RetryRule, TokenVerdict};
-use crate::target::TargetKind;
+use crate::target::{Platform, TargetKind};
 
 const NOW: Time = Time::from_millis(1_000_000);
 
@@ -34,6 +34,7 @@ fn asleep(head: i64) -> Facts {
     Facts {
         owed: owed_at(head, Some(head)),
         presence: Presence::Asleep,
+        platform: Platform::Ios,
         target: Some(TargetKind::Apns),
         budget: BackgroundBudget::default(),
     }
@@ -137,9 +138,11 @@ fn what_a_claim_decides() {
         }
         other => panic!("expected the alert, got {other:?}"),
     }
-    // Android has no such budget.
-    let android = Facts { budget: spent, target: Some(TargetKind::Fcm), ..facts };
-    assert_eq!(push(due(), &android, 1, later(5)).1.rung, Rung::Background);
+    // It is the phone's, whichever way the push takes; Android has no such budget.
+    for (platform, rung) in [(Platform::Ios, Rung::Alert), (Platform::Android, Rung::Background)] {
+        let by_fcm = Facts { budget: spent, platform, target: Some(TargetKind::Fcm), ..facts };
+        assert_eq!(push(due(), &by_fcm, 1, later(5)).1.rung, rung, "{platform:?}");
+    }
 }
 
 #[test]
@@ -479,6 +482,7 @@ proptest! {
                     let facts = Facts {
                         owed: owed(current.pushed.number()),
                         presence: if living { Presence::Living } else { Presence::Asleep },
+                        platform: Platform::Ios,
                         target,
                         budget: if spent {
                             BackgroundBudget::from_times([now, now, now])
@@ -492,7 +496,7 @@ proptest! {
                         Claim::Push(wake, plan) => {
                             prop_assert!(!living && acked < head && before.due().is_some_and(|due| due <= now));
                             prop_assert!(plan.rung.level() >= highest, "{:?} below {highest}", plan.rung);
-                            prop_assert!(plan.rung != Rung::Background || Some(TargetKind::Apns) != target || !spent);
+                            prop_assert!(plan.rung != Rung::Background || !spent || !plan.target.ends_at_apple(Platform::Ios));
                             prop_assert!(plan.covers.number() <= head && plan.covers.number() > 0);
                             highest = plan.rung.level();
                             open_attempt = Some(plan);

@@ -31,7 +31,7 @@ use domain::{Diagnosis, Outcome, Refusal, RetryRule, Scope, Time};
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
 pub use credential::{Subject, VapidKey};
-pub use request::{Encoded, Push, Urgency, encode};
+pub use request::{Encoded, Push, Urgency, check, encode, is_topic};
 pub use response::classify;
 pub use subscription::Subscription;
 

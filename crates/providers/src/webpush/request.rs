@@ -80,6 +80,40 @@ const AES128GCM: HeaderValue = HeaderValue::from_static("aes128gcm");
 /// What is inside is nobody's business.
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
+/// Checks what a push says against the protocol's rules, before it is known who gets it: whatever
+/// passes is refused by [`encode`] for its subscription alone.
+///
+/// # Errors
+///
+/// A [`FieldFault`] (913) naming the field of [`Push`].
+pub fn check(ttl: Duration, topic: Option<&str>, payload_bytes: usize) -> Result<(), FieldFault> {
+    if ttl > LONGEST_TTL {
+        let problem = format!("{} s, at most {} are taken", ttl.as_secs(), LONGEST_TTL.as_secs());
+        return Err(FieldFault::payload("ttl", problem, "Give four weeks at most."));
+    }
+    if let Some(topic) = topic.filter(|topic| !is_topic(topic)) {
+        let remedy = "Use 1 to 32 letters, digits, - and _; a hash in base64url fits.";
+        let problem = if (1..=LONGEST_TOPIC).contains(&topic.len()) {
+            "has characters outside the base64url alphabet".to_owned()
+        } else {
+            format!("{} bytes, 1 to {LONGEST_TOPIC} are allowed", topic.len())
+        };
+        return Err(FieldFault::payload("topic", problem, remedy));
+    }
+    if payload_bytes > LARGEST_PAYLOAD {
+        let problem = format!("{payload_bytes} bytes, at most {LARGEST_PAYLOAD} are taken");
+        let remedy = "Send less; the app fetches the rest itself.";
+        return Err(FieldFault::payload("payload", problem, remedy));
+    }
+    Ok(())
+}
+
+/// Whether it may be a topic: 1 to 32 characters of base64url.
+pub fn is_topic(text: &str) -> bool {
+    (1..=LONGEST_TOPIC).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
 /// Checks a push against the protocol's rules and gives its form on the wire, the payload padded to
 /// a multiple of `pad_to_bytes` and encrypted with a fresh key.
 ///
@@ -87,12 +121,13 @@ const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream")
 ///
 /// A [`FieldFault`] (913) naming the field.
 pub fn encode(push: &Push, pad_to_bytes: usize) -> Result<Encoded, FieldFault> {
+    check(push.ttl, push.topic.as_deref(), push.payload.as_ref().map_or(0, Bytes::len))?;
     let mut headers = Vec::with_capacity(6);
-    headers.push((TTL, ttl_header(push.ttl)?));
+    headers.push((TTL, HeaderValue::from(push.ttl.as_secs())));
     headers.push((URGENCY, HeaderValue::from_static(push.urgency.as_str())));
-    if let Some(topic) = &push.topic {
-        headers.push((TOPIC, topic_header(topic)?));
-    }
+    // What passed as a topic is a header's value.
+    let topic = push.topic.as_deref().and_then(|topic| HeaderValue::from_str(topic).ok());
+    headers.extend(topic.map(|topic| (TOPIC, topic)));
     let body = match &push.payload {
         Some(payload) => {
             headers.push((CONTENT_ENCODING, AES128GCM));
@@ -105,35 +140,8 @@ pub fn encode(push: &Push, pad_to_bytes: usize) -> Result<Encoded, FieldFault> {
     Ok(Encoded { headers, body })
 }
 
-/// Whole seconds.
-fn ttl_header(ttl: Duration) -> Result<HeaderValue, FieldFault> {
-    if ttl > LONGEST_TTL {
-        let problem = format!("{} s, at most {} are taken", ttl.as_secs(), LONGEST_TTL.as_secs());
-        return Err(FieldFault::payload("ttl", problem, "Give four weeks at most."));
-    }
-    Ok(HeaderValue::from(ttl.as_secs()))
-}
-
-/// The topic as a header.
-fn topic_header(topic: &str) -> Result<HeaderValue, FieldFault> {
-    let remedy = "Use 1 to 32 letters, digits, - and _; a hash in base64url fits.";
-    if topic.is_empty() || topic.len() > LONGEST_TOPIC {
-        let problem = format!("{} bytes, 1 to {LONGEST_TOPIC} are allowed", topic.len());
-        return Err(FieldFault::payload("topic", problem, remedy));
-    }
-    let good = topic.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    let value = if good { HeaderValue::from_str(topic).ok() } else { None };
-    let outside = "has characters outside the base64url alphabet";
-    value.ok_or_else(|| FieldFault::payload("topic", outside, remedy))
-}
-
 /// The payload as the browser can read it.
 fn encrypted(push: &Push, payload: &Bytes, pad_to_bytes: usize) -> Result<Bytes, FieldFault> {
-    if payload.len() > LARGEST_PAYLOAD {
-        let problem = format!("{} bytes, at most {LARGEST_PAYLOAD} are taken", payload.len());
-        let remedy = "Send less; the app fetches the message itself.";
-        return Err(FieldFault::payload("payload", problem, remedy));
-    }
     let Some(keys) = push.subscription.keys() else {
         let remedy =
             "Register the subscription with its keys p256dh and auth, or push without a payload.";

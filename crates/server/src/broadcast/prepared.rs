@@ -58,6 +58,7 @@ impl Source<'_> {
             kind: self.push.kind,
             content: self.content,
             locale: device.locale.as_deref(),
+            platform: Some(device.platform),
             sound: &self.settings.sound,
             // Each device's push has its own.
             provider: ProviderId::from_bits(0),

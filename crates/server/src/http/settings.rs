@@ -128,10 +128,13 @@ fn texts_by_locale(
     let most = wire::limits::PUSH_TEXT_BYTES;
     let mut texts = BTreeMap::new();
     for (locale, AlertTexts { title, body }) in given {
-        let tag = (1..=35).contains(&locale.len())
-            && locale.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if !tag {
+        if !domain::locale::is_tag(&locale) {
             let problem = "give locales such as `de` or `pt-BR` (BCP 47)";
+            return Err(Problem::invalid_field("texts", problem));
+        }
+        if texts.keys().any(|other: &String| other.eq_ignore_ascii_case(&locale)) {
+            let problem =
+                format!("`{locale}` is given twice; tags do not differ by upper and lower case");
             return Err(Problem::invalid_field("texts", problem));
         }
         let long = |text: &Option<String>| {
@@ -206,6 +209,8 @@ mod tests {
         let changed = given(wire::http::Settings { climb_after: Some(5), ..empty() }).unwrap();
         assert_eq!(changed.policy.climb_after, Duration::from_secs(5));
         assert_eq!(changed.policy.repeats, Settings::default().policy.repeats);
+        let mut twice = one("de", "x");
+        twice.extend(one("DE", "y"));
         let refused = [
             ("climb_after", wire::http::Settings { climb_after: Some(0), ..empty() }),
             ("climb_after", wire::http::Settings { climb_after: Some(3_601), ..empty() }),
@@ -216,7 +221,10 @@ mod tests {
             ("sound", wire::http::Settings { sound: Some(String::new()), ..empty() }),
             ("alert_body", wire::http::Settings { alert_body: Some("x".repeat(1_025)), ..empty() }),
             ("texts", wire::http::Settings { texts: Some(one("de DE", "x")), ..empty() }),
+            ("texts", wire::http::Settings { texts: Some(one("de--AT", "x")), ..empty() }),
+            ("texts", wire::http::Settings { texts: Some(one("1", "x")), ..empty() }),
             ("texts", wire::http::Settings { texts: Some(one("de", "")), ..empty() }),
+            ("texts", wire::http::Settings { texts: Some(twice), ..empty() }),
         ];
         for (field, body) in refused {
             let problem: wire::Problem = given(body).unwrap_err().into();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use domain::delivery::{self, PushKind};
-use domain::{Diagnosis, Outcome, Refusal, RetryRule, TargetKind, Time};
+use domain::{Diagnosis, Outcome, Platform, Policy, Refusal, RetryRule, TargetKind, Time};
 use providers::FieldFault;
 use providers::webpush::Subscription;
 use serde_json::Value;
@@ -71,6 +71,7 @@ async fn attempt(node: &Arc<Node>, mut claimed: ClaimedDelivery) {
 struct Recipient {
     target: Target,
     to: Destination,
+    platform: Option<Platform>,
     locale: Option<String>,
 }
 
@@ -80,11 +81,13 @@ impl Recipient {
             DeliveryTo::Device(address) => Ok(Self {
                 target: address.target.clone(),
                 to: Destination::Token(address.target.token.clone()),
+                platform: Some(address.platform),
                 locale: address.locale.clone(),
             }),
             DeliveryTo::Raw(stored) => {
                 let address = Address::from_json(stored).ok_or_else(unreadable)?;
-                Ok(Self { target: address.target(), to: address.to, locale: None })
+                let target = address.target();
+                Ok(Self { target, to: address.to, platform: None, locale: None })
             }
         }
     }
@@ -96,8 +99,8 @@ async fn send(node: &Arc<Node>, claimed: &ClaimedDelivery, sending: &Attempt) ->
         Ok(settings) => settings,
         Err(error) => return Sent::not(later(error.to_string())),
     };
-    if !settings.policy.push_enabled {
-        return Sent::not(disabled());
+    if let Err(refusal) = check_switch(&settings.policy) {
+        return Sent::not(refusal);
     }
     let parts = Recipient::of(claimed)
         .and_then(|to| Ok((to, serde_json::from_str(&claimed.content).map_err(|_| unreadable())?)));
@@ -148,6 +151,7 @@ async fn exchange(
         push: claimed.key.push,
         kind: claimed.kind,
         content,
+        platform: recipient.platform,
         locale: recipient.locale.as_deref(),
         sound: &settings.sound,
         provider: claimed.provider,
@@ -230,14 +234,21 @@ fn record(claimed: &ClaimedDelivery, at: Time, step: Step, reason: &'static str)
     record
 }
 
-/// The app's switch is off.
-fn disabled() -> Refusal {
-    Refusal::unsent(
+/// Whether the app pushes at all.
+///
+/// # Errors
+///
+/// The refusal of every push (902), as long as the switch is off.
+pub fn check_switch(policy: &Policy) -> Result<(), Refusal> {
+    if policy.push_enabled {
+        return Ok(());
+    }
+    Err(Refusal::unsent(
         Diagnosis::TemporarilyDisabled,
         RetryRule::WhenChanged,
         "push_disabled",
         "Set `push_enabled` in the app's settings.",
-    )
+    ))
 }
 
 /// What is stored is of a later version.

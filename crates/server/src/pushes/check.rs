@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::delivery::PushKind;
 use domain::wake::VOIP_LEAST_LEFT;
-use domain::{AppId, Policy, Time};
+use domain::{AppId, Policy, Time, locale};
 use http::Uri;
 use serde_json::{Map, Value};
 use store::model::{Lane, NewAudience, RawTarget, Subject};
@@ -35,8 +35,8 @@ const FASTEST: u32 = 100_000;
 const SOUND_BYTES: usize = 64;
 /// The largest badge: what Google's JSON takes.
 const LARGEST_BADGE: u32 = i32::MAX.unsigned_abs();
-/// A language tag, in bytes: RFC 5646, section 4.4.1, advises room for 35.
-const TAG_BYTES: usize = 35;
+/// How much an error's text shows of what was given, in characters.
+const SHOWN: usize = 35;
 
 /// A push whose every field is good by itself.
 #[derive(Clone, Debug)]
@@ -341,7 +341,7 @@ fn translations(given: BTreeMap<String, PushTexts>) -> Result<BTreeMap<String, T
     }
     let mut translations = BTreeMap::new();
     for (tag, of_tag) in given {
-        if !is_language_tag(&tag) {
+        if !locale::is_tag(&tag) {
             return Err(Problem::invalid_field(
                 "texts",
                 format!("{:?} is no BCP 47 tag; give such as `de` or `pt-BR`", shortened(&tag)),
@@ -358,21 +358,9 @@ fn translations(given: BTreeMap<String, PushTexts>) -> Result<BTreeMap<String, T
     Ok(translations)
 }
 
-/// Whether it has the form of RFC 5646, section 2.1, as far as a lookup needs it.
-fn is_language_tag(tag: &str) -> bool {
-    let mut parts = tag.split('-');
-    let language = parts.next().unwrap_or_default();
-    tag.len() <= TAG_BYTES
-        && (2..=8).contains(&language.len())
-        && language.bytes().all(|byte| byte.is_ascii_alphabetic())
-        && parts.all(|part| {
-            (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        })
-}
-
 /// What was given, for an error's text.
 fn shortened(text: &str) -> String {
-    text.chars().take(TAG_BYTES).collect()
+    text.chars().take(SHOWN).collect()
 }
 
 /// A short text without control characters.

@@ -22,5 +22,5 @@ pub mod preview;
 pub mod render;
 pub mod sending;
 
-pub use attempt::push;
+pub use attempt::{check_switch, push};
 pub use moves::{cancel, pause, resume};

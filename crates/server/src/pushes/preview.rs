@@ -87,6 +87,8 @@ impl Preview<'_> {
             push: self.push,
             kind: self.kind,
             content,
+            // FCM's message is then one for every phone, whose parts are what a device gets.
+            platform: None,
             locale,
             sound: self.sound,
             provider: ProviderId::from_bits(0),

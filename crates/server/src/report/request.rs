@@ -51,6 +51,8 @@ fn is_kept(path: &[String]) -> bool {
         ["reveille", "kind" | "wake" | "push" | "sent_at" | "expires_at"]
         | ["reveille", "call", "id" | "media"]
         | ["aps", "category" | "interruption-level" | "sound"]
+        | ["message", "apns", "headers", _]
+        | ["message", "apns", "payload", "aps", "category" | "interruption-level" | "sound"]
         | ["message", "fid" | "token"]
         | ["message", "android", "collapse_key" | "priority" | "ttl"]
         | ["message", "android", "notification", "channel_id" | "sound" | "tag"] => true,
@@ -111,6 +113,11 @@ mod tests {
             "token": "sha256:00",
             "data": { "reveille_v": "1", "reveille_open": "x", "order": "7" },
             "android": { "ttl": "60s", "notification": { "title": "Bob", "tag": "t" } },
+            "apns": {
+                "headers": { "apns-priority": "10" },
+                "payload": { "aps": { "alert": "Bob", "sound": "default" }, "order": "7" },
+                "fcm_options": { "image": "https://e.com/1" },
+            },
         }});
         assert_eq!(
             masked(&google),
@@ -118,6 +125,14 @@ mod tests {
                 "token": "sha256:00",
                 "data": { "reveille_v": "1", "reveille_open": "(1 bytes)", "order": "(1 bytes)" },
                 "android": { "ttl": "60s", "notification": { "title": "(3 bytes)", "tag": "t" } },
+                "apns": {
+                    "headers": { "apns-priority": "10" },
+                    "payload": {
+                        "aps": { "alert": "(3 bytes)", "sound": "default" },
+                        "order": "(1 bytes)",
+                    },
+                    "fcm_options": { "image": "(15 bytes)" },
+                },
             }})
         );
     }

@@ -1,13 +1,13 @@
 //! Tells Android phones that were rung by push that the call is over.
 //!
-//! Never by VoIP: Apple wants a call for each of those, and an iPhone learns the end from its
+//! Never an iPhone: Apple wants a call for each VoIP push, and an iPhone learns the end from its
 //! socket, which the ringing has opened. Best effort, once: a phone that misses it stops ringing
 //! at the end of the ring time.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{DeviceNumber, TargetKind, WakeId};
+use domain::{DeviceNumber, Platform, TargetKind, WakeId};
 use providers::{PushToken, fcm};
 use store::model::{CallRecord, Target};
 use wire::push::{CallPayload, Kind, Payload, VERSION};
@@ -45,7 +45,7 @@ async fn push_all(
     let devices = node.store.devices(record.callee_inbox).await?;
     for device in devices {
         let rang = pushed.contains(&device.number) && Some(device.number) != answered_by;
-        if !rang || device.live {
+        if !rang || device.live || device.platform == Platform::Ios {
             continue;
         }
         let target = device.targets.into_iter().find(|target| target.kind == TargetKind::Fcm);

@@ -12,5 +12,5 @@ mod runner;
 
 pub use attempt::push;
 pub use call_ended::push_call_ended;
-pub use payload::call_alert;
+pub use payload::{Readers, call_alert};
 pub use runner::Runner;

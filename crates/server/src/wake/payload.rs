@@ -3,21 +3,26 @@
 //! The contract with the phone's push handler is `wire::push`; no message text is in it unless the
 //! message's own push content says so, and threads appear as keyed hashes.
 
+mod apple;
+
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use domain::wake::Rung;
-use domain::{Diagnosis, FirstRung, Refusal, RetryRule, TargetKind, Time};
+use domain::{Diagnosis, FirstRung, Refusal, RetryRule, TargetKind, Time, locale};
 use providers::webpush::Subscription;
 use providers::{FieldFault, PushToken, apns, fcm, webpush};
-use serde_json::{Value, json};
-use store::model::{Claimed, Settings, Texts};
+use serde_json::json;
+use store::model::{Claimed, Settings};
 use wire::push::{CallPayload, Content, Kind, Payload, VERSION};
+
+pub use apple::{Readers, call_alert};
 
 use crate::ids::Ids;
 use crate::to_wire;
+use apple::ForApple;
 
 /// What a call's alert says under the caller's name.
 const INCOMING_CALL: &str = "Incoming call";
@@ -38,29 +43,10 @@ pub(super) fn apns(
     voip_topic: apns::Topic,
     now: Time,
 ) -> Result<apns::Push, Refusal> {
-    let payload = payload(claimed);
-    let voip = claimed.target.kind == TargetKind::ApnsVoip;
-    let (push_type, priority, aps) = match claimed.plan.rung {
-        Rung::Ring if voip => (apns::PushType::Voip, apns::Priority::Immediate, json!({})),
-        Rung::Ring => {
-            let caller = claimed.call.as_ref().map_or("", |call| call.caller_name.as_str());
-            (apns::PushType::Alert, apns::Priority::Immediate, call_alert(caller))
-        }
-        Rung::Background => (
-            apns::PushType::Background,
-            apns::Priority::Considerate,
-            json!({ "content-available": 1 }),
-        ),
-        Rung::Alert | Rung::Repeat(_) => {
-            (apns::PushType::Alert, apns::Priority::Immediate, alert_aps(ids, claimed, settings))
-        }
-    };
-    let collapse_id = match claimed.plan.rung {
-        Rung::Alert | Rung::Repeat(_) => Some(collapse_id(ids, claimed, settings)),
-        Rung::Background | Rung::Ring => None,
-    };
-    let body = serde_json::to_vec(&json!({ "aps": aps, "reveille": payload }))
+    let ForApple { push_type, priority, collapse_id, aps } = ForApple::of(ids, claimed, settings);
+    let body = serde_json::to_vec(&json!({ "aps": aps, "reveille": payload(claimed) }))
         .map_err(|error| unsendable(&error))?;
+    let voip = claimed.target.kind == TargetKind::ApnsVoip;
     Ok(apns::Push {
         device_token: PushToken::new(claimed.target.token.as_str()),
         topic: if voip { voip_topic } else { topic },
@@ -73,16 +59,21 @@ pub(super) fn apns(
     })
 }
 
-/// The push for Google.
+/// The push for Google: for Android phones, and for iPhones that FCM reaches.
 pub(super) fn fcm(ids: &Ids, claimed: &Claimed, settings: &Settings, now: Time) -> fcm::Message {
     let mut data = payload(claimed).to_fcm_data();
-    let mut notification = None;
+    let readers = Readers::of(Some(claimed.platform));
+    let mut android = fcm::Android::default();
+    if readers.has_android() {
+        android.priority = fcm::Priority::High;
+        android.ttl = Some(now.until(claimed.plan.expires_at).min(LONGEST));
+    }
     if matches!(claimed.plan.rung, Rung::Alert | Rung::Repeat(_)) {
         let tag = collapse_id(ids, claimed, settings);
         // In the background mode the app shows the notification itself, under this tag.
-        if settings.policy.first_rung == FirstRung::Alert {
+        if readers.has_android() && settings.policy.first_rung == FirstRung::Alert {
             let content = content(claimed, settings);
-            notification = Some(fcm::AndroidNotification {
+            android.notification = Some(fcm::AndroidNotification {
                 title: content.title,
                 body: content.body,
                 tag: Some(tag.clone()),
@@ -92,16 +83,14 @@ pub(super) fn fcm(ids: &Ids, claimed: &Claimed, settings: &Settings, now: Time) 
         }
         data.insert("reveille_tag".to_owned(), tag);
     }
+    let expires_at = claimed.plan.expires_at.min(now.plus(LONGEST));
+    let apple = readers.has_apple().then(|| ForApple::of(ids, claimed, settings));
     fcm::Message {
         target: fcm::Target::Token(PushToken::new(claimed.target.token.as_str())),
         content: fcm::Content {
             data,
-            android: fcm::Android {
-                priority: fcm::Priority::High,
-                ttl: Some(now.until(claimed.plan.expires_at).min(LONGEST)),
-                notification,
-                ..fcm::Android::default()
-            },
+            android,
+            apns: apple.map(|apple| apple.by_fcm(expires_at)),
             ..fcm::Content::default()
         },
     }
@@ -181,36 +170,8 @@ fn payload(claimed: &Claimed) -> Payload {
     }
 }
 
-fn alert_aps(ids: &Ids, claimed: &Claimed, settings: &Settings) -> Value {
-    let content = content(claimed, settings);
-    let mut aps = json!({
-        "alert": { "title": content.title, "body": content.body },
-        "mutable-content": 1,
-    });
-    if let Some(thread) = claimed.newest.as_ref().and_then(|newest| newest.thread.as_deref()) {
-        aps["thread-id"] = hashed(ids, "thread", claimed, thread).into();
-    }
-    if let Some(sound) = sound(claimed, content.sound, settings) {
-        aps["sound"] = sound.into();
-    }
-    if let Rung::Repeat(_) = claimed.plan.rung {
-        aps["interruption-level"] = "passive".into();
-    }
-    aps
-}
-
-/// The `aps` of a call for an iPhone whose app has no PushKit token.
-pub fn call_alert(caller: &str) -> Value {
-    json!({
-        "alert": { "title": caller, "body": INCOMING_CALL },
-        "sound": "default",
-        "interruption-level": "time-sensitive",
-        "mutable-content": 1,
-    })
-}
-
-/// What a notification says: the message's own texts, else the app's. A bare push says only the
-/// app's.
+/// What a notification says: the message's own texts, else the app's in the device's language. A
+/// bare push says only the app's.
 fn content(claimed: &Claimed, settings: &Settings) -> Content {
     let own: Content = claimed
         .newest
@@ -219,20 +180,15 @@ fn content(claimed: &Claimed, settings: &Settings) -> Content {
         .and_then(|newest| newest.push.as_deref())
         .and_then(|push| serde_json::from_str(push).ok())
         .unwrap_or_default();
-    let texts = texts(claimed.locale.as_deref(), settings);
-    let title = || texts.and_then(|texts| texts.title.clone());
-    let body = || texts.and_then(|texts| texts.body.clone());
+    let locale = claimed.locale.as_deref();
+    let texts = || locale.into_iter().flat_map(|tag| locale::lookup(tag, &settings.texts));
+    let title = || texts().find_map(|texts| texts.title.clone());
+    let body = || texts().find_map(|texts| texts.body.clone());
     Content {
         title: own.title.or_else(title).or_else(|| Some(settings.alert_title.clone())),
         body: own.body.or_else(body).or_else(|| Some(settings.alert_body.clone())),
         sound: own.sound,
     }
-}
-
-/// The app's texts in the device's language, if it has them.
-fn texts<'a>(locale: Option<&str>, settings: &'a Settings) -> Option<&'a Texts> {
-    let best = domain::locale::lookup(locale?, settings.texts.keys().map(String::as_str))?;
-    settings.texts.get(best)
 }
 
 /// A repeat makes no sound; else the message's, else the app's; `none` is none.
@@ -276,5 +232,7 @@ fn unsendable(error: &serde_json::Error) -> Refusal {
     )
 }
 
+#[cfg(test)]
+mod switches;
 #[cfg(test)]
 mod tests;

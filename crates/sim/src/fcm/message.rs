@@ -74,7 +74,7 @@ impl Message {
             }
             FcmPlatform::Ios | FcmPlatform::IosWithoutKey => {
                 let urgent = self.text(&["apns", "headers", "apns-priority"]) == Some("10");
-                if urgent && self.push_type() == PushType::Data {
+                if urgent && !self.shows(platform) {
                     let field = "message.apns.headers";
                     return Err(Refusal::invalid(
                         field,
@@ -86,15 +86,51 @@ impl Message {
         Ok(())
     }
 
-    /// Whether the system shows something.
-    pub(super) fn push_type(&self) -> PushType {
-        let visible = [
-            ["notification"].as_slice(),
-            &["android", "notification"],
-            &["apns", "payload", "aps", "alert"],
-        ];
-        let shows = visible.iter().any(|path| self.find(path).is_some());
-        if shows { PushType::Notification } else { PushType::Data }
+    /// Whether the phone's system shows something.
+    fn shows(&self, platform: FcmPlatform) -> bool {
+        let own: &[&str] = match platform {
+            FcmPlatform::Android => &["android", "notification"],
+            FcmPlatform::Ios | FcmPlatform::IosWithoutKey => &["apns", "payload", "aps", "alert"],
+        };
+        self.find(&["notification"]).or_else(|| self.find(own)).is_some()
+    }
+
+    /// What it is to the phone: an iPhone gets it from Apple, whose header decides, or else what
+    /// there is to show. Without either, and without `content-available`, an app off the screen
+    /// never sees it.
+    pub(super) fn push_type(&self, platform: FcmPlatform) -> PushType {
+        let shows = self.shows(platform);
+        match platform {
+            FcmPlatform::Android if shows => PushType::Notification,
+            FcmPlatform::Android => PushType::Data,
+            FcmPlatform::Ios | FcmPlatform::IosWithoutKey => {
+                let wakes = self.find(&["apns", "payload", "aps", "content-available"]);
+                let wakes = wakes.and_then(Value::as_i64) == Some(1);
+                match self.text(&["apns", "headers", "apns-push-type"]) {
+                    None | Some("alert") if shows => PushType::Alert,
+                    None | Some("background") if wakes => PushType::Background,
+                    _ => PushType::Data,
+                }
+            }
+        }
+    }
+
+    /// What arrives on the phone: on an iPhone the payload for Apple with the notification in
+    /// `aps.alert`, and beside `aps` the data.
+    pub(super) fn payload(&self, platform: FcmPlatform) -> Value {
+        match platform {
+            FcmPlatform::Android => self.json.clone(),
+            FcmPlatform::Ios | FcmPlatform::IosWithoutKey => {
+                let object = |path: &[&str]| self.find(path).and_then(Value::as_object).cloned();
+                let mut payload = object(&["data"]).unwrap_or_default();
+                payload.extend(object(&["apns", "payload"]).unwrap_or_default());
+                let aps = payload.entry("aps").or_insert_with(|| Value::Object(Map::new()));
+                if let (Value::Object(aps), Some(shown)) = (aps, self.find(&["notification"])) {
+                    aps.entry("alert").or_insert_with(|| shown.clone());
+                }
+                Value::Object(payload)
+            }
+        }
     }
 
     pub(super) fn priority(&self, platform: FcmPlatform) -> Priority {
@@ -109,7 +145,7 @@ impl Message {
                 match self.text(&["apns", "headers", "apns-priority"]) {
                     Some("1") => Priority::Low,
                     Some("5") => Priority::Normal,
-                    None if self.push_type() == PushType::Data => Priority::Normal,
+                    None if !self.shows(platform) => Priority::Normal,
                     _ => Priority::High,
                 }
             }

@@ -356,12 +356,12 @@ impl Judge {
             service: Vendor::Fcm,
             token: token.to_owned(),
             id: name.clone(),
-            push_type: message.push_type(),
+            push_type: message.push_type(*platform),
             priority,
             topic: project.to_owned(),
             collapse_id: message.collapse_key(*platform),
             expiration,
-            payload: message.json.clone(),
+            payload: message.payload(*platform),
             at,
         });
         Ok((handed.into(), name))

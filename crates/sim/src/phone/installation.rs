@@ -98,8 +98,12 @@ impl Installation {
     /// The push tokens as the app sends them at each launch. The system gives a new one for each
     /// that it has not got yet, or that has died.
     pub(crate) fn push_tokens(&self) -> Vec<PushToken> {
-        let kinds: &[TargetKindName] = match (self.options.platform, &self.options.browser) {
+        let options = &self.options;
+        let kinds: &[TargetKindName] = match (options.platform, &options.browser) {
             (Platform::Android, _) => &[TargetKindName::Fcm],
+            (Platform::Ios, _) if options.firebase_on_ios => {
+                &[TargetKindName::Apns, TargetKindName::ApnsVoip, TargetKindName::Fcm]
+            }
             (Platform::Ios, _) => &[TargetKindName::Apns, TargetKindName::ApnsVoip],
             (Platform::Web, Some(_)) => &[TargetKindName::Webpush],
             (Platform::Web, None) => &[],
@@ -171,7 +175,13 @@ impl Installation {
             TargetKindName::ApnsVoip => {
                 devices.register_apns(app_id, *environment, ApnsTokenKind::Voip)
             }
-            TargetKindName::Fcm => devices.register_fcm_app(project, app_id, FcmPlatform::Android),
+            TargetKindName::Fcm => {
+                let platform = match self.options.platform {
+                    Platform::Ios => FcmPlatform::Ios,
+                    Platform::Android | Platform::Web => FcmPlatform::Android,
+                };
+                devices.register_fcm_app(project, app_id, platform)
+            }
             TargetKindName::Webpush => {
                 let Browser { push_manager, application_server_key } = browser.as_ref()?;
                 let subscription = push_manager.subscribe(application_server_key.as_deref());

@@ -87,8 +87,11 @@ pub struct PhoneOptions {
     pub token: String,
     /// Bundle id (iOS) or package name (Android); nothing on the web.
     pub app_id: String,
-    /// The Firebase project that the app was built with (Android).
+    /// The Firebase project that the app was built with.
     pub project: String,
+    /// Whether an iPhone's app uses Firebase too, and has its token beside Apple's. On Android
+    /// there is nothing else.
+    pub firebase_on_ios: bool,
     /// Apple's environment that the app was signed for (iOS).
     pub environment: Environment,
     /// The browser (web). `None`: its user allows no notifications, so that it gets no pushes.

@@ -10,6 +10,8 @@
 //! | iOS VoIP | the app runs and must show a call | the same |
 //! | web | the service worker runs and must show something; the page stays as it is | the push waits at its service |
 //!
+//! What FCM sends to an iPhone comes by Apple and is one of these.
+//!
 //! Sources: `developer.apple.com`, "Pushing background updates to your App", "Responding to VoIP
 //! Notifications from PushKit", "UNNotificationServiceExtension"; `firebase.google.com`, "Receive
 //! messages in an Android app"; W3C "Push API" (read 2026-11).
@@ -45,7 +47,7 @@ pub(crate) async fn run(
                 None => return,
             },
             Some(delivery) = arriving.next(), if !arriving.is_empty() => {
-                let push = Push::read(&delivery);
+                let push = Push::read(installation.options.platform, &delivery);
                 installation.saw_push(&push);
                 match decide(installation.options.platform, installation.life(), installation.behaviour().ignores_background, &push) {
                     Decision::RunApp => {
@@ -144,8 +146,12 @@ mod tests {
     const MESSAGE: &str = r#"{"v":1,"kind":"message","wake":"wak_1","sent_at":"2026-01-01T00:00:00Z","expires_at":"2026-02-01T00:00:00Z"}"#;
 
     fn push(push_type: PushType, aps: serde_json::Value) -> Push {
-        let reveille: serde_json::Value = serde_json::from_str(MESSAGE).unwrap();
-        Push::read(&Delivery {
+        let reveille: wire::push::Payload = serde_json::from_str(MESSAGE).unwrap();
+        let (platform, payload) = match push_type {
+            PushType::Data => (Platform::Android, json!({ "data": reveille.to_fcm_data() })),
+            _ => (Platform::Ios, json!({ "aps": aps, "reveille": reveille })),
+        };
+        let delivery = Delivery {
             service: Service::Apns,
             token: String::new(),
             id: String::new(),
@@ -154,9 +160,10 @@ mod tests {
             topic: String::new(),
             collapse_id: None,
             expiration: Expiration::Vendor,
-            payload: json!({ "aps": aps, "reveille": reveille }),
+            payload,
             at: jiff::Timestamp::UNIX_EPOCH,
-        })
+        };
+        Push::read(platform, &delivery)
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use wire::push::Payload;
 
-use crate::device::{Delivery, Priority, PushType, Service};
+use super::options::Platform;
+use crate::device::{Delivery, Priority, PushType};
 
 /// Text of a notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +20,6 @@ pub(crate) struct Alert {
 /// One push that reached the phone.
 #[derive(Clone, Debug)]
 pub(crate) struct Push {
-    pub(crate) service: Service,
     pub(crate) push_type: PushType,
     pub(crate) priority: Priority,
     pub(crate) collapse_id: Option<String>,
@@ -31,26 +31,24 @@ pub(crate) struct Push {
 
 impl Push {
     /// Reads what a push service delivered.
-    pub(crate) fn read(delivery: &Delivery) -> Self {
-        let (alert, payload) = match delivery.service {
-            Service::Apns => {
+    pub(crate) fn read(platform: Platform, delivery: &Delivery) -> Self {
+        let (alert, payload) = match platform {
+            Platform::Ios => {
                 let aps = &delivery.payload["aps"];
                 let mutable = aps["mutable-content"] == 1;
-                let payload = serde_json::from_value(delivery.payload["reveille"].clone()).ok();
-                (alert(&aps["alert"], mutable), payload)
+                (alert(&aps["alert"], mutable), beside_aps(&delivery.payload))
             }
-            Service::Fcm => {
+            Platform::Android => {
                 let data: BTreeMap<String, String> =
                     serde_json::from_value(delivery.payload["data"].clone()).unwrap_or_default();
                 (android_alert(&delivery.payload), Payload::from_fcm_data(&data))
             }
-            Service::Webpush => {
+            Platform::Web => {
                 let payload = serde_json::from_value(delivery.payload["reveille"].clone()).ok();
                 (alert(&delivery.payload["notification"], false), payload)
             }
         };
         Self {
-            service: delivery.service,
             push_type: delivery.push_type,
             priority: delivery.priority,
             collapse_id: delivery.collapse_id.clone(),
@@ -67,12 +65,24 @@ impl Push {
     /// FCM's word for the priority, as `getPriority()` gives it; Apple and browsers tell the app
     /// nothing.
     pub(crate) fn priority_word(&self) -> Option<String> {
-        match (self.service, self.priority) {
-            (Service::Apns | Service::Webpush, _) => None,
-            (Service::Fcm, Priority::High) => Some("high".to_owned()),
-            (Service::Fcm, Priority::Low | Priority::Normal) => Some("normal".to_owned()),
+        match (self.push_type, self.priority) {
+            (PushType::Data | PushType::DeletedMessages | PushType::Notification, priority) => {
+                let high = priority == Priority::High;
+                Some(if high { "high" } else { "normal" }.to_owned())
+            }
+            _ => None,
         }
     }
+}
+
+/// What Reveille says on an iPhone: an object, or by FCM the data's flat fields.
+fn beside_aps(payload: &Value) -> Option<Payload> {
+    if let Some(object) = payload.get("reveille") {
+        return serde_json::from_value(object.clone()).ok();
+    }
+    let fields = payload.as_object()?.iter();
+    let texts = fields.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
+    Payload::from_fcm_data(&texts.collect())
 }
 
 /// An alert is a string or an object. One without text shows nothing.
@@ -103,33 +113,52 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::device::Expiration;
+    use crate::device::{Expiration, Service};
 
-    fn read(service: Service, payload: Value) -> Push {
-        Push::read(&Delivery {
-            service,
-            token: String::new(),
-            id: String::new(),
-            push_type: PushType::Alert,
-            priority: Priority::High,
-            topic: String::new(),
-            collapse_id: None,
-            expiration: Expiration::Vendor,
-            payload,
-            at: jiff::Timestamp::UNIX_EPOCH,
-        })
+    fn read(platform: Platform, payload: Value) -> Push {
+        Push::read(
+            platform,
+            &Delivery {
+                service: Service::Fcm,
+                token: String::new(),
+                id: String::new(),
+                push_type: PushType::Alert,
+                priority: Priority::High,
+                topic: String::new(),
+                collapse_id: None,
+                expiration: Expiration::Vendor,
+                payload,
+                at: jiff::Timestamp::UNIX_EPOCH,
+            },
+        )
     }
 
     #[test]
     fn a_push_of_somebody_else_is_not_ours() {
-        assert!(read(Service::Apns, json!({"aps": {}})).payload.is_none());
-        assert!(read(Service::Fcm, json!({"data": {"a": "b"}})).payload.is_none());
+        assert!(read(Platform::Ios, json!({"aps": {}})).payload.is_none());
+        assert!(read(Platform::Ios, json!({"aps": {}, "a": "b"})).payload.is_none());
+        assert!(read(Platform::Android, json!({"data": {"a": "b"}})).payload.is_none());
+    }
+
+    #[test]
+    fn an_iphone_reads_the_object_and_the_flat_fields() {
+        let object = json!({
+            "v": 1, "kind": "message", "wake": "wak_1",
+            "sent_at": "2026-01-01T00:00:00Z", "expires_at": "2026-02-01T00:00:00Z",
+        });
+        let payload: Payload = serde_json::from_value(object.clone()).unwrap();
+        let mut flat = json!(payload.to_fcm_data());
+        flat["aps"] = json!({});
+        for said in [json!({"aps": {}, "reveille": object}), flat] {
+            assert_eq!(read(Platform::Ios, said).payload.as_ref(), Some(&payload));
+        }
     }
 
     #[test]
     fn an_android_phone_shows_the_texts_for_android() {
         let check = |message: Value, expect: Option<(&str, &str)>| {
-            let found = read(Service::Fcm, message).alert.map(|alert| (alert.title, alert.body));
+            let found =
+                read(Platform::Android, message).alert.map(|alert| (alert.title, alert.body));
             assert_eq!(found, expect.map(|(title, body)| (title.to_owned(), body.to_owned())));
         };
         let all = json!({"title": "for all", "body": "too"});
@@ -144,7 +173,7 @@ mod tests {
     #[test]
     fn an_alert_without_text_shows_nothing() {
         let check = |alert: Value, expect: Option<(&str, &str)>| {
-            let push = read(Service::Apns, json!({"aps": {"alert": alert}}));
+            let push = read(Platform::Ios, json!({"aps": {"alert": alert}}));
             let found = push.alert.map(|alert| (alert.title, alert.body));
             assert_eq!(found, expect.map(|(title, body)| (title.to_owned(), body.to_owned())));
         };

@@ -318,6 +318,7 @@ impl World {
             token: self.user_token(user, None).await?.token,
             app_id: APP.to_owned(),
             project: PROJECT.to_owned(),
+            firebase_on_ios: false,
             environment: Environment::Production,
             browser: match platform {
                 Platform::Android | Platform::Ios => None,

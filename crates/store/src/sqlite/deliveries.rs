@@ -184,7 +184,8 @@ impl Tx<'_> {
         }
         let budget = match &to {
             DeliveryTo::Device(address)
-                if head.kind == PushKind::Background && address.target.kind.is_apns() =>
+                if head.kind == PushKind::Background
+                    && address.target.kind.ends_at_apple(address.platform) =>
             {
                 self.background_budget(address.number)?
             }

@@ -283,6 +283,7 @@ impl Tx<'_> {
                 &Facts {
                     owed,
                     presence: device.presence(),
+                    platform: device.platform,
                     target: router.messages(device.platform, &kinds),
                     budget: device.budget,
                 },
@@ -327,7 +328,7 @@ impl Tx<'_> {
             self.hand_over(stored, device.number, fx)?;
             return Ok(None);
         }
-        if plan.rung == Rung::Background && plan.target.is_apns() {
+        if plan.rung == Rung::Background && plan.target.ends_at_apple(device.platform) {
             self.spend_budget(device.number, device.budget.spend(now))?;
         }
         stored.wake = wake;

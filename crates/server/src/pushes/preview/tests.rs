@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::Platform;
 use serde_json::{Value, json};
 
 use super::*;
@@ -114,6 +115,7 @@ fn what_passes_fits_whenever_it_is_claimed() {
             push: PushId::from_bits(9),
             kind: PushKind::Alert,
             content: &content,
+            platform: None,
             locale: None,
             sound: "default",
             provider: ProviderId::from_bits(0),
@@ -127,8 +129,12 @@ fn what_passes_fits_whenever_it_is_claimed() {
         let push = render::apns::push(&parts, TargetKind::Apns, "00", topics, at).unwrap();
         assert!(apns::encode(&push).is_ok(), "{micros}");
         let to = Destination::Token("a".repeat(200));
-        let message = render::fcm::message(&parts, &to, at).unwrap();
-        assert!(fcm::encode(&message).is_ok(), "{micros}");
+        // The parts that a phone gets are never more than the whole that was looked at.
+        for platform in Platform::ALL.map(Some).into_iter().chain([None]) {
+            let parts = Parts { platform, ..parts };
+            let message = render::fcm::message(&parts, &to, at).unwrap();
+            assert!(fcm::encode(&message).is_ok(), "{micros} {platform:?}");
+        }
         assert!(render::webpush::push(&parts, at).is_ok(), "{micros}");
     }
 }
@@ -163,6 +169,19 @@ fn an_override_that_breaks_a_rule_is_named() {
         (json!({ "fcm": { "token": "x" } }), "invalid_field", "fcm.token"),
         (json!({ "fcm": { "data": { "a": 1 } } }), "invalid_field", "fcm.data.a"),
         (json!({ "fcm": { "data": { "from": "me" } } }), "push_refused", "fcm"),
+        (json!({ "fcm": { "apns": { "payload": 1 } } }), "invalid_field", "fcm.apns.payload"),
+        (
+            json!({ "fcm": { "apns": { "live_activity_token": "x" } } }),
+            "invalid_field",
+            "fcm.apns.live_activity_token",
+        ),
+        (
+            json!({ "fcm": { "apns": { "headers": { "apns-priority": "7" } } } }),
+            "push_refused",
+            "fcm",
+        ),
+        (json!({ "fcm": { "apns": { "payload": { "aps": null } } } }), "push_refused", "fcm"),
+        (json!({ "fcm": { "apns": { "fcm_options": { "image": "x" } } } }), "push_refused", "fcm"),
         (json!({ "fcm": { "android": { "ttl": 60 } } }), "invalid_field", "fcm.android.ttl"),
         (json!({ "fcm": { "android": { "ttl": "-1s" } } }), "invalid_field", "fcm.android.ttl"),
         (
@@ -172,8 +191,8 @@ fn an_override_that_breaks_a_rule_is_named() {
         ),
         (json!({ "webpush": { "urgency": "now" } }), "invalid_field", "webpush.urgency"),
         (json!({ "webpush": { "ttl": -1 } }), "invalid_field", "webpush.ttl"),
-        (json!({ "webpush": { "ttl": 2_419_201 } }), "invalid_field", "webpush.ttl"),
-        (json!({ "webpush": { "topic": "a b" } }), "invalid_field", "webpush.topic"),
+        (json!({ "webpush": { "ttl": 2_419_201 } }), "push_refused", "webpush"),
+        (json!({ "webpush": { "topic": "a b" } }), "push_refused", "webpush"),
     ] {
         let problem = check(PushKind::Alert, alert(overrides.clone())).expect_err(field);
         let found = (problem.code.as_str(), problem.field.as_deref());

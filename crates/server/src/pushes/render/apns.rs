@@ -111,7 +111,8 @@ pub fn push(
     })
 }
 
-fn headers(parts: &Parts<'_>, target: TargetKind, now: Time) -> Value {
+/// What Apple reads before the payload, but for the topic and the id.
+pub(super) fn headers(parts: &Parts<'_>, target: TargetKind, now: Time) -> Value {
     let voip = target == TargetKind::ApnsVoip;
     let (push_type, priority) = match parts.kind {
         PushKind::Alert if parts.is_urgent() => ("alert", "10"),
@@ -141,16 +142,20 @@ fn headers(parts: &Parts<'_>, target: TargetKind, now: Time) -> Value {
 
 /// `aps`, the `reveille` object, and beside them the push's data.
 fn payload(parts: &Parts<'_>, target: TargetKind) -> Result<Value, Fault> {
-    let aps = match (parts.kind, &parts.content.call) {
+    let mut payload = Map::from_iter(parts.content.data.clone());
+    payload.insert("aps".to_owned(), aps(parts, target));
+    payload.insert("reveille".to_owned(), json!(parts.payload()));
+    Ok(Value::Object(payload))
+}
+
+/// What the system shows or does.
+pub(super) fn aps(parts: &Parts<'_>, target: TargetKind) -> Value {
+    match (parts.kind, &parts.content.call) {
         (PushKind::Alert, _) => alert(parts),
         (PushKind::Background, _) => json!({ "content-available": 1 }),
         (PushKind::Voip, Some(call)) if target == TargetKind::Apns => call_alert(&call.caller_name),
         (PushKind::Voip, _) => json!({}),
-    };
-    let mut payload = Map::from_iter(parts.content.data.clone());
-    payload.insert("aps".to_owned(), aps);
-    payload.insert("reveille".to_owned(), json!(parts.payload()));
-    Ok(Value::Object(payload))
+    }
 }
 
 fn alert(parts: &Parts<'_>) -> Value {

@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::delivery::PushKind;
-use domain::{Diagnosis, Time};
+use domain::{Diagnosis, TargetKind, Time};
 use providers::{FieldFault, PushToken, fcm};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::address::Destination;
 use super::{Fault, LONGEST_TTL_S, Parts, patch};
+use crate::wake::Readers;
 
 /// What the request calls the override.
 const PLACE: &str = "fcm";
 
-/// The message, as far as it can be sent: what may be overridden.
+/// The message for every phone, as far as it can be sent: what may be overridden.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Merged {
@@ -23,6 +24,8 @@ struct Merged {
     data: BTreeMap<String, String>,
     #[serde(default)]
     android: Android,
+    #[serde(default)]
+    apns: Apns,
 }
 
 /// `AndroidConfig`.
@@ -37,6 +40,25 @@ struct Android {
     collapse_key: Option<String>,
     #[serde(default)]
     notification: Option<Notification>,
+}
+
+/// `ApnsConfig`.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Apns {
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
+    payload: Option<Map<String, Value>>,
+    #[serde(default)]
+    fcm_options: ApnsOptions,
+}
+
+/// `ApnsFcmOptions`.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ApnsOptions {
+    image: Option<String>,
 }
 
 /// `AndroidMessagePriority`.
@@ -55,44 +77,82 @@ enum Priority {
 struct Notification {
     title: Option<String>,
     body: Option<String>,
+    image: Option<String>,
     tag: Option<String>,
     channel_id: Option<String>,
+    click_action: Option<String>,
+    notification_count: Option<u32>,
     sound: Option<String>,
 }
 
-/// The message to a target of FCM's.
+/// The message to a target of FCM's: the parts for the phones that it may be.
 ///
 /// # Errors
 ///
 /// A [`Fault`] in the override.
 pub fn message(parts: &Parts<'_>, to: &Destination, now: Time) -> Result<fcm::Message, Fault> {
-    let generated = json!({ "data": data(parts), "android": android(parts, now) });
+    let generated = json!({
+        "data": data(parts),
+        "android": android(parts, now),
+        "apns": apns(parts, now),
+    });
     let merged: Merged = patch::read(PLACE, generated, &parts.content.overrides.fcm)?;
-    let Android { priority, ttl, collapse_key, notification } = merged.android;
+    let readers = Readers::of(parts.platform);
+    let android = merged.android.into_part()?;
     Ok(fcm::Message {
         target: target(to)?,
         content: fcm::Content {
             data: merged.data,
-            android: fcm::Android {
-                priority: match priority {
-                    Priority::Normal => fcm::Priority::Normal,
-                    Priority::High => fcm::Priority::High,
-                },
-                ttl: ttl.as_deref().map(read_ttl).transpose()?,
-                collapse_key,
-                notification: notification.map(|notification| fcm::AndroidNotification {
-                    title: notification.title,
-                    body: notification.body,
-                    tag: notification.tag,
-                    channel_id: notification.channel_id,
-                    sound: notification.sound,
-                    ..fcm::AndroidNotification::default()
-                }),
-                ..fcm::Android::default()
-            },
+            android: if readers.has_android() { android } else { fcm::Android::default() },
+            apns: readers.has_apple().then(|| merged.apns.into_part()),
             ..fcm::Content::default()
         },
     })
+}
+
+impl Android {
+    /// In the provider's words.
+    fn into_part(self) -> Result<fcm::Android, Fault> {
+        let Self { priority, ttl, collapse_key, notification } = self;
+        Ok(fcm::Android {
+            priority: match priority {
+                Priority::Normal => fcm::Priority::Normal,
+                Priority::High => fcm::Priority::High,
+            },
+            ttl: ttl.as_deref().map(read_ttl).transpose()?,
+            collapse_key,
+            notification: notification.map(Notification::into_part),
+            ..fcm::Android::default()
+        })
+    }
+}
+
+impl Notification {
+    /// In the provider's words.
+    fn into_part(self) -> fcm::AndroidNotification {
+        let Self { title, body, image, tag, channel_id, click_action, notification_count, sound } =
+            self;
+        fcm::AndroidNotification {
+            title,
+            body,
+            image,
+            tag,
+            channel_id,
+            click_action,
+            notification_count,
+            sound,
+            ..fcm::AndroidNotification::default()
+        }
+    }
+}
+
+impl Apns {
+    /// In the provider's words.
+    fn into_part(self) -> fcm::Apns {
+        let Self { headers, payload, fcm_options: ApnsOptions { image } } = self;
+        let fcm_options = fcm::ApnsOptions { image, ..fcm::ApnsOptions::default() };
+        fcm::Apns { headers, payload, fcm_options, ..fcm::Apns::default() }
+    }
 }
 
 /// Whom FCM is asked to reach.
@@ -156,17 +216,41 @@ fn notification(parts: &Parts<'_>) -> Option<Value> {
     if !texts.is_shown() {
         return None;
     }
+    let content = parts.content;
     let mut notification = Map::new();
     let fields = [
         ("title", texts.title),
         ("body", texts.body),
+        ("image", content.image.clone()),
         ("tag", Some(parts.collapse_id())),
+        // The word of what a tap starts is, on Android, the intent action of an activity.
+        ("click_action", content.action.clone()),
         ("sound", parts.sound().map(str::to_owned)),
     ];
     for (key, value) in fields {
         notification.extend(value.map(|value| (key.to_owned(), value.into())));
     }
+    let count = content.badge.map(|badge| ("notification_count".to_owned(), badge.into()));
+    notification.extend(count);
     Some(Value::Object(notification))
+}
+
+/// What FCM hands on to Apple. The push's data and the `reveille` fields are in the message's data,
+/// which FCM puts beside `aps`.
+fn apns(parts: &Parts<'_>, now: Time) -> Value {
+    let mut headers = super::apns::headers(parts, TargetKind::Apns, now);
+    let aps = super::apns::aps(parts, TargetKind::Apns);
+    if aps.get("alert").is_none() {
+        // FCM takes no other priority for a message that shows nothing, and does not say whether
+        // a badge counts.
+        headers["apns-priority"] = "5".into();
+    }
+    let mut apns = json!({ "headers": headers, "payload": { "aps": aps } });
+    if let Some(image) = parts.content.image.as_deref() {
+        // Firebase's notification service extension reads it there.
+        apns["fcm_options"] = json!({ "image": image });
+    }
+    apns
 }
 
 /// Seconds with an `s`, as Google's JSON has durations; parts of a second do not count.

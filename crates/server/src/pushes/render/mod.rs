@@ -16,7 +16,7 @@ pub mod webpush;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::delivery::PushKind;
-use domain::{AppId, Diagnosis, ProviderId, PushId, Refusal, RetryRule, Time};
+use domain::{AppId, Diagnosis, Platform, ProviderId, PushId, Refusal, RetryRule, Time};
 use providers::FieldFault;
 use wire::push::{CallPayload, Kind, Payload, VERSION};
 
@@ -40,6 +40,8 @@ pub struct Parts<'a> {
     pub kind: PushKind,
     /// What it says.
     pub content: &'a Content,
+    /// What the device runs; `None`: the target is no device's, and may be anything's.
+    pub platform: Option<Platform>,
     /// The device's language, BCP 47.
     pub locale: Option<&'a str>,
     /// The app's sound.

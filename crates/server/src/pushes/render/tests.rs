@@ -32,13 +32,52 @@ fn pushes_to_apple() {
 
 #[test]
 fn pushes_to_google() {
-    let google = |kind, content| to_google(kind, content, None);
+    let google = |kind, content| to_google(kind, Some(Platform::Android), content, None);
     check("push_direct/fcm_alert.json", &google(PushKind::Alert, everything()));
     check("push_direct/fcm_alert_normal.json", &google(PushKind::Alert, normal(title())));
     check("push_direct/fcm_badge.json", &google(PushKind::Alert, json!({ "badge": 0 })));
     check("push_direct/fcm_background.json", &google(PushKind::Background, background()));
     check("push_direct/fcm_voip.json", &google(PushKind::Voip, call()));
     check("push_direct/fcm_overridden.json", &google(PushKind::Alert, overridden()));
+}
+
+#[test]
+fn pushes_to_iphones_by_google() {
+    let apple = |kind, content| to_google(kind, Some(Platform::Ios), content, None);
+    check("push_direct/fcm_ios_alert.json", &apple(PushKind::Alert, everything()));
+    check("push_direct/fcm_ios_alert_normal.json", &apple(PushKind::Alert, normal(title())));
+    check("push_direct/fcm_ios_badge.json", &apple(PushKind::Alert, json!({ "badge": 0 })));
+    check("push_direct/fcm_ios_background.json", &apple(PushKind::Background, background()));
+    check("push_direct/fcm_ios_ring.json", &apple(PushKind::Voip, call()));
+    check("push_direct/fcm_ios_overridden.json", &apple(PushKind::Alert, overridden()));
+}
+
+#[test]
+fn pushes_to_any_phone_by_google() {
+    let any = |kind, content| to_google(kind, None, content, None);
+    check("push_direct/fcm_any_alert.json", &any(PushKind::Alert, everything()));
+    check("push_direct/fcm_any_background.json", &any(PushKind::Background, background()));
+    // A phone that the server knows gets its parts of the same message.
+    for (kind, content) in [
+        (PushKind::Alert, everything()),
+        (PushKind::Alert, overridden()),
+        (PushKind::Background, background()),
+        (PushKind::Voip, call()),
+    ] {
+        let whole = any(kind, content.clone())["message"].take();
+        let part = |platform| to_google(kind, platform, content.clone(), None)["message"].take();
+        let (android, iphone) = (part(Some(Platform::Android)), part(Some(Platform::Ios)));
+        assert_eq!((&android["android"], &iphone["apns"]), (&whole["android"], &whole["apns"]));
+        assert_eq!(
+            (&android["apns"], &iphone["android"]["notification"]),
+            (&json!(null), &json!(null))
+        );
+        for part in [&android, &iphone] {
+            assert_eq!(part["data"], whole["data"]);
+        }
+        assert_eq!(part(Some(Platform::Web)), android);
+        assert_eq!(part(Some(Platform::Other)), whole);
+    }
 }
 
 #[test]
@@ -61,7 +100,7 @@ fn a_device_reads_it_in_its_own_language() {
     ] {
         for request in [
             to_apple(PushKind::Alert, TargetKind::Apns, everything(), locale),
-            to_google(PushKind::Alert, everything(), locale),
+            to_google(PushKind::Alert, None, everything(), locale),
             to_browser(PushKind::Alert, everything(), locale),
         ] {
             assert!(is_right(&request.to_string()), "{locale:?} {request}");
@@ -78,8 +117,9 @@ fn no_sound_is_none_and_the_apps_own_is_the_usual_one() {
         content["sound"] = sound;
         let apple = to_apple(PushKind::Alert, TargetKind::Apns, content.clone(), None);
         assert_eq!(apple["body"]["aps"]["sound"], expected, "{content}");
-        let google = to_google(PushKind::Alert, content, None);
-        assert_eq!(google["message"]["android"]["notification"]["sound"], expected);
+        let google = to_google(PushKind::Alert, None, content, None)["message"].take();
+        assert_eq!(google["android"]["notification"]["sound"], expected);
+        assert_eq!(google["apns"]["payload"]["aps"]["sound"], expected);
     }
 }
 
@@ -159,11 +199,17 @@ fn to_apple(kind: PushKind, target: TargetKind, content: Value, locale: Option<&
 }
 
 /// The body of the request to Google, which is all of it.
-fn to_google(kind: PushKind, content: Value, locale: Option<&str>) -> Value {
+fn to_google(
+    kind: PushKind,
+    platform: Option<Platform>,
+    content: Value,
+    locale: Option<&str>,
+) -> Value {
     let content: Content = serde_json::from_value(content).unwrap();
     let ids = Ids::new(&[7; 32]);
     let to = Destination::Token("example-registration-token".to_owned());
-    let message = fcm::message(&parts(&ids, kind, &content, locale), &to, NOW).unwrap();
+    let parts = Parts { platform, ..parts(&ids, kind, &content, locale) };
+    let message = fcm::message(&parts, &to, NOW).unwrap();
     serde_json::from_slice(&providers::fcm::encode(&message).unwrap().body).unwrap()
 }
 
@@ -192,6 +238,7 @@ fn parts<'a>(
         push: PushId::from_bits(9),
         kind,
         content,
+        platform: None,
         locale,
         sound: "default",
         provider: ProviderId::from_bits(0x0192_f0a1_7b3c_7d4e_8f50_6172_8394_a5b6),
@@ -273,7 +320,15 @@ fn overridden() -> Value {
         },
         "fcm": {
             "data": { "more": "true" },
-            "android": { "ttl": "0s", "notification": { "channel_id": "orders", "sound": null } },
+            "android": {
+                "ttl": "0s",
+                "notification": { "channel_id": "orders", "click_action": "OPEN", "sound": null },
+            },
+            "apns": {
+                "headers": { "apns-expiration": "0" },
+                "payload": { "aps": { "relevance-score": 0.5 } },
+                "fcm_options": { "image": "https://example.com/18.jpg" },
+            },
         },
         "webpush": { "ttl": 0, "urgency": "low", "payload": { "notification": { "lang": "en" } } },
     });

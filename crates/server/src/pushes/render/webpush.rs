@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use domain::Time;
 use domain::delivery::PushKind;
-use domain::{Diagnosis, Time};
-use providers::webpush::Subscription;
-use providers::{FieldFault, webpush};
+use providers::webpush::{self, Subscription};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -14,13 +13,6 @@ use super::{Fault, LONGEST_TTL_S, Parts, patch};
 
 /// What the request calls the override.
 const PLACE: &str = "webpush";
-
-/// What every push service takes: 4096 bytes encrypted (RFC 8030, section 7.2), of which RFC 8291
-/// needs 103.
-const LARGEST: usize = 3993;
-
-/// The longest `Topic` (RFC 8030, section 5.4).
-const LONGEST_TOPIC: usize = 32;
 
 /// A push for a browser; what may be overridden.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -56,7 +48,7 @@ pub enum Urgency {
 ///
 /// # Errors
 ///
-/// A [`Fault`] in the override, or a payload that is too large.
+/// A [`Fault`] in the override, or of the whole, by the rules of Web Push.
 pub fn push(parts: &Parts<'_>, now: Time) -> Result<Push, Fault> {
     let ttl = now.until(parts.expires_at).as_secs().min(LONGEST_TTL_S);
     let mut generated = json!({
@@ -68,7 +60,8 @@ pub fn push(parts: &Parts<'_>, now: Time) -> Result<Push, Fault> {
         generated["topic"] = topic.into();
     }
     let push: Push = patch::read(PLACE, generated, &parts.content.overrides.webpush)?;
-    check(&push)?;
+    let size = push.body().map_or(0, |body| body.len());
+    webpush::check(push.ttl(), push.topic.as_deref(), size)?;
     Ok(push)
 }
 
@@ -77,7 +70,7 @@ impl Push {
     pub fn to(self, subscription: Subscription) -> webpush::Push {
         webpush::Push {
             subscription,
-            ttl: Duration::from_secs(u64::from(self.ttl)),
+            ttl: self.ttl(),
             urgency: match self.urgency {
                 Urgency::VeryLow => webpush::Urgency::VeryLow,
                 Urgency::Low => webpush::Urgency::Low,
@@ -87,6 +80,11 @@ impl Push {
             payload: self.body(),
             topic: self.topic,
         }
+    }
+
+    /// How long the push service keeps it.
+    fn ttl(&self) -> Duration {
+        Duration::from_secs(u64::from(self.ttl))
     }
 
     /// The payload's bytes, to be encrypted.
@@ -126,33 +124,5 @@ fn notification(parts: &Parts<'_>) -> Value {
 /// The sender's collapse id, or its hash where it is no topic; without one every push stands alone.
 fn topic(parts: &Parts<'_>) -> Option<String> {
     let id = parts.content.collapse_id.as_deref()?;
-    Some(if is_topic(id) { id.to_owned() } else { parts.hashed("collapse id", id) })
-}
-
-fn is_topic(text: &str) -> bool {
-    (1..=LONGEST_TOPIC).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-}
-
-fn check(push: &Push) -> Result<(), Fault> {
-    let outside = |field: &str, problem: &str| Fault::Override {
-        field: format!("{PLACE}.{field}"),
-        problem: problem.to_owned(),
-    };
-    if u64::from(push.ttl) > LONGEST_TTL_S {
-        return Err(outside("ttl", "give 2419200 seconds (28 days) at most"));
-    }
-    if push.topic.as_deref().is_some_and(|topic| !is_topic(topic)) {
-        return Err(outside("topic", "give 1 to 32 letters, digits, `-` and `_`"));
-    }
-    let size = push.body().map_or(0, |body| body.len());
-    if size > LARGEST {
-        return Err(Fault::Rule(FieldFault {
-            field: "payload".into(),
-            problem: format!("{size} bytes, at most {LARGEST} for a browser"),
-            remedy: "Send less beside the reveille object; the app fetches the rest itself.",
-            diagnosis: Diagnosis::BadPayload,
-        }));
-    }
-    Ok(())
+    Some(if webpush::is_topic(id) { id.to_owned() } else { parts.hashed("collapse id", id) })
 }

@@ -8,6 +8,7 @@ use domain::{
     AppId, AttemptId, CallId, DeviceNumber, InboxId, LaneId, Offset, Platform, Policy, ProviderId,
     Urgency, WakeId,
 };
+use serde_json::Value;
 use store::model::{CallRecord, Newest, Target, WakeKey};
 
 use super::*;
@@ -16,7 +17,7 @@ use super::*;
 const UPDATE: bool = option_env!("UPDATE_GOLDEN").is_some();
 
 /// 2026-03-01 06:30:00 UTC.
-const NOW: Time = Time::from_millis(1_772_346_600_000);
+pub(super) const NOW: Time = Time::from_millis(1_772_346_600_000);
 
 #[test]
 fn pushes_to_apple() {
@@ -45,6 +46,62 @@ fn pushes_to_google() {
     check("push/fcm_collapse_on.json", &to_google(&google(Rung::Alert), &collapsing()));
     check("push/fcm_alert_mode.json", &to_google(&google(Rung::Alert), &alert_mode()));
     check("push/fcm_ring.json", &to_google(&calling(google(Rung::Ring)), &settings()));
+}
+
+#[test]
+fn pushes_to_iphones_by_google() {
+    let apple = |rung| iphone(claimed(TargetKind::Fcm, rung));
+    check("push/fcm_ios_background.json", &to_google(&apple(Rung::Background), &settings()));
+    check("push/fcm_ios_alert.json", &to_google(&apple(Rung::Alert), &settings()));
+    check("push/fcm_ios_repeat.json", &to_google(&apple(Rung::Repeat(1)), &settings()));
+    check("push/fcm_ios_bare.json", &to_google(&bare(apple(Rung::Alert)), &settings()));
+    check("push/fcm_ios_alert_mode.json", &to_google(&apple(Rung::Alert), &alert_mode()));
+    check("push/fcm_ios_ring.json", &to_google(&calling(apple(Rung::Ring)), &settings()));
+    // A device that does not say what it is may be either.
+    let other = Claimed { platform: Platform::Other, ..claimed(TargetKind::Fcm, Rung::Alert) };
+    check("push/fcm_any_alert_mode.json", &to_google(&other, &alert_mode()));
+}
+
+/// What Apple is told does not depend on who carries it, but for what FCM fills in itself.
+#[test]
+fn an_iphone_is_told_the_same_by_apple_and_by_google() {
+    for rung in [Rung::Background, Rung::Alert, Rung::Repeat(1), Rung::Ring] {
+        let of = |kind| {
+            let claimed = iphone(claimed(kind, rung));
+            if rung == Rung::Ring { calling(claimed) } else { claimed }
+        };
+        let direct = to_apple(&of(TargetKind::Apns), &settings());
+        let handed_on = to_google(&of(TargetKind::Fcm), &settings())["message"]["apns"].take();
+        assert_eq!(handed_on["payload"]["aps"], direct["body"]["aps"], "{rung:?}");
+        let mut headers = direct["headers"].clone();
+        for filled_in in ["apns-id", "apns-topic"] {
+            headers.as_object_mut().unwrap().remove(filled_in);
+        }
+        assert_eq!(handed_on["headers"], headers, "{rung:?}");
+    }
+}
+
+#[test]
+fn texts_fall_back_one_by_one() {
+    let texts = |title: Option<&str>, body: Option<&str>| store::model::Texts {
+        title: title.map(str::to_owned),
+        body: body.map(str::to_owned),
+    };
+    let mut settings = settings();
+    settings.texts.insert("de".to_owned(), texts(Some("Neue Nachricht"), Some("Du hast Post.")));
+    settings.texts.insert("de-AT".to_owned(), texts(Some("Servus"), None));
+    for (locale, title, body) in [
+        (Some("de-AT"), "Servus", "Du hast Post."),
+        (Some("de_CH"), "Neue Nachricht", "Du hast Post."),
+        (Some("fr"), "New message", "You have a new message."),
+        (None, "New message", "You have a new message."),
+    ] {
+        let mut claimed = bare(claimed(TargetKind::Apns, Rung::Alert));
+        claimed.locale = locale.map(str::to_owned);
+        let said = content(&claimed, &settings);
+        let said = (said.title.as_deref(), said.body.as_deref());
+        assert_eq!(said, (Some(title), Some(body)), "{locale:?}");
+    }
 }
 
 #[test]
@@ -113,17 +170,22 @@ fn a_push_outlives_neither_its_messages_nor_what_the_provider_allows() {
     let mut claimed = claimed(TargetKind::Apns, Rung::Background);
     claimed.plan.expires_at = NOW.plus(Duration::from_secs(60));
     assert_eq!(to_apple(&claimed, &settings())["headers"]["apns-expiration"], "1772346660");
-    let android = |claimed: &Claimed| to_google(claimed, &settings())["message"]["android"].clone();
-    assert_eq!(android(&claimed)["ttl"], "60s");
+    claimed.platform = Platform::Other;
+    let google = |claimed: &Claimed| {
+        let message = to_google(claimed, &settings())["message"].take();
+        let expiration = message["apns"]["headers"]["apns-expiration"].clone();
+        (message["android"]["ttl"].clone(), expiration)
+    };
+    assert_eq!(google(&claimed), (json!("60s"), json!("1772346660")));
     claimed.plan.expires_at = NOW.plus(Duration::from_secs(90 * 86_400));
-    assert_eq!(android(&claimed)["ttl"], "2419200s");
+    assert_eq!(google(&claimed), (json!("2419200s"), json!("1774765800")));
     claimed.plan.expires_at = NOW.minus(Duration::from_secs(1));
-    assert_eq!(android(&claimed)["ttl"], "0s");
+    assert_eq!(google(&claimed), (json!("0s"), json!("1772346599")));
 }
 
 /// Compares a request with `goldens/<name>`; with `UPDATE_GOLDEN=1` it is written first.
 #[track_caller]
-fn check(name: &str, request: &Value) {
+pub(super) fn check(name: &str, request: &Value) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens").join(name);
     let printed = format!("{request:#}\n");
     if UPDATE {
@@ -137,37 +199,49 @@ fn check(name: &str, request: &Value) {
     );
 }
 
-/// The request to Apple: path, headers, body.
 fn to_apple(claimed: &Claimed, settings: &Settings) -> Value {
     let topic = |push_type| apns::Topic::for_push("com.example.reveille", push_type).unwrap();
     let (plain, voip) = (topic(apns::PushType::Alert), topic(apns::PushType::Voip));
-    let push = apns(&ids(), claimed, settings, plain, voip, NOW).unwrap();
-    let request = apns::encode(&push).unwrap();
-    let headers = request.headers.iter();
-    let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().into()));
+    apple_request(&apns(&ids(), claimed, settings, plain, voip, NOW).unwrap())
+}
+
+fn to_google(claimed: &Claimed, settings: &Settings) -> Value {
+    google_request(&fcm(&ids(), claimed, settings, NOW))
+}
+
+fn to_browser(claimed: &Claimed, settings: &Settings) -> Value {
+    browser_request(&webpush(&ids(), claimed, settings, NOW).unwrap())
+}
+
+/// The request to Apple: path, headers, body.
+pub(super) fn apple_request(push: &apns::Push) -> Value {
+    let request = apns::encode(push).unwrap();
     json!({
         "path": std::str::from_utf8(&request.path).unwrap(),
-        "headers": headers.collect::<serde_json::Map<_, Value>>(),
+        "headers": headers(&request.headers),
         "body": serde_json::from_slice::<Value>(&request.body).unwrap(),
     })
 }
 
 /// The body of the request to Google, which is all of it.
-fn to_google(claimed: &Claimed, settings: &Settings) -> Value {
-    let message = fcm(&ids(), claimed, settings, NOW);
-    serde_json::from_slice(&fcm::encode(&message).unwrap().body).unwrap()
+pub(super) fn google_request(message: &fcm::Message) -> Value {
+    serde_json::from_slice(&fcm::encode(message).unwrap().body).unwrap()
 }
 
 /// The request to a browser's push service, before it is encrypted.
-fn to_browser(claimed: &Claimed, settings: &Settings) -> Value {
-    let push = webpush(&ids(), claimed, settings, NOW).unwrap();
-    let encoded = webpush::encode(&push, 1).unwrap();
-    let headers = encoded.headers.iter();
-    let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().into()));
+pub(super) fn browser_request(push: &webpush::Push) -> Value {
+    let request = webpush::encode(push, 1).unwrap();
+    let payload = push.payload.as_ref().unwrap();
     json!({
-        "headers": headers.collect::<serde_json::Map<_, Value>>(),
-        "payload": serde_json::from_slice::<Value>(&push.payload.unwrap()).unwrap(),
+        "headers": headers(&request.headers),
+        "payload": serde_json::from_slice::<Value>(payload).unwrap(),
     })
+}
+
+fn headers(headers: &[(::http::HeaderName, ::http::HeaderValue)]) -> Value {
+    let text = |value: &::http::HeaderValue| value.to_str().unwrap().into();
+    let headers = headers.iter().map(|(name, value)| (name.to_string(), text(value)));
+    Value::Object(headers.collect())
 }
 
 /// A browser's subscription; its public key is some point on the curve.
@@ -180,7 +254,7 @@ fn subscription() -> String {
     .to_string()
 }
 
-fn ids() -> Ids {
+pub(super) fn ids() -> Ids {
     Ids::new(&[7; 32])
 }
 
@@ -197,7 +271,7 @@ fn alert_mode() -> Settings {
 }
 
 /// Two messages of one thread, the newer one with texts of its own.
-fn claimed(kind: TargetKind, rung: Rung) -> Claimed {
+pub(super) fn claimed(kind: TargetKind, rung: Rung) -> Claimed {
     let token = match kind {
         TargetKind::Apns => "a1".repeat(32),
         TargetKind::ApnsVoip => "b2".repeat(32),
@@ -255,6 +329,12 @@ fn texts() -> Newest {
     }
 }
 
+/// The same to an iPhone, whatever carries it.
+fn iphone(mut claimed: Claimed) -> Claimed {
+    claimed.platform = Platform::Ios;
+    claimed
+}
+
 fn missed(mut claimed: Claimed) -> Claimed {
     claimed.newest = Some(Newest { thread: None, push: None, missed_call: true });
     claimed.plan.count = 1;
@@ -266,7 +346,7 @@ fn bare(mut claimed: Claimed) -> Claimed {
     claimed
 }
 
-fn calling(mut claimed: Claimed) -> Claimed {
+pub(super) fn calling(mut claimed: Claimed) -> Claimed {
     let until = NOW.plus(Duration::from_secs(30));
     claimed.newest = None;
     claimed.plan.count = 0;

@@ -11,7 +11,9 @@
 //! | no push to the awake, see [`pushes`] | 3 |
 //! | a push target is held, unless the push service said that its token is gone | 5 |
 //! | the acknowledged position of a device never goes back | 3 |
+//! | a direct push is over, and a broadcast came to every phone, see [`direct`] | 1 |
 
+mod direct;
 mod pushes;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -45,6 +47,7 @@ pub(crate) fn check(evidence: &Evidence, deadline: Duration) -> Vec<Violation> {
     pushes::check(evidence, deadline, &mut found);
     targets_kept(evidence, &mut found);
     acks_never_go_back(evidence, &mut found);
+    direct::check(evidence, &mut found);
     found
 }
 

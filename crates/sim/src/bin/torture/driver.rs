@@ -6,6 +6,7 @@
 //! the app, so each is opened and suspended once more.
 
 mod gather;
+mod pushes;
 mod sends;
 
 use std::path::Path;
@@ -25,6 +26,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use wire::TargetKindName;
 use wire::http::Settings;
 
+use self::pushes::Pushes;
 use self::sends::Ledger;
 use crate::check;
 use crate::evidence::Evidence;
@@ -79,6 +81,7 @@ pub(crate) async fn run(server: &Path, plan: &Plan, length: Duration) -> Result<
         world: Arc::clone(&world),
         phones: phones.clone(),
         ledger: Ledger::default(),
+        pushes: Pushes::default(),
         kill,
         dead_tokens: Vec::new(),
     };
@@ -88,7 +91,7 @@ pub(crate) async fn run(server: &Path, plan: &Plan, length: Duration) -> Result<
         stage.perform(&step.action).await;
     }
     sleep_until(start + length).await;
-    let Stage { ledger, kill, dead_tokens, .. } = stage;
+    let Stage { ledger, mut pushes, kill, dead_tokens, .. } = stage;
     drop(kill);
     let Killed { kills, mut trouble } =
         killer.join_next().await.context("there was no killer")?.context("the killer failed")??;
@@ -106,8 +109,10 @@ pub(crate) async fn run(server: &Path, plan: &Plan, length: Duration) -> Result<
     if rest.is_none() {
         trouble.push(format!("the world did not come to rest within {REST:?}"));
     }
+    let direct = pushes.over(&world, ended + REST).await;
     sleep(WATCH).await;
-    let evidence = gather::evidence(&world, &phones, &ledger, &confirmed, &dead_tokens).await?;
+    let mut evidence = gather::evidence(&world, &phones, &ledger, &confirmed, &dead_tokens).await?;
+    evidence.direct = direct;
     trouble.extend(vacuous(&evidence));
     Ok(Outcome { evidence, trouble, kills, rest, world, phones })
 }
@@ -146,6 +151,7 @@ struct Stage {
     world: Arc<World>,
     phones: Vec<Phone>,
     ledger: Ledger,
+    pushes: Pushes,
     kill: mpsc::UnboundedSender<Duration>,
     /// Phones whose tokens died, with the tokens.
     dead_tokens: Vec<(usize, Vec<String>)>,
@@ -164,6 +170,8 @@ impl Stage {
             Action::BackEndSend { to, count } => {
                 self.ledger.send_from_back_end(&self.world, to, *count);
             }
+            Action::Push { to } => self.pushes.push(&self.world, to),
+            Action::Broadcast { rate } => self.pushes.broadcast(&self.world, *rate),
             Action::Open(phone) => self.phones[*phone].open(),
             Action::Background(phone) => self.phones[*phone].background().await,
             Action::Suspend(phone) => self.phones[*phone].suspend().await,
@@ -268,6 +276,8 @@ fn vacuous(evidence: &Evidence) -> Vec<String> {
         ("push came after a confirmed ack", check::after_an_ack(evidence)),
         ("ack was confirmed", evidence.confirmations.len()),
         ("push target was found", evidence.targets.len()),
+        ("direct push was taken in", evidence.direct.len()),
+        ("broadcast was taken in", evidence.direct.iter().filter(|it| it.broadcast).count()),
     ];
     let none = counts.into_iter().filter(|(_, count)| *count == 0);
     none.map(|(what, _)| format!("no {what}, so nothing was proven")).collect()

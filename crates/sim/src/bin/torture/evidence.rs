@@ -14,6 +14,27 @@ pub(crate) struct Evidence {
     pub(crate) pushes: Vec<PushRecord>,
     pub(crate) confirmations: Vec<Confirmation>,
     pub(crate) targets: Vec<TargetRecord>,
+    pub(crate) direct: Vec<DirectRecord>,
+    pub(crate) taken: Vec<TakenRecord>,
+    /// Phones whose tokens died during the run.
+    pub(crate) reinstalled: Vec<String>,
+}
+
+/// A direct push that was taken in, as the server shows it in the end.
+#[derive(Clone, Debug)]
+pub(crate) struct DirectRecord {
+    pub(crate) push: wire::http::Push,
+    /// Whether it went to all.
+    pub(crate) broadcast: bool,
+}
+
+/// A direct push that a push service took.
+#[derive(Clone, Debug)]
+pub(crate) struct TakenRecord {
+    pub(crate) push: String,
+    pub(crate) phone: String,
+    /// What it replaces on the phone, and is replaced by.
+    pub(crate) collapse_id: String,
 }
 
 /// What one phone holds and saw.

@@ -47,6 +47,14 @@ pub(crate) enum Action {
         to: Vec<String>,
         count: usize,
     },
+    /// The back end pushes to users, beside the inbox.
+    Push {
+        to: Vec<String>,
+    },
+    /// The back end pushes to all, so many devices a second.
+    Broadcast {
+        rate: u32,
+    },
     Open(usize),
     Background(usize),
     Suspend(usize),
@@ -92,6 +100,12 @@ pub(crate) enum Trouble {
 const IGNORING: usize = 5;
 /// Steps of sending in a second.
 const SENDS_PER_SECOND: f64 = 8.0;
+/// Direct pushes in a second.
+const PUSHES_PER_SECOND: f64 = 1.0;
+/// Broadcasts in a second.
+const BROADCASTS_PER_SECOND: f64 = 0.15;
+/// A broadcast takes so many seconds, most of them more than there are between two kills.
+const BROADCAST_S: std::ops::RangeInclusive<usize> = 1..=5;
 /// Changes of one app's life in a second.
 const LIVES_PER_SECOND: f64 = 0.15;
 /// Between two kills, in milliseconds: more than 20 in a minute.
@@ -107,6 +121,7 @@ impl Plan {
         planner.lives(&mut draw);
         planner.steps.sort_by_key(|step| step.at);
         planner.sends(&mut draw);
+        planner.pushes(&mut draw);
         planner.kills(&mut draw);
         planner.trouble(&mut draw);
         let mut steps = planner.steps;
@@ -228,6 +243,8 @@ impl Planner<'_> {
             | Action::ForceQuit(phone) => self.awake[*phone] = false,
             Action::Send { .. }
             | Action::BackEndSend { .. }
+            | Action::Push { .. }
+            | Action::Broadcast { .. }
             | Action::TokensDie(_)
             | Action::KillServer { .. }
             | Action::Trouble(..) => {}
@@ -242,6 +259,20 @@ impl Planner<'_> {
         users.retain(|user| Some(*user) != sender);
         let count = if draw.random_bool(0.8) { 1 } else { draw.random_range(2..=3) };
         users.sample(draw, count).map(|user| (*user).to_owned()).collect()
+    }
+
+    /// Pushes that no inbox waits for.
+    fn pushes(&mut self, draw: &mut StdRng) {
+        for _ in 0..self.how_many(PUSHES_PER_SECOND) {
+            let (at, to) = (self.when(draw), self.recipients(draw, None));
+            self.at(at, Action::Push { to });
+        }
+        for _ in 0..self.how_many(BROADCASTS_PER_SECOND) {
+            let seconds = draw.random_range(BROADCAST_S);
+            let rate = u32::try_from(self.cast.len() / seconds).unwrap_or(u32::MAX).max(1);
+            let at = self.when(draw);
+            self.at(at, Action::Broadcast { rate });
+        }
     }
 
     /// Every second kill or so hits a burst that was begun a moment before.

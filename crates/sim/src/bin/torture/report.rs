@@ -1,6 +1,6 @@
 //! What a run prints: counts, the verdict, and for each broken promise the history that explains it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
 
@@ -85,6 +85,14 @@ fn counts(outcome: &Outcome, plan: &Plan) -> String {
     for (kind, count) in kinds {
         row(&format!("  {kind}"), count.to_string());
     }
+    let (broadcasts, direct): (Vec<_>, Vec<_>) =
+        evidence.direct.iter().partition(|record| record.broadcast);
+    row("direct pushes", direct.len().to_string());
+    row("broadcasts", broadcasts.len().to_string());
+    row("  taken by push services", evidence.taken.len().to_string());
+    let distinct: BTreeSet<_> =
+        evidence.taken.iter().map(|taken| (&taken.push, &taken.phone)).collect();
+    row("  more than once", (evidence.taken.len() - distinct.len()).to_string());
     let rest = outcome.rest.map_or_else(|| "never".to_owned(), |rest| format!("{rest:.1?}"));
     row("at rest after", rest);
     text.trim_end().to_owned()

@@ -50,6 +50,7 @@ impl Scene {
             token: "token".to_owned(),
             app_id: "com.example.app".to_owned(),
             project: "project".to_owned(),
+            firebase_on_ios: false,
             environment: Environment::Production,
             browser: webpush.as_ref().map(|webpush| Browser {
                 push_manager: webpush.push_manager(),

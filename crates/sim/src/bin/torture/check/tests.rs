@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use wire::TargetKindName;
 
 use super::*;
-use crate::evidence::{Confirmation, TargetRecord};
+use crate::evidence::{Confirmation, DirectRecord, TakenRecord, TargetRecord};
 
 const DEADLINE: Duration = Duration::from_millis(500);
 
@@ -199,4 +199,56 @@ fn a_push_to_a_session_within_the_ack_deadline_is_found() {
     run.phones[0].sessions = vec![(at(500), at(9_000))];
     run.pushes = vec![push(2_250)];
     holds(&run);
+}
+
+/// A broadcast that reached both of bob's phones.
+fn broadcast() -> Evidence {
+    let push = serde_json::json!({
+        "id": "psh_1", "kind": "alert", "state": "done", "audience": "all",
+        "created_at": at(0), "send_at": at(0), "expires_at": at(60_000),
+        "counts": {
+            "devices": 2, "waiting": 0, "accepted": 2, "refused": 0, "expired": 0,
+            "cancelled": 0, "skipped": 0,
+        },
+        "codes": {},
+    });
+    let push = serde_json::from_value(push).unwrap();
+    let taken = |phone: &str| TakenRecord {
+        push: "psh_1".to_owned(),
+        phone: phone.to_owned(),
+        collapse_id: "c".to_owned(),
+    };
+    Evidence {
+        direct: vec![DirectRecord { push, broadcast: true }],
+        taken: vec![taken("p01"), taken("p02")],
+        ..good()
+    }
+}
+
+#[test]
+fn a_broadcast_reaches_everybody_under_one_name() {
+    holds(&broadcast());
+    let mut twice = broadcast();
+    twice.taken.push(twice.taken[0].clone());
+    holds(&twice);
+    twice.taken[0].collapse_id = "d".to_owned();
+    fails(&twice, "came to p01 by the collapse ids");
+
+    let mut lost = broadcast();
+    lost.taken.pop();
+    fails(&lost, "2 are accepted, and 1 phones were reached");
+
+    let counted = |change: fn(&mut wire::http::PushCounts)| {
+        let mut evidence = broadcast();
+        change(&mut evidence.direct[0].push.counts);
+        evidence
+    };
+    fails(&counted(|counts| counts.devices = 3), "do not add up");
+    let skipped = counted(|counts| (counts.devices, counts.accepted) = (1, 1));
+    fails(&skipped, "counts others");
+    fails(&counted(|counts| (counts.waiting, counts.accepted) = (1, 1)), "in the end");
+    let mut refused = counted(|counts| (counts.refused, counts.accepted) = (1, 1));
+    fails(&refused, "more than the reinstalled");
+    refused.reinstalled.push("p01".to_owned());
+    holds(&refused);
 }

@@ -13,7 +13,8 @@ use wire::TargetKindName;
 use super::sends::Ledger;
 use super::tokens;
 use crate::evidence::{
-    Confirmation, ConfirmedBy, Evidence, Outcome, PhoneRecord, PushRecord, SendRecord, TargetRecord,
+    Confirmation, ConfirmedBy, Evidence, Outcome, PhoneRecord, PushRecord, SendRecord, TakenRecord,
+    TargetRecord,
 };
 use crate::observer::Confirmed;
 
@@ -62,6 +63,10 @@ pub(super) async fn evidence(
     evidence.pushes.extend(apple.iter().filter_map(|seen| apns_push(seen, &owner)));
     evidence.pushes.extend(google.iter().filter_map(|seen| fcm_push(seen, &owner)));
     evidence.pushes.sort_by_key(|push| push.made_at);
+    evidence.taken.extend(apple.iter().filter_map(|seen| taken_by_apple(seen, &owner)));
+    evidence.taken.extend(google.iter().filter_map(|seen| taken_by_google(seen, &owner)));
+    evidence.reinstalled =
+        dead_tokens.iter().map(|(phone, _)| phones[*phone].name().to_owned()).collect();
     for phone in phones {
         evidence.targets.extend(targets(world, phone).await?);
     }
@@ -114,8 +119,12 @@ fn confirmed_by_http(phone: &Phone) -> Vec<Confirmation> {
     confirmed.collect()
 }
 
+/// A wake through Apple.
 fn apns_push(seen: &SeenPush, owner: &HashMap<String, String>) -> Option<PushRecord> {
     let payload: Value = serde_json::from_slice(&seen.payload).ok()?;
+    if payload["reveille"]["push"].is_string() {
+        return None;
+    }
     let token = seen.path.rsplit('/').next()?;
     Some(PushRecord {
         phone: owner.get(token)?.clone(),
@@ -125,15 +134,38 @@ fn apns_push(seen: &SeenPush, owner: &HashMap<String, String>) -> Option<PushRec
     })
 }
 
+/// A wake through Google.
 fn fcm_push(seen: &SeenPush, owner: &HashMap<String, String>) -> Option<PushRecord> {
     let payload: Value = serde_json::from_slice(&seen.payload).ok()?;
     let message = &payload["message"];
+    if message["data"]["reveille_push"].is_string() {
+        return None;
+    }
     Some(PushRecord {
         phone: owner.get(message["token"].as_str()?)?.clone(),
         made_at: message["data"]["reveille_sent_at"].as_str()?.parse().ok()?,
         kind: "fcm data".to_owned(),
         status: seen.status.as_u16(),
     })
+}
+
+/// A direct push that Apple took.
+fn taken_by_apple(seen: &SeenPush, owner: &HashMap<String, String>) -> Option<TakenRecord> {
+    let payload: Value = serde_json::from_slice(&seen.payload).ok()?;
+    let push = payload["reveille"]["push"].as_str()?.to_owned();
+    let phone = owner.get(seen.path.rsplit('/').next()?)?.clone();
+    let collapse_id = seen.header("apns-collapse-id").unwrap_or_default().to_owned();
+    seen.status.is_success().then_some(TakenRecord { push, phone, collapse_id })
+}
+
+/// A direct push that Google took.
+fn taken_by_google(seen: &SeenPush, owner: &HashMap<String, String>) -> Option<TakenRecord> {
+    let payload: Value = serde_json::from_slice(&seen.payload).ok()?;
+    let message = &payload["message"];
+    let push = message["data"]["reveille_push"].as_str()?.to_owned();
+    let phone = owner.get(message["token"].as_str()?)?.clone();
+    let collapse_id = message["data"]["reveille_tag"].as_str().unwrap_or_default().to_owned();
+    seen.status.is_success().then_some(TakenRecord { push, phone, collapse_id })
 }
 
 /// The targets that the phone's app has registered, against those that the server holds.

@@ -6,4 +6,3 @@ mod push_stored;
 mod push_usage;
 mod push_webpush;
 mod rig;
-mod webpush_service;

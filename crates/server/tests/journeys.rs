@@ -12,6 +12,7 @@ mod push_log;
 mod pushes;
 mod rude_clients;
 mod secrets;
+mod simulators;
 mod starting;
 mod waiting;
 mod webpush;

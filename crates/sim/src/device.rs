@@ -26,6 +26,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use crate::window::Window;
+
 /// FCM keeps this many distinct collapse keys for a device that is away.
 const FCM_COLLAPSE_KEYS: usize = 4;
 /// FCM keeps this many messages without a collapse key, then drops all.
@@ -57,13 +59,29 @@ pub enum Environment {
     Sandbox,
 }
 
-/// Which of an app's Apple tokens.
+/// Which of an app's Apple tokens; each goes with one topic.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ApnsTokenKind {
     /// The token for notifications and background pushes.
     App,
+    /// The PushKit token of a watch's complication.
+    Complication,
+    /// The token of a control.
+    Controls,
+    /// The PushKit token of a file provider.
+    FileProvider,
+    /// The token of one Live Activity.
+    LiveActivity,
+    /// The token of the location extension.
+    Location,
+    /// The token of device management.
+    Mdm,
+    /// The token of one Push to Talk channel.
+    PushToTalk,
     /// The PushKit token for calls.
     Voip,
+    /// The token of widgets.
+    Widgets,
 }
 
 /// Whether a device can be reached.
@@ -242,6 +260,17 @@ struct DeviceState {
     reach: Reach,
     stored: Vec<Delivery>,
     listener: Option<mpsc::UnboundedSender<Delivery>>,
+    /// Pushes in the current windows of the service's rates.
+    rates: [Window; 2],
+}
+
+/// How often a device may be pushed to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Rate {
+    /// This many pushes.
+    pub pushes: u32,
+    /// Within this time, from the first of them on.
+    pub within: Duration,
 }
 
 /// What became of an accepted push.
@@ -357,6 +386,17 @@ impl Device {
     /// The vendor's word, if the token died.
     pub(crate) fn gone(&self) -> Option<Gone> {
         self.state().gone
+    }
+
+    /// Counts a push; false if it is one too many for any of its service's rates.
+    pub(crate) fn spend<const N: usize>(&self, rates: [Rate; N], now: Timestamp) -> bool {
+        let mut state = self.state();
+        // Every window counts, also where an earlier one refuses.
+        let mut passes = true;
+        for (window, rate) in state.rates.iter_mut().zip(rates) {
+            passes &= window.spend(rate.pushes, rate.within, now);
+        }
+        passes
     }
 
     /// Takes an accepted push; `delivery` is only built if somebody will see it.

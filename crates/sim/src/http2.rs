@@ -17,12 +17,9 @@ mod http1;
 mod seen;
 mod tap;
 mod tls;
+mod wire;
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, request};
@@ -31,16 +28,20 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Error, Trouble, apns, fcm, trouble::ConnectionTrouble, webpush};
+use crate::{
+    Error, Trouble, apns, fcm,
+    trouble::{ConnectionTrouble, GoAway},
+    webpush,
+};
 
 pub(crate) use seen::Recorder;
-pub use seen::{Counts, Fate, Recording, SeenPush};
+pub use seen::{Counts, Fate, Recording, SeenPush, Sighting, Unanswered};
 pub(crate) use tls::server_config;
+use wire::Wire;
 
 /// The services that this server can be.
 pub(crate) enum Service {
-    Apns(apns::Judge),
-    /// Boxed, as it is much the larger.
+    Apns(Box<apns::Judge>),
     Fcm(Box<fcm::Judge>),
     Webpush(Box<webpush::Judge>),
 }
@@ -64,8 +65,16 @@ pub(crate) struct Verdict {
     pub(crate) fate: Fate,
     /// How many streams the connection may have from now on, if that changes.
     pub(crate) streams: Option<u32>,
-    /// Says GOAWAY with this JSON in place of the answer.
-    pub(crate) go_away: Option<Bytes>,
+    pub(crate) go_away: Option<Farewell>,
+}
+
+/// How a verdict ends its connection.
+#[derive(Debug)]
+pub(crate) enum Farewell {
+    /// Answers, then says GOAWAY with the last stream processed.
+    AfterAnswer(GoAway),
+    /// Says GOAWAY with this JSON in place of the answer; nothing was processed.
+    InPlace(Bytes),
 }
 
 impl Service {
@@ -125,14 +134,13 @@ struct Shared {
 }
 
 impl Server {
-    /// Listens on 127.0.0.1; port 0 takes any.
+    /// Listens there; port 0 takes any.
     pub(crate) async fn start(
-        port: u16,
+        wanted: SocketAddr,
         tls: Arc<ServerConfig>,
         recording: Recording,
         service: impl FnOnce(SocketAddr) -> Service,
     ) -> Result<Self, Error> {
-        let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let listen = |source| Error::Listen { address: wanted, source };
         let listener = TcpListener::bind(wanted).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
@@ -198,20 +206,29 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, tasks: TaskTracker) 
 /// One connection, from TCP to its end.
 async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let number = shared.recorder.connection();
+    let failed = |why: &dyn std::fmt::Display| {
+        let (at, why) = (shared.service.now(), why.to_string());
+        shared.recorder.failed_handshake(|| Sighting::HandshakeFailed {
+            at,
+            connection: number,
+            why,
+        });
+    };
     // Small answers must not wait for each other; a socket that cannot do it is only slower.
     let _ = stream.set_nodelay(true);
-    match shared.trouble.for_connection() {
-        Some(ConnectionTrouble::Close) => return shared.recorder.failed_handshake(),
+    match shared.trouble.for_connection(shared.service.now()) {
+        Some(ConnectionTrouble::Close(why)) => return failed(&why),
         Some(ConnectionTrouble::Alert(alert)) => {
-            shared.recorder.failed_handshake();
+            failed(&format_args!("TLS alert {alert} by script"));
             // The client may hang up first; either way the connection is over.
             let _ = tls::refuse_with_alert(stream, alert).await;
             return;
         }
         None => {}
     }
-    let Ok(stream) = TlsAcceptor::from(shared.tls.clone()).accept(stream).await else {
-        return shared.recorder.failed_handshake();
+    let stream = match TlsAcceptor::from(shared.tls.clone()).accept(Wire::new(stream)).await {
+        Ok(stream) => stream,
+        Err(error) => return failed(&error),
     };
     if shared.service.is_http1(stream.get_ref().1.alpn_protocol()) {
         http1::serve(stream, number, &shared).await;

@@ -3,8 +3,16 @@
 //! Shapes are the vendors': Apple's client certificate (subject UID, CN, extensions of its private arc), its `.p8` key,
 //! Google's service-account JSON.
 
-use std::{fmt, process::Stdio, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+    process::Stdio,
+    sync::Arc,
+    time::Duration,
+};
 
+use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::{Timestamp, tz::TimeZone};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -74,8 +82,18 @@ impl Ca {
     /// # Errors
     /// [`Error::Keys`] if making it fails.
     pub fn server_identity(&self) -> Result<Identity, Error> {
+        self.server_identity_at(Ipv4Addr::LOCALHOST.into())
+    }
+
+    /// The same for this address too.
+    pub(crate) fn server_identity_at(&self, ip: IpAddr) -> Result<Identity, Error> {
         let local = ["localhost", "127.0.0.1", "::1"];
-        let names: Vec<String> = local.iter().chain(&VENDORS).map(ToString::to_string).collect();
+        let mut names: Vec<String> =
+            local.iter().chain(&VENDORS).map(ToString::to_string).collect();
+        let own = ip.to_string();
+        if !names.contains(&own) {
+            names.push(own);
+        }
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, "localhost");
@@ -135,6 +153,8 @@ pub struct ApnsCertificate {
     pub valid_from: Timestamp,
     /// Valid until the start of this day (UTC).
     pub valid_until: Timestamp,
+    /// Topics that a universal certificate has besides its own, each with its kind.
+    more_topics: Vec<(String, String)>,
 }
 
 /// The kinds of Apple push certificates.
@@ -142,6 +162,8 @@ pub struct ApnsCertificate {
 pub enum ApnsCertificateKind {
     /// `Apple Development IOS Push Services: `, sandbox only.
     Development,
+    /// A client certificate for something else: no known prefix, no extensions.
+    NoPush,
     /// `Apple Production IOS Push Services: `, production only.
     Production,
     /// `Apple Push Services: `, both environments, topics of the app, its VoIP and its complication.
@@ -161,6 +183,7 @@ impl ApnsCertificate {
             kind: ApnsCertificateKind::Universal,
             valid_from: now.saturating_sub(days(2)).unwrap_or(now),
             valid_until: now.saturating_add(days(365)).unwrap_or(now),
+            more_topics: Vec::new(),
         }
     }
 
@@ -180,9 +203,17 @@ impl ApnsCertificate {
         self
     }
 
+    /// The same certificate with one more topic, which only a universal one lists.
+    #[must_use]
+    pub fn and_topic(mut self, topic: &str, kind: &str) -> Self {
+        self.more_topics.push((topic.to_owned(), kind.to_owned()));
+        self
+    }
+
     fn common_name(&self) -> String {
         let prefix = match self.kind {
             ApnsCertificateKind::Development => "Apple Development IOS Push Services",
+            ApnsCertificateKind::NoPush => "Web Server",
             ApnsCertificateKind::Production => "Apple Production IOS Push Services",
             ApnsCertificateKind::Universal => "Apple Push Services",
             ApnsCertificateKind::Voip => "VoIP Services",
@@ -200,14 +231,17 @@ impl ApnsCertificate {
         let voip = format!("{}.voip", self.bundle_id);
         match self.kind {
             ApnsCertificateKind::Development => vec![apple(1, null())],
+            ApnsCertificateKind::NoPush => Vec::new(),
             ApnsCertificateKind::Production => vec![apple(2, null())],
             ApnsCertificateKind::Universal => {
                 let complication = format!("{}.complication", self.bundle_id);
-                let topics = [
+                let mut topics = vec![
                     (self.bundle_id.as_str(), "app"),
                     (voip.as_str(), "voip"),
                     (complication.as_str(), "complication"),
                 ];
+                let more = self.more_topics.iter();
+                topics.extend(more.map(|(topic, kind)| (topic.as_str(), kind.as_str())));
                 vec![apple(1, null()), apple(2, null()), apple(6, topic_list(&topics))]
             }
             ApnsCertificateKind::Voip => {
@@ -412,6 +446,48 @@ impl fmt::Debug for ServiceAccount {
             .field("client_email", &self.client_email)
             .finish_non_exhaustive()
     }
+}
+
+/// A key pair for VAPID (RFC 8292), by which an application server signs its messages.
+#[derive(Clone)]
+pub struct VapidKey {
+    scalar: [u8; 32],
+    public_key: [u8; 65],
+}
+
+impl VapidKey {
+    /// Makes a new one.
+    pub fn generate() -> Self {
+        loop {
+            let scalar: [u8; 32] = rand::random();
+            // One in 2^32 random numbers is above the curve's order.
+            if let Some(public_key) = public_key(&scalar) {
+                return Self { scalar, public_key };
+            }
+        }
+    }
+
+    /// The private half as the tools of Web Push write it: the number alone, in base64url.
+    pub fn private_key(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.scalar)
+    }
+
+    /// The public half, an uncompressed P-256 point: a page's `applicationServerKey`.
+    pub fn public_key(&self) -> &[u8; 65] {
+        &self.public_key
+    }
+}
+
+impl fmt::Debug for VapidKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VapidKey").finish_non_exhaustive()
+    }
+}
+
+/// The point that belongs to a private number; `None` if that is none of P-256.
+fn public_key(scalar: &[u8; 32]) -> Option<[u8; 65]> {
+    let key = PrivateKey::from_private_key(&ECDH_P256, scalar).ok()?;
+    key.compute_public_key().ok()?.as_ref().try_into().ok()
 }
 
 /// Year, month and day in UTC, which is as exact as these certificates are dated.

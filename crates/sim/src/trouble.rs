@@ -1,7 +1,12 @@
 //! Scripted trouble: makes a push service misbehave, from another task, while it runs.
 //!
 //! Scripts are consumed in the order they were given, one request (or one connection) each, and apply across all
-//! connections of the service. Holding, latency and freezing are states that stay until they are ended.
+//! connections of the service. A handle from [`Trouble::on`] scripts for one path alone; a request
+//! takes the first script that is meant for it. Holding, latency, freezing, storms and stream
+//! limits are states that stay until they are ended.
+//!
+//! A service's own defence against clients that connect over and over, [`Churn`], works here too,
+//! as it meets connections before TLS; [`Trouble::clear`] forgives and leaves the rule.
 
 use std::{
     collections::VecDeque,
@@ -14,9 +19,10 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
-use crate::Error;
+use crate::{Error, window::Window};
 
 /// An answer given in place of the service's own judgement.
 #[derive(Clone, Debug)]
@@ -43,6 +49,18 @@ impl Scripted {
     /// An APNs refusal as Apple writes it: `{"reason":"…"}`.
     pub fn apns(status: StatusCode, reason: &str) -> Self {
         Self::new(status, serde_json::json!({ "reason": reason }).to_string())
+            .header(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
+    }
+
+    /// An FCM refusal as Google writes it: `error_code` is the word of its FcmError.
+    pub fn fcm(status: StatusCode, word: &str, error_code: Option<&str>) -> Self {
+        let mut error =
+            serde_json::json!({ "code": status.as_u16(), "status": word, "message": word });
+        if let Some(error_code) = error_code {
+            let kind = "type.googleapis.com/google.firebase.fcm.v1.FcmError";
+            error["details"] = serde_json::json!([{ "@type": kind, "errorCode": error_code }]);
+        }
+        Self::new(status, serde_json::json!({ "error": error }).to_string())
             .header(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
     }
 
@@ -91,32 +109,83 @@ pub(crate) enum RequestTrouble {
     CloseAfterProcessing,
     CloseUnprocessed,
     GoAway(GoAway),
+    HalfClose,
     RefuseStream,
     Reset(u32),
+    Swallow,
 }
 
 /// What happens to one connection before TLS.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ConnectionTrouble {
     Alert(u8),
-    Close,
+    /// With what to say about it.
+    Close(&'static str),
+}
+
+/// Too many connections in a short time: what Apple may take for an attack ("Troubleshooting push
+/// notifications"). It gives no figures.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Churn {
+    /// This many connections pass.
+    pub connections: u32,
+    /// Within this time, from the first of them on.
+    pub within: Duration,
+    /// For this long every further one is closed before TLS.
+    pub block: Duration,
 }
 
 /// The handle that scripts trouble; cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Trouble(Arc<State>);
+pub struct Trouble {
+    state: Arc<State>,
+    /// The only path that scripts of this handle are for.
+    path: Option<Arc<str>>,
+}
 
 #[derive(Debug, Default)]
 struct State {
-    /// Whether `requests` may hold something, so that the hot path takes no lock.
+    /// Whether `requests` or `storm` may hold something, so that the hot path takes no lock.
     armed: AtomicBool,
-    /// How many requests, and what happens to each; `None` lets them pass.
-    requests: Mutex<VecDeque<(usize, Option<RequestTrouble>)>>,
+    requests: Mutex<VecDeque<Script>>,
+    storm: Mutex<Option<Storm>>,
     connections: Mutex<VecDeque<ConnectionTrouble>>,
+    churn: Mutex<Option<Churning>>,
     hold: watch::Sender<Hold>,
     held: watch::Sender<usize>,
     latency_us: AtomicU64,
     frozen: watch::Sender<bool>,
+    /// The most streams that any connection may have, whatever the service grants.
+    streams: watch::Sender<Option<u32>>,
+}
+
+/// What happens to some of the coming requests.
+#[derive(Debug)]
+struct Script {
+    /// The only path it is for.
+    path: Option<Arc<str>>,
+    /// To how many requests.
+    left: usize,
+    /// `None` lets them pass.
+    trouble: Option<RequestTrouble>,
+}
+
+/// One answer to everything, for a time.
+#[derive(Debug)]
+struct Storm {
+    path: Option<Arc<str>>,
+    answer: Scripted,
+    lasting: Duration,
+    /// Set by the first request that meets it.
+    until: Option<Timestamp>,
+}
+
+/// The rule on connecting, and how it stands.
+#[derive(Debug)]
+struct Churning {
+    rule: Churn,
+    window: Window,
+    blocked_until: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -135,12 +204,12 @@ impl Trouble {
 
     /// Holds the next `n` answers until [`release`](Self::release).
     pub fn hold_next(&self, n: usize) {
-        self.0.hold.send_modify(|hold| hold.next = n);
+        self.state.hold.send_modify(|hold| hold.next = n);
     }
 
     /// Lets everything held go and ends holding.
     pub fn release(&self) {
-        self.0.hold.send_modify(|hold| {
+        self.state.hold.send_modify(|hold| {
             hold.next = 0;
             hold.releases += 1;
         });
@@ -148,7 +217,7 @@ impl Trouble {
 
     /// How many answers are being held.
     pub fn held(&self) -> usize {
-        *self.0.held.borrow()
+        *self.state.held.borrow()
     }
 
     /// Waits until at least `n` answers are being held.
@@ -156,7 +225,7 @@ impl Trouble {
     /// # Errors
     /// [`Error::Timeout`] if that does not come within `limit`.
     pub async fn wait_held(&self, n: usize, limit: Duration) -> Result<(), Error> {
-        let mut held = self.0.held.subscribe();
+        let mut held = self.state.held.subscribe();
         let reached = tokio::time::timeout(limit, held.wait_for(|held| *held >= n)).await;
         match reached {
             Ok(_) => Ok(()),
@@ -169,18 +238,45 @@ impl Trouble {
     /// Delays every answer.
     pub fn latency(&self, latency: Duration) {
         let us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-        self.0.latency_us.store(us, Ordering::Relaxed);
+        self.state.latency_us.store(us, Ordering::Relaxed);
     }
 
     /// Stops reading and writing on every connection without closing it, as a network that swallows packets does;
     /// PINGs go unanswered too. Ended by [`thaw`](Self::thaw).
     pub fn freeze(&self) {
-        self.0.frozen.send_replace(true);
+        self.state.frozen.send_replace(true);
     }
 
     /// Ends [`freeze`](Self::freeze).
     pub fn thaw(&self) {
-        self.0.frozen.send_replace(false);
+        self.state.frozen.send_replace(false);
+    }
+
+    /// A handle whose scripts are for requests to this path alone, such as `/token`. States are the
+    /// whole service's.
+    #[must_use]
+    pub fn on(&self, path: &str) -> Self {
+        Self { state: self.state.clone(), path: Some(path.into()) }
+    }
+
+    /// Tells every connection, by SETTINGS, that it may have at most `max` streams from now on, and
+    /// refuses those above with REFUSED_STREAM. Ended by
+    /// [`lift_stream_limit`](Self::lift_stream_limit).
+    pub fn limit_streams(&self, max: u32) {
+        self.state.streams.send_replace(Some(max));
+    }
+
+    /// Ends [`limit_streams`](Self::limit_streams): every connection is told its own limit again.
+    pub fn lift_stream_limit(&self) {
+        self.state.streams.send_replace(None);
+    }
+
+    /// Answers every request by script for this long, counted from the first one by the service's
+    /// clock.
+    pub fn answer_for(&self, lasting: Duration, answer: &Scripted) {
+        let storm = Storm { path: self.path.clone(), answer: answer.clone(), lasting, until: None };
+        *lock(&self.state.storm) = Some(storm);
+        self.state.armed.store(true, Ordering::Release);
     }
 
     /// Answers the next `n` requests by script; they are not judged and not delivered.
@@ -193,6 +289,22 @@ impl Trouble {
     pub fn go_away_after(&self, k: usize, go_away: &GoAway) {
         self.pass(k);
         self.script(1, RequestTrouble::GoAway(go_away.clone()));
+    }
+
+    /// Lets the next `k` requests pass and takes in `unprocessed` more without looking at them;
+    /// then the connection says GOAWAY with the last stream processed, which is lower than streams
+    /// it has long had.
+    pub fn go_away_over(&self, k: usize, unprocessed: usize, go_away: &GoAway) {
+        self.pass(k);
+        self.script(unprocessed.saturating_sub(1), RequestTrouble::Swallow);
+        self.script(1, RequestTrouble::GoAway(go_away.clone()));
+    }
+
+    /// On each of the next `n` requests, closes the sending side of its TCP connection (a FIN,
+    /// without a word of TLS or HTTP/2) and goes on reading; that request and all others of the
+    /// connection stay unprocessed and unanswered.
+    pub fn half_close_next(&self, n: usize) {
+        self.script(n, RequestTrouble::HalfClose);
     }
 
     /// Resets the next `n` streams with REFUSED_STREAM, unprocessed.
@@ -223,19 +335,34 @@ impl Trouble {
     /// Answers the next `n` connections' ClientHello with a fatal TLS alert (45 `certificate_expired`, 80
     /// `internal_error`, RFC 8446, section 6) and closes.
     pub fn alert_next(&self, n: usize, alert: u8) {
-        self.connections().extend(std::iter::repeat_n(ConnectionTrouble::Alert(alert), n));
+        lock(&self.state.connections)
+            .extend(std::iter::repeat_n(ConnectionTrouble::Alert(alert), n));
     }
 
     /// Closes the next `n` connections before TLS.
     pub fn close_connections(&self, n: usize) {
-        self.connections().extend(std::iter::repeat_n(ConnectionTrouble::Close, n));
+        lock(&self.state.connections).extend(std::iter::repeat_n(
+            ConnectionTrouble::Close("closed before TLS by script"),
+            n,
+        ));
     }
 
-    /// Ends all trouble: scripts, holding, latency, freezing.
+    /// Sets the rule on connecting, or ends it.
+    pub fn limit_churn(&self, rule: Option<Churn>) {
+        *lock(&self.state.churn) = rule.map(Churning::new);
+    }
+
+    /// Ends all trouble: scripts, holding, latency, freezing, storms, stream limits, and a block
+    /// for connecting too often. The rule on connecting stays.
     pub fn clear(&self) {
-        self.requests().clear();
-        self.connections().clear();
+        lock(&self.state.requests).clear();
+        lock(&self.state.storm).take();
+        lock(&self.state.connections).clear();
+        if let Some(churning) = &mut *lock(&self.state.churn) {
+            *churning = Churning::new(churning.rule);
+        }
         self.latency(Duration::ZERO);
+        self.lift_stream_limit();
         self.thaw();
         self.release();
     }
@@ -243,41 +370,68 @@ impl Trouble {
 
 /// What the service's own tasks ask.
 impl Trouble {
-    /// What is to happen to the request that just arrived.
-    pub(crate) fn for_request(&self) -> Option<RequestTrouble> {
-        if !self.0.armed.load(Ordering::Acquire) {
+    /// What is to happen to the request that just arrived; the time is only asked for where it
+    /// matters.
+    pub(crate) fn for_request(
+        &self,
+        path: &str,
+        now: impl FnOnce() -> Timestamp,
+    ) -> Option<RequestTrouble> {
+        if !self.state.armed.load(Ordering::Acquire) {
             return None;
         }
-        let mut requests = self.requests();
-        let Some((left, trouble)) = requests.front_mut() else {
-            self.0.armed.store(false, Ordering::Release);
+        let mut requests = lock(&self.state.requests);
+        let is_for = |wanted: &Option<Arc<str>>| wanted.as_deref().is_none_or(|it| it == path);
+        if let Some(place) = requests.iter().position(|script| is_for(&script.path))
+            && let Some(script) = requests.get_mut(place)
+        {
+            let trouble = script.trouble.clone();
+            script.left -= 1;
+            if script.left == 0 {
+                requests.remove(place);
+            }
+            return trouble;
+        }
+        let mut storm = lock(&self.state.storm);
+        let Some(raging) = &mut *storm else {
+            // Both locks are held, so no script can come in between.
+            self.state.armed.store(!requests.is_empty(), Ordering::Release);
             return None;
         };
-        let trouble = trouble.clone();
-        *left -= 1;
-        if *left == 0 {
-            requests.pop_front();
+        if !is_for(&raging.path) {
+            return None;
         }
-        trouble
+        let now = now();
+        let until = *raging.until.get_or_insert_with(|| later(now, raging.lasting));
+        if now < until {
+            return Some(RequestTrouble::Answer(raging.answer.clone()));
+        }
+        *storm = None;
+        None
     }
 
     /// What is to happen to the connection that just arrived.
-    pub(crate) fn for_connection(&self) -> Option<ConnectionTrouble> {
-        self.connections().pop_front()
+    pub(crate) fn for_connection(&self, now: Timestamp) -> Option<ConnectionTrouble> {
+        if let Some(trouble) = lock(&self.state.connections).pop_front() {
+            return Some(trouble);
+        }
+        let mut churn = lock(&self.state.churn);
+        let passes = churn.as_mut().is_none_or(|churning| churning.passes(now));
+        if passes { None } else { Some(ConnectionTrouble::Close("too many connections")) }
     }
 
     /// Waits out latency and holding, once an answer is decided.
     pub(crate) async fn before_answer(&self) {
-        let latency_us = self.0.latency_us.load(Ordering::Relaxed);
+        let latency_us = self.state.latency_us.load(Ordering::Relaxed);
         if latency_us > 0 {
             tokio::time::sleep(Duration::from_micros(latency_us)).await;
         }
         // The hot path: nobody holds, so only a read lock is taken.
-        if self.0.hold.borrow().next == 0 {
+        if self.state.hold.borrow().next == 0 {
             return;
         }
         let mut releases = None;
-        self.0.hold.send_if_modified(|hold| {
+        self.state.hold.send_if_modified(|hold| {
             if hold.next > 0 {
                 releases = Some(hold.releases);
                 if hold.next != usize::MAX {
@@ -287,8 +441,8 @@ impl Trouble {
             false
         });
         if let Some(before) = releases {
-            let _held = Held::new(&self.0.held);
-            let mut hold = self.0.hold.subscribe();
+            let _held = Held::new(&self.state.held);
+            let mut hold = self.state.hold.subscribe();
             // The sender lives in `self`, so waiting cannot fail.
             let _ = hold.wait_for(|hold| hold.releases > before).await;
         }
@@ -296,7 +450,12 @@ impl Trouble {
 
     /// Watches whether connections are to stand still.
     pub(crate) fn frozen(&self) -> watch::Receiver<bool> {
-        self.0.frozen.subscribe()
+        self.state.frozen.subscribe()
+    }
+
+    /// Watches the most streams that a connection may have, whatever the service grants.
+    pub(crate) fn stream_limit(&self) -> watch::Receiver<Option<u32>> {
+        self.state.streams.subscribe()
     }
 
     fn script(&self, n: usize, trouble: RequestTrouble) {
@@ -305,19 +464,42 @@ impl Trouble {
 
     fn enqueue(&self, n: usize, trouble: Option<RequestTrouble>) {
         if n > 0 {
-            let mut requests = self.requests();
-            requests.push_back((n, trouble));
-            self.0.armed.store(true, Ordering::Release);
+            let mut requests = lock(&self.state.requests);
+            requests.push_back(Script { path: self.path.clone(), left: n, trouble });
+            self.state.armed.store(true, Ordering::Release);
         }
     }
+}
 
-    fn requests(&self) -> MutexGuard<'_, VecDeque<(usize, Option<RequestTrouble>)>> {
-        self.0.requests.lock().unwrap_or_else(PoisonError::into_inner)
+impl Churning {
+    fn new(rule: Churn) -> Self {
+        Self { rule, window: Window::default(), blocked_until: None }
     }
 
-    fn connections(&self) -> MutexGuard<'_, VecDeque<ConnectionTrouble>> {
-        self.0.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Counts a connection; says whether it may live.
+    fn passes(&mut self, now: Timestamp) -> bool {
+        if self.blocked_until.is_some_and(|until| now < until) {
+            return false;
+        }
+        if self.blocked_until.take().is_some() {
+            self.window = Window::default();
+        }
+        let passes = self.window.spend(self.rule.connections, self.rule.within, now);
+        if !passes {
+            self.blocked_until = Some(later(now, self.rule.block));
+        }
+        passes
     }
+}
+
+/// This much later; the end of time if that is beyond it.
+fn later(now: Timestamp, by: Duration) -> Timestamp {
+    let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
+    now.saturating_add(by).unwrap_or(Timestamp::MAX)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Counts a held answer for as long as it is held, even if its connection dies meanwhile.

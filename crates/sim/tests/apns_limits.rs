@@ -1,14 +1,15 @@
-//! APNs: how many streams a connection may have, told by real SETTINGS frames.
+//! APNs: how many streams a connection may have, told by real SETTINGS frames; and what Apple
+//! limits without figures: errors of a connection, pushes to a device, connections.
+
+use std::time::Duration;
 
 use http::{Request, StatusCode};
-use sim::pki::ApnsCertificate;
+use sim::{device::Rate, pki::ApnsCertificate, trouble::Churn};
 
 use crate::{
-    apns::{APP, World, alert_headers},
+    apns::{ALERT, APP, World, alert_headers, refusal},
     client::{Client, PATIENCE},
 };
-
-const ALERT: &[u8] = br#"{"aps":{"alert":"hello"}}"#;
 
 #[tokio::test]
 async fn one_stream_until_the_first_success_then_a_thousand() {
@@ -98,4 +99,73 @@ async fn a_service_that_only_counts_keeps_no_requests() {
     let counts = world.sim.wait_count(2, PATIENCE).await.unwrap();
     assert_eq!((counts.requests, counts.accepted), (2, 1));
     assert!(world.sim.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_service_that_keeps_the_latest_forgets_the_first() {
+    let world = World::with(|options| options.recording = sim::Recording::Latest(2)).await;
+    let client = world.connect().await;
+    for status in [200, 400, 200] {
+        let path = if status == 200 { world.path() } else { "/3/device/00ff".to_owned() };
+        let authorization = format!("bearer {}", world.jwt(0));
+        client.post(&path, &alert_headers(&authorization), ALERT).await;
+    }
+    let kept: Vec<_> = world.sim.seen().iter().map(|push| push.status.as_u16()).collect();
+    assert_eq!(kept, [400, 200]);
+    let newest = world.sim.wait_for(|push| push.status == StatusCode::OK, PATIENCE).await.unwrap();
+    assert_eq!(newest.stream, 5, "waiting looks at what is kept");
+}
+
+#[tokio::test]
+async fn too_many_errors_end_the_connection() {
+    let world = World::with(|options| options.max_errors = Some(4)).await;
+    let client = world.connect().await;
+    world.push(&client).await;
+    let dead = world.register(sim::device::ApnsTokenKind::App);
+    world.devices.unregister(&dead);
+    let authorization = format!("bearer {}", world.jwt(0));
+    let push = async |token: &str| {
+        let path = format!("/3/device/{token}");
+        client.post(&path, &alert_headers(&authorization), ALERT).await.status.as_u16()
+    };
+    for _ in 0..10 {
+        assert_eq!(push(&dead).await, 410, "a 410 is no error");
+    }
+    // A bad device token counts twice, so the third is one too many; it is still answered.
+    for _ in 0..3 {
+        assert_eq!(push("00ff").await, 400);
+    }
+    let ended = tokio::time::timeout(PATIENCE, client.connection).await.unwrap().unwrap();
+    assert!(ended.is_ok(), "GOAWAY with NO_ERROR: {ended:?}");
+    assert_eq!(world.push(&world.connect().await).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_device_is_pushed_to_so_often_and_no_more() {
+    let within = Duration::from_secs(30);
+    let rate = Rate { pushes: 2, within };
+    let world = World::with(|options| options.device_rate = Some(rate)).await;
+    let client = world.connect().await;
+    for _ in 0..2 {
+        assert_eq!(world.push(&client).await.status, StatusCode::OK);
+    }
+    assert_eq!(refusal(&world.push(&client).await), (429, "TooManyRequests".into()));
+    world.devices.clock().advance(within);
+    assert_eq!(world.push(&client).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn who_connects_over_and_over_is_shut_out_for_a_while() {
+    let (within, block) = (Duration::from_secs(10), Duration::from_secs(600));
+    let rule = Churn { connections: 2, within, block };
+    let world = World::with(|options| options.churn = Some(rule)).await;
+    let connect = async || Client::try_connect(world.sim.addr(), world.sim.ca_pem(), None).await;
+    let early = connect().await.unwrap();
+    connect().await.unwrap();
+    assert!(connect().await.is_err(), "the third within ten seconds");
+    world.devices.clock().advance(within);
+    assert!(connect().await.is_err(), "the block is longer than what brought it");
+    assert_eq!(world.push(&early).await.status, StatusCode::OK, "open connections live on");
+    world.devices.clock().advance(block);
+    connect().await.unwrap();
 }

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use http::StatusCode;
-use sim::trouble::{GoAway, Scripted};
+use sim::{
+    Sighting,
+    trouble::{GoAway, Scripted},
+};
+use tokio::sync::mpsc;
 
 use crate::{
-    apns::{World, alert_headers},
+    apns::{ALERT, World, alert_headers, refusal},
     client::{Answer, Client, PATIENCE},
 };
-
-const ALERT: &[u8] = br#"{"aps":{"alert":"hello"}}"#;
 
 async fn try_push(world: &World, client: &Client) -> Result<Answer, h2::Error> {
     let authorization = format!("bearer {}", world.jwt(0));
@@ -55,14 +57,16 @@ async fn scripted_answers_come_in_order_and_deliver_nothing() {
     let client = world.connect().await;
     let mut deliveries = world.devices.deliveries(&world.token);
     let busy = Scripted::apns(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable");
-    world.sim.trouble().answer_next(2, &busy);
+    let broken = Scripted::apns(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError");
+    world.sim.trouble().answer_next(1, &busy);
+    world.sim.trouble().answer_next(1, &broken);
     world.sim.trouble().pass(1);
     world.sim.trouble().answer_next(1, &Scripted::front_end_502());
     let mut statuses = Vec::new();
     for _ in 0..5 {
         statuses.push(world.push(&client).await.status.as_u16());
     }
-    assert_eq!(statuses, [503, 503, 200, 502, 200]);
+    assert_eq!(statuses, [503, 500, 200, 502, 200]);
     assert!(deliveries.try_recv().is_ok() && deliveries.try_recv().is_ok());
     assert!(deliveries.try_recv().is_err(), "scripted answers deliver nothing");
 }
@@ -125,14 +129,16 @@ async fn a_connection_dies_before_or_after_the_push_was_processed() {
 #[tokio::test]
 async fn handshakes_meet_an_alert_or_a_closed_door() {
     let world = World::new().await;
-    world.sim.trouble().alert_next(1, 80);
-    world.sim.trouble().close_connections(1);
     let connect = async || Client::try_connect(world.sim.addr(), world.sim.ca_pem(), None).await;
-    let error = connect().await.err().unwrap();
-    assert!(format!("{error:?}").contains("InternalError"), "{error:?}");
+    for (alert, word) in [(45, "CertificateExpired"), (80, "InternalError")] {
+        world.sim.trouble().alert_next(1, alert);
+        let error = connect().await.err().unwrap();
+        assert!(format!("{error:?}").contains(word), "{error:?}");
+    }
+    world.sim.trouble().close_connections(1);
     assert!(connect().await.is_err());
     assert_eq!(world.push(&world.connect().await).await.status, StatusCode::OK);
-    assert_eq!(world.sim.counts().failed_handshakes, 2);
+    assert_eq!(world.sim.counts().failed_handshakes, 3);
 }
 
 #[tokio::test]
@@ -167,4 +173,114 @@ async fn shutting_down_frees_the_port_for_a_new_start() {
     world.sim = sim::ApnsSim::start(options).await.unwrap();
     assert_eq!(world.sim.addr(), address);
     assert_eq!(world.push(&world.connect().await).await.status, StatusCode::OK);
+}
+
+/// Why the next `n` requests that were given no answer were given none.
+async fn unanswered(
+    sightings: &mut mpsc::UnboundedReceiver<Sighting>,
+    n: usize,
+) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    while found.len() < n {
+        let next = tokio::time::timeout(PATIENCE, sightings.recv()).await;
+        if let Sighting::Unanswered(unanswered) = next.unwrap().unwrap() {
+            found.push(unanswered.why);
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_goaway_names_a_stream_below_some_that_were_taken_in() {
+    let world = World::new().await;
+    let client = world.connect().await;
+    world.push(&client).await;
+    let mut sightings = world.sim.watch();
+    world.sim.trouble().go_away_over(2, 3, &GoAway::plain());
+    let answers = join_all((0..5).map(|_| try_push(&world, &client))).await;
+    let (done, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+    assert_eq!((done.len(), lost.len()), (2, 3));
+    for error in lost.into_iter().map(Result::unwrap_err) {
+        assert!(error.is_go_away() && error.is_remote(), "{error:?}");
+        assert_eq!(error.reason(), Some(h2::Reason::NO_ERROR));
+    }
+    assert_eq!(world.sim.counts().requests, 3, "what was taken in was not processed");
+    let swallowed = "left unprocessed by script";
+    assert_eq!(unanswered(&mut sightings, 3).await, [swallowed, swallowed, "GOAWAY by script"]);
+}
+
+#[tokio::test]
+async fn half_of_a_connection_closes_and_nothing_is_answered() {
+    let world = World::new().await;
+    let mut deliveries = world.devices.deliveries(&world.token);
+    let client = world.connect().await;
+    world.push(&client).await;
+    assert!(deliveries.recv().await.is_some());
+    let mut sightings = world.sim.watch();
+    world.sim.trouble().half_close_next(1);
+    // The second is on its way when the first closes the door, and is still read.
+    let (first, second) = tokio::join!(try_push(&world, &client), try_push(&world, &client));
+    for error in [first.unwrap_err(), second.unwrap_err()] {
+        assert!(error.is_io(), "neither GOAWAY nor reset: {error:?}");
+    }
+    let why = unanswered(&mut sightings, 2).await;
+    let half = "the connection was half closed by script";
+    assert_eq!(why, [half, "the connection was ending"]);
+    assert_eq!(world.sim.counts().requests, 1);
+    assert!(deliveries.try_recv().is_err());
+    assert_eq!(world.push(&world.connect().await).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_storm_answers_all_until_its_time_is_over() {
+    let world = World::new().await;
+    let client = world.connect().await;
+    let storm = Scripted::apns(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests");
+    let minute = Duration::from_secs(60);
+    world.sim.trouble().answer_for(minute, &storm);
+    for _ in 0..3 {
+        assert_eq!(refusal(&world.push(&client).await), (429, "TooManyRequests".into()));
+    }
+    world.devices.clock().advance(minute);
+    assert_eq!(world.push(&client).await.status, StatusCode::OK);
+    world.sim.trouble().answer_for(minute, &storm);
+    world.sim.trouble().clear();
+    assert_eq!(world.push(&client).await.status, StatusCode::OK, "cleared");
+}
+
+#[tokio::test]
+async fn the_stream_limit_drops_and_comes_back() {
+    let world = World::new().await;
+    let client = world.connect().await;
+    world.push(&client).await;
+    assert_eq!(client.send.current_max_send_streams(), 1000);
+    world.sim.trouble().limit_streams(2);
+    world.push(&client).await;
+    assert_eq!(client.send.current_max_send_streams(), 2, "on a connection that was open");
+    world.sim.trouble().lift_stream_limit();
+    world.push(&client).await;
+    assert_eq!(client.send.current_max_send_streams(), 1000);
+    world.sim.trouble().limit_streams(0);
+    let fresh = world.connect().await;
+    assert_eq!(fresh.send.current_max_send_streams(), 1, "not told yet");
+    let error = try_push(&world, &fresh).await.unwrap_err();
+    assert_eq!(error.reason(), Some(h2::Reason::REFUSED_STREAM), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_slow_service_takes_a_push_long_before_it_answers() {
+    let world = World::new().await;
+    let client = world.connect().await;
+    world.push(&client).await;
+    world.sim.trouble().latency(Duration::from_secs(3600));
+    let quick = async {
+        world.sim.wait_count(2, PATIENCE).await.unwrap();
+        world.sim.trouble().latency(Duration::from_millis(1));
+        try_push(&world, &client).await
+    };
+    tokio::select! {
+        biased;
+        slow = try_push(&world, &client) => panic!("answered within the hour: {slow:?}"),
+        answer = quick => assert_eq!(answer.unwrap().status, StatusCode::OK),
+    }
 }

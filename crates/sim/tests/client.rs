@@ -4,7 +4,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use aws_lc_rs::{
     rand::SystemRandom,
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RsaKeyPair},
+    signature::{
+        ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair,
+        RSA_PKCS1_SHA256, RsaKeyPair,
+    },
 };
 use base64::{
     Engine,
@@ -132,6 +135,14 @@ pub(crate) fn tls(ca_pem: &str, identity: Option<&Identity>, alpn: &[&[u8]]) -> 
 /// A JWT over these JSON parts, signed with ES256.
 pub(crate) fn es256(key: &ApnsKey, header: &Value, claims: &Value) -> String {
     let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der(key.pem())).unwrap();
+    let signed = signed_part(header, claims);
+    let signature = key.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+/// The same with a signature in DER, which is what most libraries make unasked.
+pub(crate) fn es256_der(key: &ApnsKey, header: &Value, claims: &Value) -> String {
+    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &der(key.pem())).unwrap();
     let signed = signed_part(header, claims);
     let signature = key.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))

@@ -32,7 +32,7 @@ impl World {
         Self::with(|_| {}).await
     }
 
-    async fn with(change: impl FnOnce(&mut FcmOptions)) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(&mut FcmOptions)) -> Self {
         let ca = Ca::generate("test CA").unwrap();
         let devices = Devices::new();
         let account = ServiceAccount::generate(PROJECT).unwrap();
@@ -49,7 +49,7 @@ impl World {
     }
 
     /// A connection with an access token.
-    async fn sender(&self) -> Sender {
+    pub(crate) async fn sender(&self) -> Sender {
         let client = self.connect().await;
         let (header, claims) = assertion(self);
         let answer = exchange(&client, &rs256(&self.account, &header, &claims)).await;
@@ -58,7 +58,7 @@ impl World {
     }
 
     /// A good data message with this changed in it.
-    fn message(&self, change: impl FnOnce(&mut Value)) -> Value {
+    pub(crate) fn message(&self, change: impl FnOnce(&mut Value)) -> Value {
         let mut message = json!({
             "token": self.token,
             "data": { "reveille_v": "1" },
@@ -69,17 +69,21 @@ impl World {
     }
 }
 
-struct Sender {
-    client: Client,
+pub(crate) struct Sender {
+    pub(crate) client: Client,
     authorization: String,
 }
 
 impl Sender {
-    async fn send(&self, body: &Value) -> Answer {
+    pub(crate) fn authorization(&self) -> &str {
+        &self.authorization
+    }
+
+    pub(crate) async fn send(&self, body: &Value) -> Answer {
         self.post(PROJECT, body).await
     }
 
-    async fn post(&self, project: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, project: &str, body: &Value) -> Answer {
         let headers =
             [("authorization", self.authorization.as_str()), ("content-type", "application/json")];
         let path = format!("/v1/projects/{project}/messages:send");
@@ -87,8 +91,14 @@ impl Sender {
     }
 }
 
+/// Gives a message another target.
+fn to(message: &mut Value, kind: &str, target: &str) {
+    message.as_object_mut().unwrap().remove("token");
+    message[kind] = target.into();
+}
+
 /// `FcmError.errorCode` of an answer.
-fn error_code(answer: &Answer) -> Option<String> {
+pub(crate) fn error_code(answer: &Answer) -> Option<String> {
     let json = answer.json();
     let details = json["error"]["details"].as_array()?;
     let error = details.iter().find(|detail| detail["@type"] == FCM_ERROR)?;
@@ -128,7 +138,7 @@ async fn every_faulty_field_is_named() {
     let sender = world.sender().await;
     let invalid = Some("INVALID_ARGUMENT");
     type Change = fn(&mut Value);
-    let cases: [(&str, Change, Option<&str>, Option<&str>); 16] = [
+    let cases: [(&str, Change, Option<&str>, Option<&str>); 25] = [
         ("an unknown field", |m| m["loud"] = true.into(), None, Some("message")),
         (
             "an unknown field below",
@@ -183,6 +193,52 @@ async fn every_faulty_field_is_named() {
             |m| m["android"]["notification"] = json!({ "body_loc_args": ["x"] }),
             invalid,
             Some("message.android.notification.body_loc_args"),
+        ),
+        (
+            "a target and a topic with a prefix",
+            |m| to(m, "topic", "/topics/news"),
+            invalid,
+            Some("message.topic"),
+        ),
+        (
+            "a condition that is none",
+            |m| to(m, "condition", "news"),
+            invalid,
+            Some("message.condition"),
+        ),
+        ("an unknown installation", |m| to(m, "fid", "abc"), invalid, Some("message.fid")),
+        ("a flag as text", |m| m["android"]["direct_boot_ok"] = "true".into(), None, {
+            Some("message.android.direct_boot_ok")
+        }),
+        (
+            "a number in the headers",
+            |m| m["apns"] = json!({ "headers": { "apns-priority": 5 } }),
+            None,
+            Some("message.apns.headers[0].value"),
+        ),
+        (
+            "half a count",
+            |m| m["android"]["notification"] = json!({ "notification_count": 1.5 }),
+            None,
+            Some("message.android.notification.notification_count"),
+        ),
+        (
+            "a colour by name",
+            |m| m["android"]["notification"] = json!({ "color": "red" }),
+            invalid,
+            Some("message.android.notification.color"),
+        ),
+        (
+            "a link without TLS",
+            |m| m["webpush"] = json!({ "fcm_options": { "link": "http://example.com" } }),
+            invalid,
+            Some("message.webpush.fcm_options.link"),
+        ),
+        (
+            "a reserved key for Android",
+            |m| m["android"]["data"] = json!({ "gcm": "x" }),
+            invalid,
+            { Some("message.android.data") },
         ),
         ("too big", |m| m["data"]["text"] = "x".repeat(4096).into(), None, None),
     ];
@@ -369,6 +425,32 @@ async fn quotas_end_in_429_and_come_back_after_a_minute() {
     assert_eq!(error_code(&answer).as_deref(), Some("QUOTA_EXCEEDED"));
     world.devices.clock().advance(Duration::from_secs(60));
     assert_eq!(sender.send(&to(&world.token)).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_hour_of_a_device_is_counted_across_its_minutes() {
+    let world = World::with(|options| options.device_quota_per_hour = 2).await;
+    let sender = world.sender().await;
+    let good = world.message(|_| {});
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        statuses.push(sender.send(&good).await.status.as_u16());
+        world.devices.clock().advance(Duration::from_secs(61));
+    }
+    assert_eq!(statuses, [200, 200, 429]);
+    world.devices.clock().advance(Duration::from_secs(3600));
+    // The access token has run out as well.
+    assert_eq!(world.sender().await.send(&good).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_costs_quota_need_not_be_good() {
+    let world = World::with(|options| options.quota_per_minute = 1).await;
+    let sender = world.sender().await;
+    let bad = sender.send(&world.message(|message| message["loud"] = true.into())).await;
+    assert_eq!(bad.status, StatusCode::BAD_REQUEST);
+    let good = sender.send(&world.message(|_| {})).await;
+    assert_eq!(error_code(&good).as_deref(), Some("QUOTA_EXCEEDED"));
 }
 
 #[tokio::test]

@@ -2,11 +2,16 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod apns;
+mod apns_certificates;
+mod apns_faults;
+mod apns_keys;
 mod apns_limits;
 mod apns_trouble;
 mod client;
 mod fcm;
 mod fcm_oauth;
+mod fcm_trouble;
+mod page;
 mod pki;
 mod proxy;
 mod webpush;

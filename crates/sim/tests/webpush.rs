@@ -13,8 +13,11 @@ use sim::{
 
 use crate::{
     client::{Answer, PATIENCE},
-    webpush_client::{PLAINTEXT, Sealed, World},
+    webpush_client::{PLAINTEXT, Push, Sealed, Vapid, World},
 };
+
+/// A change that makes a push a faulty one.
+type Break<'a> = &'a dyn Fn(&mut Push);
 
 pub(crate) const VENDORS: [Vendor; 4] =
     [Vendor::Apple, Vendor::Google, Vendor::Mozilla, Vendor::Plain];
@@ -250,7 +253,7 @@ async fn a_message_that_waits_can_be_taken_back_where_the_vendor_lets_it() {
         };
         let path = location.strip_prefix(world.sim.origin()).unwrap();
         let act = async |method: &'static str, path: &str| {
-            let change = |push: &mut crate::webpush_client::Push| {
+            let change = |push: &mut Push| {
                 push.method = method;
                 path.clone_into(&mut push.path);
                 (push.headers, push.token, push.body) = (Vec::new(), None, Vec::new());
@@ -292,5 +295,41 @@ async fn too_many_messages_are_answered_429_with_the_time_to_come_back() {
             world.devices.clock().advance(Duration::from_secs(60));
             assert_eq!(world.send(&client, &push).await.status, StatusCode::CREATED);
         }
+    }
+}
+
+#[tokio::test]
+async fn of_many_faults_the_first_in_order_answers() {
+    let world = World::with(Vendor::Plain, |options| options.pushes_per_minute = 2).await;
+    let client = world.connect().await;
+    let mut push = world.push();
+    let stranger = |audience: &str| {
+        let claims = json!({ "aud": audience, "exp": jiff::Timestamp::now().as_second() + 60 });
+        Vapid::generate().authorization(&json!({ "alg": "ES256" }), &claims)
+    };
+    // From the last check to the first; each fault comes on top of those before.
+    let faults: [(&str, Break<'_>); 13] = [
+        ("does not decrypt", &|push| push.body[0] ^= 1),
+        ("larger than", &|push| push.body.resize(4097, 0)),
+        ("too many", &|_| {}),
+        ("unsubscribed", &|_| world.devices.unregister(world.subscription.endpoint())),
+        ("do not correspond", &|push| {
+            push.token = None;
+            push.set("authorization", Some(&stranger(world.sim.origin())));
+        }),
+        ("claim aud", &|push| push.set("authorization", Some(&stranger("https://a.example")))),
+        ("has no value", &|push| push.set("authorization", Some("vapid"))),
+        ("not aes128gcm", &|push| push.set("content-encoding", Some("gzip"))),
+        ("longer than 32", &|push| push.set("topic", Some(&"t".repeat(33)))),
+        ("none of very-low", &|push| push.set("urgency", Some("urgent"))),
+        ("TTL is missing", &|push| push.set("ttl", None)),
+        ("is a POST", &|push| push.method = "PUT"),
+        ("no such push", &|push| push.path.push('x')),
+    ];
+    for (why, fault) in faults {
+        fault(&mut push);
+        let answer = world.send(&client, &push).await;
+        let text = String::from_utf8_lossy(&answer.body);
+        assert!(!answer.status.is_success() && text.contains(why), "{why}: {text}");
     }
 }

@@ -135,7 +135,9 @@ async fn trouble_reaches_http_1_1_too() {
     trouble.go_away_after(0, &GoAway::plain());
     trouble.refuse_streams(1);
     trouble.reset_next(1, 2);
-    for _ in 0..4 {
+    trouble.half_close_next(1);
+    trouble.go_away_over(0, 2, &GoAway::plain());
+    for _ in 0..7 {
         let mut client = world.connect_http1().await;
         assert!(client.send(&world.push(), &world.vapid).await.is_err());
         let ended = tokio::time::timeout(PATIENCE, client.connection).await;

@@ -13,6 +13,7 @@ mod push;
 mod say;
 mod send;
 mod serve;
+mod sim;
 mod token;
 
 use std::process::ExitCode;
@@ -53,6 +54,8 @@ enum Command {
     Send(send::Args),
     /// Run the server
     Serve(serve::Args),
+    /// Be Apple's and Google's push services, strict ones, for a client of your own
+    Sim(sim::Args),
     /// Make a user token, for a user's app to connect with
     Token(token::Args),
 }
@@ -80,6 +83,7 @@ impl Cli {
             Command::Restore(args) => backup::restore(args, &environment),
             Command::Send(args) => wait(send::run(args, &environment)),
             Command::Serve(args) => wait(serve::run(args, &environment)),
+            Command::Sim(args) => wait(sim::run(args)),
             Command::Token(args) => wait(token::run(args, &environment)),
         }
     }

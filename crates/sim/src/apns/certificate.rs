@@ -9,6 +9,7 @@ use x509_parser::{
     prelude::X509Certificate,
 };
 
+use super::Reason;
 use crate::device::Environment;
 
 /// Environments and topics of a client certificate.
@@ -54,11 +55,16 @@ impl Allowed {
         allowed
     }
 
-    pub(super) fn allows(&self, environment: Environment) -> bool {
-        match environment {
+    /// Checks that it is a push certificate, and for this environment.
+    pub(super) fn check(&self, environment: Environment) -> Result<(), Reason> {
+        if self.topics.is_empty() || !(self.sandbox || self.production) {
+            return Err(Reason::BadCertificate);
+        }
+        let good = match environment {
             Environment::Production => self.production,
             Environment::Sandbox => self.sandbox,
-        }
+        };
+        if good { Ok(()) } else { Err(Reason::BadCertificateEnvironment) }
     }
 }
 
@@ -71,6 +77,7 @@ fn by_name(name: &str) -> (bool, bool) {
     } else {
         let both = [
             "Apple Push Services: ",
+            "Pass Type ID: ",
             "VoIP Services: ",
             "WatchKit Services: ",
             "Website Push ID: ",
@@ -93,7 +100,8 @@ fn apple_number(oid: &Oid<'_>) -> Option<u64> {
 fn voip_topics(value: &[u8]) -> Vec<String> {
     let text =
         Any::from_der(value).ok().and_then(|(_, any)| String::from_utf8(any.data.to_vec()).ok());
-    text.iter().flat_map(|text| text.split(',')).map(|topic| topic.trim().to_owned()).collect()
+    let topics = text.iter().flat_map(|text| text.split(',')).map(str::trim);
+    topics.filter(|topic| !topic.is_empty()).map(str::to_owned).collect()
 }
 
 /// `.6.3.6`: a SEQUENCE that alternates a topic and a SEQUENCE of its kind.
@@ -110,4 +118,41 @@ fn all_topics(value: &[u8]) -> Vec<String> {
         }
     }
     topics
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+
+    use super::*;
+
+    #[test]
+    fn without_extensions_the_common_name_tells_the_environment() {
+        let check = |name: &str, sandbox: bool, production: bool| {
+            let mut params = CertificateParams::default();
+            params.distinguished_name = DistinguishedName::new();
+            params.distinguished_name.push(DnType::CommonName, name);
+            let uid = DnType::CustomDnType(vec![0, 9, 2342, 19_200_300, 100, 1, 1]);
+            params.distinguished_name.push(uid, "com.example.app");
+            let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+            let allowed = Allowed::read(certificate.der());
+            assert_eq!((allowed.sandbox, allowed.production), (sandbox, production), "{name}");
+            assert_eq!(allowed.topics, ["com.example.app"], "{name}");
+            let expected = if production {
+                Ok(())
+            } else if sandbox {
+                Err(Reason::BadCertificateEnvironment)
+            } else {
+                Err(Reason::BadCertificate)
+            };
+            assert_eq!(allowed.check(Environment::Production), expected, "{name}");
+        };
+        check("Apple Development IOS Push Services: com.example.app", true, false);
+        check("Apple Production Mac Push Services: com.example.app", false, true);
+        check("Apple Push Services: com.example.app", true, true);
+        check("Pass Type ID: com.example.app", true, true);
+        check("com.example.app", false, false);
+        let nonsense = CertificateDer::from(vec![0x30, 0]);
+        assert_eq!(Allowed::read(&nonsense), Allowed::default());
+    }
 }

@@ -1,65 +1,161 @@
-//! The payload of a push, from "Generating a remote notification" and "Pushing background updates to your App".
+//! The payload of a push, from "Generating a remote notification", "Pushing background updates to
+//! your App" and "Starting and updating Live Activities with ActivityKit push notifications".
 //!
 //! Apple says that a push type which does not fit the payload "may cause an error, delay or dropping"; here it is
-//! always an error, `InvalidPushType`, so that a faulty client is seen.
+//! always an error, `InvalidPushType`, so that a faulty client is seen. That a key of `aps` has
+//! another type than the documented one is not said to be an error at all, and the device drops it
+//! silently; see [`Undocumented`].
 
-use serde::{Deserialize, de::IgnoredAny};
+mod aps;
+mod shape;
 
-use super::Reason;
+use super::{Reason, Undocumented, push_type::Row};
 use crate::device::PushType;
+
+use aps::Payload;
 
 const MAX_BYTES: usize = 4096;
 const MAX_VOIP_BYTES: usize = 5120;
 
-/// The parts of a payload that rules speak of.
-#[derive(Deserialize)]
-struct Payload<'a> {
-    #[serde(borrow)]
-    aps: Option<Aps<'a>>,
-}
-
-/// The keys of `aps` that rules speak of; the others are not looked at.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Aps<'a> {
-    alert: Option<IgnoredAny>,
-    badge: Option<IgnoredAny>,
-    sound: Option<IgnoredAny>,
-    #[serde(borrow)]
-    content_available: Option<&'a serde_json::value::RawValue>,
-    mutable_content: Option<IgnoredAny>,
-}
-
+/// Checks a payload; `row` is the push type named by header or topic.
 pub(super) fn check(
     body: &[u8],
-    push_type: Option<PushType>,
-    topic: Option<PushType>,
+    row: Option<&Row>,
+    undocumented: Undocumented,
 ) -> Result<(), Reason> {
+    let push_type = row.map(|row| row.push_type);
     if body.is_empty() {
         return Err(Reason::PayloadEmpty);
     }
-    let voip = topic == Some(PushType::Voip);
+    let voip = push_type == Some(PushType::Voip);
     if body.len() > if voip { MAX_VOIP_BYTES } else { MAX_BYTES } {
         return Err(Reason::PayloadTooLarge);
     }
-    let payload: Payload<'_> =
-        serde_json::from_slice(body).map_err(|_| Reason::BadRequestPayload)?;
-    let aps = payload.aps.unwrap_or_default();
-    let visible = aps.alert.is_some() || aps.badge.is_some() || aps.sound.is_some();
-    let wakes = aps.content_available.is_some_and(|value| value.get() == "1");
+    let payload: Payload = serde_json::from_slice(body).map_err(|_| Reason::BadRequestPayload)?;
+    let strict = !undocumented.accepts();
+    let aps = payload.aps;
+    if strict && aps.wrongly_typed {
+        return Err(Reason::BadRequestPayload);
+    }
     let fits = match push_type {
-        Some(PushType::Alert) => visible,
-        Some(PushType::Background) => wakes && !visible && aps.mutable_content.is_none(),
+        Some(PushType::Alert) => aps.is_visible(),
+        Some(PushType::Background) => aps.wakes && aps.keys == 1,
+        Some(PushType::LiveActivity) => !strict || aps.is_live_activity(),
+        // "Device management: sending push notifications": the key holds the push magic.
+        Some(PushType::Mdm) => payload.mdm,
         _ => true,
     };
     if fits { Ok(()) } else { Err(Reason::InvalidPushType) }
 }
 
-/// What a push without `apns-push-type` is taken for.
-pub(super) fn infer_type(body: &[u8], topic: Option<PushType>) -> PushType {
-    let visible = serde_json::from_slice::<Payload<'_>>(body)
-        .ok()
-        .and_then(|payload| payload.aps)
-        .is_some_and(|aps| aps.alert.is_some() || aps.badge.is_some() || aps.sound.is_some());
-    topic.unwrap_or(if visible { PushType::Alert } else { PushType::Background })
+/// What a push without push type and suffix is taken for.
+pub(super) fn infer_type(body: &[u8]) -> PushType {
+    let payload: Payload = serde_json::from_slice(body).unwrap_or_default();
+    if payload.mdm {
+        PushType::Mdm
+    } else if payload.aps.is_visible() {
+        PushType::Alert
+    } else {
+        PushType::Background
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::push_type, *};
+
+    fn check(name: &str, undocumented: Undocumented, body: &str) -> Result<(), Reason> {
+        super::check(body.as_bytes(), push_type::named(name), undocumented)
+    }
+
+    #[test]
+    fn what_a_payload_may_say() {
+        let invalid = Err(Reason::InvalidPushType);
+        let malformed = Err(Reason::BadRequestPayload);
+        for (name, body, expected) in [
+            ("alert", r#"{"aps":{"alert":"x"},"own":[1]}"#, Ok(())),
+            ("alert", r#"{"aps":{"alert":{"title":"x"},"mutable-content":1}}"#, Ok(())),
+            ("alert", r#"{"aps":{"badge":0}}"#, Ok(())),
+            ("alert", r#"{"aps":{"sound":{"critical":1,"name":"x","volume":1}}}"#, Ok(())),
+            ("alert", r#"{"aps":{"alert":null}}"#, invalid),
+            ("alert", r#"{"aps":{"content-available":1}}"#, invalid),
+            ("alert", r#"{"alert":"beside aps"}"#, invalid),
+            ("alert", r#"[{"alert":"x"}]"#, malformed),
+            ("alert", r#"{"aps":[]}"#, malformed),
+            ("alert", r#"{"aps":{"alert":"x"}} "#, Ok(())),
+            ("alert", r#"{"aps":{"alert":"x"}}x"#, malformed),
+            ("background", r#"{"aps":{"content-available":1},"own":1}"#, Ok(())),
+            ("background", r#"{"aps":{"content-available":1,"sound":""}}"#, invalid),
+            ("background", r#"{"aps":{"content-available":1,"thread-id":"x"}}"#, invalid),
+            ("background", r#"{"aps":{"content-available":1,"own":1}}"#, invalid),
+            ("background", r#"{"aps":{"content-available":0}}"#, invalid),
+            ("background", r#"{"aps":{}}"#, invalid),
+            ("mdm", r#"{"mdm":"magic"}"#, Ok(())),
+            ("mdm", r#"{"aps":{}}"#, invalid),
+            ("voip", r#"{"own":1}"#, Ok(())),
+            ("location", r#"{"aps":{}}"#, Ok(())),
+        ] {
+            assert_eq!(check(name, Undocumented::Refuse, body), expected, "{name} {body}");
+        }
+    }
+
+    #[test]
+    fn the_keys_of_aps_have_types() {
+        for bad in [
+            r#""alert":1"#,
+            r#""alert":["x"]"#,
+            r#""badge":"1""#,
+            r#""sound":1"#,
+            r#""thread-id":1"#,
+            r#""category":{}"#,
+            r#""target-content-id":1"#,
+            r#""filter-criteria":1"#,
+            r#""content-available":true"#,
+            r#""content-available":2"#,
+            r#""mutable-content":"1""#,
+            r#""interruption-level":"loud""#,
+            r#""relevance-score":1.5"#,
+            r#""timestamp":"1""#,
+            r#""event":"pause""#,
+            r#""content-state":"x""#,
+            r#""attributes":"x""#,
+            r#""attributes-type":1"#,
+            r#""stale-date":"x""#,
+            r#""dismissal-date":"x""#,
+        ] {
+            let body = format!(r#"{{"aps":{{{bad}}}}}"#);
+            let found = check("location", Undocumented::Refuse, &body);
+            assert_eq!(found, Err(Reason::BadRequestPayload), "{body}");
+            assert_eq!(check("location", Undocumented::Accept, &body), Ok(()), "{body}");
+        }
+        let good = r#"{"aps":{"interruption-level":"time-sensitive","relevance-score":0.5}}"#;
+        assert_eq!(check("location", Undocumented::Refuse, good), Ok(()));
+        let high = r#"{"aps":{"event":"end","timestamp":1,"relevance-score":75}}"#;
+        assert_eq!(check("liveactivity", Undocumented::Refuse, high), Ok(()), "any double");
+    }
+
+    #[test]
+    fn a_live_activity_is_started_updated_and_ended() {
+        let invalid = Err(Reason::InvalidPushType);
+        for (aps, expected) in [
+            (r#""timestamp":1,"event":"update","content-state":{}"#, Ok(())),
+            (r#""timestamp":1,"event":"update""#, invalid),
+            (r#""timestamp":1,"event":"end""#, Ok(())),
+            (r#""event":"end""#, invalid),
+            (r#""timestamp":1"#, invalid),
+            (
+                r#""timestamp":1,"event":"start","content-state":{},"attributes-type":"A","attributes":{},"alert":{}"#,
+                Ok(()),
+            ),
+            (
+                r#""timestamp":1,"event":"start","content-state":{},"attributes-type":"A","attributes":{}"#,
+                invalid,
+            ),
+            (r#""timestamp":1,"event":"start","content-state":{},"alert":{}"#, invalid),
+        ] {
+            let body = format!(r#"{{"aps":{{{aps}}}}}"#);
+            assert_eq!(check("liveactivity", Undocumented::Refuse, &body), expected, "{body}");
+            assert_eq!(check("liveactivity", Undocumented::Accept, &body), Ok(()), "{body}");
+        }
+    }
 }

@@ -5,6 +5,8 @@ use http::StatusCode;
 /// Why APNs refuses a push.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Reason {
+    /// The certificate is no push certificate.
+    BadCertificate,
     /// The certificate is for the other environment.
     BadCertificateEnvironment,
     /// The collapse id is longer than 64 bytes.
@@ -34,6 +36,8 @@ pub enum Reason {
     ExpiredProviderToken,
     /// The device token has expired.
     ExpiredToken,
+    /// The push type needs the other kind of credential.
+    Forbidden,
     /// The provider token is malformed, wrongly signed, or of an unknown key or team.
     InvalidProviderToken,
     /// The push type is unknown or does not fit the payload.
@@ -52,6 +56,8 @@ pub enum Reason {
     PayloadTooLarge,
     /// A new provider token came too soon after the last.
     TooManyProviderTokenUpdates,
+    /// Too many pushes came to one device.
+    TooManyRequests,
     /// The key may not push to the topic.
     TopicDisallowed,
     /// The app was removed.
@@ -64,6 +70,7 @@ impl Reason {
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::BadCertificate => "BadCertificate",
             Self::BadCertificateEnvironment => "BadCertificateEnvironment",
             Self::BadCollapseId => "BadCollapseId",
             Self::BadDeviceToken => "BadDeviceToken",
@@ -78,6 +85,7 @@ impl Reason {
             Self::DuplicateHeaders => "DuplicateHeaders",
             Self::ExpiredProviderToken => "ExpiredProviderToken",
             Self::ExpiredToken => "ExpiredToken",
+            Self::Forbidden => "Forbidden",
             Self::InvalidProviderToken => "InvalidProviderToken",
             Self::InvalidPushType => "InvalidPushType",
             Self::MethodNotAllowed => "MethodNotAllowed",
@@ -87,6 +95,7 @@ impl Reason {
             Self::PayloadEmpty => "PayloadEmpty",
             Self::PayloadTooLarge => "PayloadTooLarge",
             Self::TooManyProviderTokenUpdates => "TooManyProviderTokenUpdates",
+            Self::TooManyRequests => "TooManyRequests",
             Self::TopicDisallowed => "TopicDisallowed",
             Self::Unregistered => "Unregistered",
             Self::UnrelatedKeyIdInToken => "UnrelatedKeyIdInToken",
@@ -110,9 +119,11 @@ impl Reason {
             | Self::MissingTopic
             | Self::PayloadEmpty
             | Self::TopicDisallowed => StatusCode::BAD_REQUEST,
-            Self::BadCertificateEnvironment
+            Self::BadCertificate
+            | Self::BadCertificateEnvironment
             | Self::BadEnvironmentKeyIdInToken
             | Self::ExpiredProviderToken
+            | Self::Forbidden
             | Self::InvalidProviderToken
             | Self::MissingProviderToken
             | Self::UnrelatedKeyIdInToken => StatusCode::FORBIDDEN,
@@ -120,7 +131,9 @@ impl Reason {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::ExpiredToken | Self::Unregistered => StatusCode::GONE,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::TooManyProviderTokenUpdates => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyProviderTokenUpdates | Self::TooManyRequests => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
         }
     }
 }

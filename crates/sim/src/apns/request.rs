@@ -4,52 +4,21 @@ use http::{HeaderMap, HeaderName, Method};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Reason, session::Session};
+use super::{
+    Reason, Undocumented,
+    push_type::{self, Row, Topic},
+    session::Session,
+};
 use crate::device::{Expiration, Priority, PushType};
 
 /// The longest collapse id, in bytes.
 const MAX_COLLAPSE_ID: usize = 64;
-/// Suffixes of `apns-topic`, and the push type that wants them.
-const SUFFIXES: [(&str, PushType); 8] = [
-    (".voip", PushType::Voip),
-    (".complication", PushType::Complication),
-    (".pushkit.fileprovider", PushType::FileProvider),
-    (".location-query", PushType::Location),
-    (".push-type.liveactivity", PushType::LiveActivity),
-    (".voip-ptt", PushType::PushToTalk),
-    (".push-type.controls", PushType::Controls),
-    (".push-type.widgets", PushType::Widgets),
-];
 
-/// What `apns-topic` names.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Topic {
-    /// As sent.
-    pub(super) full: String,
-    /// Without its suffix.
-    pub(super) bundle_id: String,
-    /// The push type that the suffix stands for; `None` without one.
-    pub(super) kind: Option<PushType>,
-}
-
-impl Topic {
-    pub(super) fn parse(full: &str) -> Self {
-        let suffixed = SUFFIXES.iter().find_map(|(suffix, kind)| {
-            full.strip_suffix(suffix).map(|bundle_id| (bundle_id, Some(*kind)))
-        });
-        let (bundle_id, kind) = suffixed.unwrap_or((full, None));
-        Self { full: full.to_owned(), bundle_id: bundle_id.to_owned(), kind }
-    }
-
-    pub(super) fn is_voip(&self) -> bool {
-        self.kind == Some(PushType::Voip)
-    }
-}
-
-/// What the other headers say.
+/// What the headers beside the topic say.
 #[derive(Debug)]
 pub(super) struct Push {
-    pub(super) push_type: Option<PushType>,
+    /// `apns-push-type`, or what the topic's suffix stands for; `None` if neither is there.
+    pub(super) row: Option<&'static Row>,
     pub(super) priority: Priority,
     pub(super) expiration: Expiration,
     pub(super) collapse_id: Option<String>,
@@ -106,26 +75,37 @@ pub(super) fn topic(headers: &HeaderMap, session: &Session) -> Result<Topic, Rea
 }
 
 /// The other headers.
-pub(super) fn read(headers: &HeaderMap, topic: &Topic, now: Timestamp) -> Result<Push, Reason> {
+pub(super) fn read(
+    headers: &HeaderMap,
+    topic: &Topic,
+    undocumented: Undocumented,
+    now: Timestamp,
+) -> Result<Push, Reason> {
     id(headers)?;
     let collapse_id = text(headers, "apns-collapse-id", Reason::BadCollapseId)?;
     if collapse_id.is_some_and(|id| id.len() > MAX_COLLAPSE_ID) {
         return Err(Reason::BadCollapseId);
     }
     let expiration = expiration(headers, now)?;
-    let push_type = push_type(headers, topic)?;
+    let row = push_type(headers, topic)?;
     let priority = match text(headers, "apns-priority", Reason::BadPriority)? {
-        None if push_type == Some(PushType::Background) => return Err(Reason::BadPriority),
         None | Some("10") => Priority::High,
         Some("5") => Priority::Normal,
         Some("1") => Priority::Low,
         Some(_) => return Err(Reason::BadPriority),
     };
-    // Apple: "Specifying priority 10 is an error" for background; which error is not said.
-    if push_type == Some(PushType::Background) && priority == Priority::High {
-        return Err(Reason::BadPriority);
+    if let Some(row) = row {
+        check_priority(row, priority, undocumented)?;
     }
-    Ok(Push { push_type, priority, expiration, collapse_id: collapse_id.map(str::to_owned) })
+    Ok(Push { row, priority, expiration, collapse_id: collapse_id.map(str::to_owned) })
+}
+
+/// Apple: "Specifying priority 10 is an error" for background; which error is not said. Of the
+/// other types it names the priorities to use and not what happens to the rest.
+fn check_priority(row: &Row, priority: Priority, undocumented: Undocumented) -> Result<(), Reason> {
+    let is_error = row.push_type == PushType::Background && priority == Priority::High;
+    let strange = !undocumented.accepts() && !row.priorities.contains(&priority);
+    if is_error || strange { Err(Reason::BadPriority) } else { Ok(()) }
 }
 
 fn expiration(headers: &HeaderMap, now: Timestamp) -> Result<Expiration, Reason> {
@@ -137,33 +117,19 @@ fn expiration(headers: &HeaderMap, now: Timestamp) -> Result<Expiration, Reason>
     if second == 0 {
         return Ok(Expiration::Never);
     }
+    // A number of milliseconds ends up beyond the year 9999, and here.
     let until = Timestamp::from_second(second).map_err(|_| Reason::BadExpirationDate)?;
     // A date that has passed is one attempt, like 0.
     Ok(if until <= now { Expiration::Never } else { Expiration::Until(until) })
 }
 
 /// `apns-push-type`, which has to fit the topic's suffix.
-fn push_type(headers: &HeaderMap, topic: &Topic) -> Result<Option<PushType>, Reason> {
+fn push_type(headers: &HeaderMap, topic: &Topic) -> Result<Option<&'static Row>, Reason> {
     let Some(name) = text(headers, "apns-push-type", Reason::InvalidPushType)? else {
         return Ok(topic.kind);
     };
-    let push_type = match name {
-        "alert" => PushType::Alert,
-        "background" => PushType::Background,
-        "complication" => PushType::Complication,
-        "controls" => PushType::Controls,
-        "fileprovider" => PushType::FileProvider,
-        "liveactivity" => PushType::LiveActivity,
-        "location" => PushType::Location,
-        "mdm" => PushType::Mdm,
-        "pushtotalk" => PushType::PushToTalk,
-        "voip" => PushType::Voip,
-        "widgets" => PushType::Widgets,
-        _ => return Err(Reason::InvalidPushType),
-    };
-    let plain = matches!(push_type, PushType::Alert | PushType::Background | PushType::Mdm);
-    let fits = if plain { topic.kind.is_none() } else { topic.kind == Some(push_type) };
-    if fits { Ok(Some(push_type)) } else { Err(Reason::BadTopic) }
+    let row = push_type::named(name).ok_or(Reason::InvalidPushType)?;
+    if topic.fits(row) { Ok(Some(row)) } else { Err(Reason::BadTopic) }
 }
 
 /// A header's value as text; `fault` if it is not UTF-8.

@@ -10,6 +10,8 @@ use crate::device::{Expiration, FcmPlatform, Priority, PushType};
 const MAX_BYTES: usize = 4096;
 /// The same for a topic or condition.
 const MAX_TOPIC_BYTES: usize = 2048;
+/// Topics that one condition may name ("Send messages to topics").
+const MAX_CONDITION_TOPICS: u32 = 5;
 /// Four weeks, also the default.
 const MAX_TTL_S: i64 = 2_419_200;
 
@@ -55,6 +57,7 @@ impl Message {
         }
         let ttl_s = ttl(&message)?;
         check_loc_args(&message)?;
+        check_forms(&message)?;
         Ok(Self { validate_only, target, json: Value::Object(message), ttl_s })
     }
 
@@ -196,13 +199,15 @@ fn target(message: &Map<String, Value>) -> Result<Target, Refusal> {
         .into_iter()
         .filter_map(|name| Some((name, message.get(name)?.as_str()?)))
         .collect();
-    let topic_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~%".contains(&byte);
     match named.as_slice() {
         [] | [(_, "")] => Err(Refusal::invalid("message", "Recipient of the message is not set.")),
         [("token", token)] => Ok(Target::Token((*token).to_owned())),
         [("fid", _)] => Err(Refusal::invalid("message.fid", "Invalid installation id")),
-        [("topic", topic)] if !topic.bytes().all(topic_letter) => {
+        [("topic", topic)] if !topic.bytes().all(is_topic_letter) => {
             Err(Refusal::invalid("message.topic", "Invalid topic name"))
+        }
+        [("condition", condition)] if !is_condition(condition) => {
+            Err(Refusal::invalid("message.condition", "Invalid condition expression"))
         }
         [_] => Ok(Target::Nobody),
         _ => Err(Refusal::invalid("message", "Only one recipient may be set.")),
@@ -275,4 +280,105 @@ fn check_loc_args(message: &Map<String, Value>) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// Texts that have a form of their own: a colour, a link.
+fn check_forms(message: &Map<String, Value>) -> Result<(), Refusal> {
+    let text = |path: [&str; 3]| -> Option<&str> {
+        let [part, inside, name] = path;
+        message.get(part)?.get(inside)?.get(name)?.as_str()
+    };
+    if text(["android", "notification", "color"]).is_some_and(|color| !is_color(color)) {
+        let field = "message.android.notification.color";
+        return Err(Refusal::invalid(field, "Invalid color: must be in the form #RRGGBB"));
+    }
+    if text(["webpush", "fcm_options", "link"]).is_some_and(|link| !link.starts_with("https://")) {
+        let field = "message.webpush.fcm_options.link";
+        return Err(Refusal::invalid(field, "Invalid link: must be an HTTPS URL"));
+    }
+    Ok(())
+}
+
+fn is_color(text: &str) -> bool {
+    let digits = text.strip_prefix('#').unwrap_or_default();
+    digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// `'X' in topics`, joined by `&&` and `||`, in parentheses, negated: at most five topics.
+fn is_condition(text: &str) -> bool {
+    let mut rest = text.trim_start();
+    let (mut open, mut topics, mut wants_topic) = (0_u32, 0_u32, true);
+    while !rest.is_empty() {
+        let after = if wants_topic {
+            if let Some(after) = rest.strip_prefix('(') {
+                open += 1;
+                after
+            } else if let Some(after) = rest.strip_prefix('!') {
+                after
+            } else {
+                let Some((topic, after)) =
+                    rest.strip_prefix('\'').and_then(|rest| rest.split_once('\''))
+                else {
+                    return false;
+                };
+                let after = after.trim_start().strip_prefix("in ").unwrap_or_default();
+                let Some(after) = after.trim_start().strip_prefix("topics") else { return false };
+                if topic.is_empty() || !topic.bytes().all(is_topic_letter) {
+                    return false;
+                }
+                topics += 1;
+                wants_topic = false;
+                after
+            }
+        } else if let Some(after) = rest.strip_prefix(')') {
+            let Some(fewer) = open.checked_sub(1) else { return false };
+            open = fewer;
+            after
+        } else {
+            let joined = rest.strip_prefix("&&").or_else(|| rest.strip_prefix("||"));
+            let Some(after) = joined else { return false };
+            wants_topic = true;
+            after
+        };
+        rest = after.trim_start();
+    }
+    !wants_topic && open == 0 && topics <= MAX_CONDITION_TOPICS
+}
+
+fn is_topic_letter(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.~%".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_condition_may_say() {
+        for good in [
+            "'a' in topics",
+            "'a' in topics && ('b' in topics || !('c' in topics))",
+            "!'a' in topics",
+            "  ( 'a'  in  topics )  ",
+        ] {
+            assert!(is_condition(good), "{good}");
+        }
+        let many = ["'a' in topics"; 6].join(" || ");
+        for bad in [
+            "",
+            "a in topics",
+            "'a'",
+            "'a' in topic",
+            "'a b' in topics",
+            "'' in topics",
+            "'a' in topics &&",
+            "'a' in topics 'b' in topics",
+            "('a' in topics",
+            "'a' in topics)",
+            "'a in topics",
+            &many,
+        ] {
+            assert!(!is_condition(bad), "{bad}");
+        }
+    }
 }

@@ -20,16 +20,22 @@ mod oauth;
 mod quota;
 mod schema;
 
-use std::{collections::HashMap, net::SocketAddr, sync::Mutex, time::Duration};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Mutex,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Method, StatusCode, header::AUTHORIZATION, request::Parts};
 use jiff::Timestamp;
+use tokio::sync::mpsc;
 
 use crate::{
-    Counts, Delivery, Devices, Error, Fate, Recording, SeenPush, Trouble,
+    Counts, Delivery, Devices, Error, Fate, Recording, SeenPush, Sighting, Trouble,
     apns::UnknownTokens,
-    device::{Facts, FcmPlatform, Registration, Service as Vendor, hex},
+    device::{Facts, FcmPlatform, Rate, Registration, Service as Vendor, hex},
     http2::{self, Server, Verdict},
     pki::{Ca, ServiceAccount},
 };
@@ -44,7 +50,9 @@ use quota::Quota;
 /// How a simulated FCM is set up.
 #[derive(Clone, Debug)]
 pub struct FcmOptions {
-    /// Port on 127.0.0.1; 0 takes any.
+    /// Address to listen on; its certificate names it besides the local ones.
+    pub ip: IpAddr,
+    /// Port to listen on; 0 takes any.
     pub port: u16,
     /// The devices it serves, and the clock it reads.
     pub devices: Devices,
@@ -60,6 +68,8 @@ pub struct FcmOptions {
     pub quota_per_minute: u32,
     /// Messages per device and minute before 429.
     pub device_quota_per_minute: u32,
+    /// Messages per device and hour before 429.
+    pub device_quota_per_hour: u32,
     /// `Retry-After` of a 429, in seconds.
     pub retry_after: Option<u32>,
     /// How it orders the details of an error.
@@ -71,9 +81,10 @@ pub struct FcmOptions {
 }
 
 impl FcmOptions {
-    /// Google's documented limits, on any port, without accounts.
+    /// Google's documented limits, on any port of 127.0.0.1, without accounts.
     pub fn new(ca: &Ca, devices: &Devices) -> Self {
         Self {
+            ip: Ipv4Addr::LOCALHOST.into(),
             port: 0,
             devices: devices.clone(),
             ca: ca.clone(),
@@ -82,6 +93,7 @@ impl FcmOptions {
             streams: 100,
             quota_per_minute: 600_000,
             device_quota_per_minute: 240,
+            device_quota_per_hour: 5_000,
             retry_after: None,
             details: DetailsOrder::FcmErrorFirst,
             unknown_tokens: UnknownTokens::Refuse,
@@ -103,11 +115,11 @@ impl FcmSim {
     /// [`Error::Listen`] if the port is taken; [`Error::Keys`] and [`Error::Tls`] if its certificate fails.
     pub async fn start(options: FcmOptions) -> Result<Self, Error> {
         let ca = options.ca.clone();
-        let identity = ca.server_identity()?;
+        let identity = ca.server_identity_at(options.ip)?;
         let tls = http2::server_config(&identity, None, &[b"h2"], options.devices.clock())?;
-        let (port, recording) = (options.port, options.recording);
+        let (wanted, recording) = ((options.ip, options.port).into(), options.recording);
         let service = |address| http2::Service::Fcm(Box::new(Judge::new(options, address)));
-        let server = Server::start(port, tls, recording, service).await?;
+        let server = Server::start(wanted, tls, recording, service).await?;
         Ok(Self { server, ca })
     }
 
@@ -141,6 +153,11 @@ impl FcmSim {
     /// Scripts its trouble; token requests and sends alike consume it.
     pub fn trouble(&self) -> &Trouble {
         self.server.trouble()
+    }
+
+    /// Everything that is seen from now on. Who watches must keep up: what waits is kept in memory.
+    pub fn watch(&self) -> mpsc::UnboundedReceiver<Sighting> {
+        self.server.recorder().watch()
     }
 
     /// Every request so far, token requests included, in the order judged; empty with [`Recording::Count`].
@@ -210,10 +227,7 @@ impl Judge {
                 .map(|account| (account.client_email.clone(), account))
                 .collect(),
             access: AccessTokens::default(),
-            quota: Mutex::new(Quota::new(
-                options.quota_per_minute,
-                options.device_quota_per_minute,
-            )),
+            quota: Mutex::new(Quota::new(options.quota_per_minute)),
             audiences: [format!("https://{address}/token"), oauth::GOOGLE_AUDIENCE.to_owned()],
             options,
         }
@@ -282,7 +296,7 @@ impl Judge {
         if granted != project {
             return Err(Refusal::permission_denied());
         }
-        self.quota().spend_project(project, now)?;
+        self.quota().spend(project, now)?;
         let message = Message::read(body)?;
         let fate = match &message.target {
             Target::Token(token) => {
@@ -329,7 +343,9 @@ impl Judge {
             FcmPlatform::IosWithoutKey => return Err(Refusal::third_party_auth()),
             FcmPlatform::Android | FcmPlatform::Ios => {}
         }
-        self.quota().spend_device(token, now)?;
+        if !device.spend(self.device_rates(), now) {
+            return Err(Refusal::quota("device"));
+        }
         if message.validate_only {
             return Ok((Fate::NotAPush, name));
         }
@@ -349,6 +365,12 @@ impl Judge {
             at,
         });
         Ok((handed.into(), name))
+    }
+
+    fn device_rates(&self) -> [Rate; 2] {
+        let rate = |pushes, seconds| Rate { pushes, within: Duration::from_secs(seconds) };
+        let options = &self.options;
+        [rate(options.device_quota_per_minute, 60), rate(options.device_quota_per_hour, 3600)]
     }
 
     fn quota(&self) -> std::sync::MutexGuard<'_, Quota> {

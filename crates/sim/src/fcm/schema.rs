@@ -15,6 +15,8 @@ pub(super) enum Shape {
     Flag,
     /// Any JSON object.
     Free,
+    /// A whole number of 32 bits.
+    Integer,
     Number,
     Object(&'static [(&'static str, Self)]),
     Text,
@@ -22,7 +24,9 @@ pub(super) enum Shape {
     Texts,
 }
 
-use Shape::{Choice, Duration, Durations, Flag, Free, Number, Object, Text, TextMap, Texts};
+use Shape::{
+    Choice, Duration, Durations, Flag, Free, Integer, Number, Object, Text, TextMap, Texts,
+};
 
 /// The whole body.
 pub(super) const REQUEST: &[(&str, Shape)] =
@@ -88,7 +92,7 @@ const ANDROID_NOTIFICATION: &[(&str, Shape)] = &[
     ("default_light_settings", Flag),
     ("vibrate_timings", Durations),
     ("visibility", Choice(&["VISIBILITY_UNSPECIFIED", "PRIVATE", "PUBLIC", "SECRET"])),
-    ("notification_count", Number),
+    ("notification_count", Integer),
     (
         "light_settings",
         Object(&[
@@ -157,6 +161,9 @@ fn check_value(value: Value, shape: &Shape, at: &str) -> Result<Value, Refusal> 
             items.iter().all(|item| item.as_str().is_some_and(is_duration))
         }
         (Free, Value::Object(_)) | (Text, Value::String(_)) | (Flag, Value::Bool(_)) => true,
+        (Integer, Value::Number(number)) => {
+            number.as_i64().is_some_and(|number| i32::try_from(number).is_ok())
+        }
         (Number, Value::Number(_)) => true,
         (Duration, Value::String(text)) => is_duration(text),
         (Choice(words), Value::String(text)) => {
@@ -175,7 +182,8 @@ impl Shape {
             Duration | Durations => "type.googleapis.com/google.protobuf.Duration",
             Flag => "TYPE_BOOL",
             Free | Object(_) | TextMap => "TYPE_MESSAGE",
-            Number => "TYPE_INT32",
+            Integer => "TYPE_INT32",
+            Number => "TYPE_FLOAT",
             Text | Texts => "TYPE_STRING",
         }
     }

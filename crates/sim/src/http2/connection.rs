@@ -9,14 +9,14 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use h2::{Reason, RecvStream, server::SendResponse};
-use http::{Request, Response, request};
-use tokio::net::TcpStream;
+use http::{HeaderMap, Request, Response, Uri, header::HOST, request, uri::Authority};
 use tokio_rustls::server::TlsStream;
 
 use super::{
-    Session, Shared, Verdict,
-    seen::{Fate, SeenPush},
+    Farewell, Session, Shared, Verdict,
+    seen::{Fate, SeenPush, Sighting, Unanswered},
     tap::{Control, Tap},
+    wire::{Hangup, Wire},
 };
 use crate::trouble::{GoAway, RequestTrouble, Scripted};
 
@@ -33,42 +33,68 @@ struct Connection<'a> {
     shared: &'a Shared,
     number: u64,
     control: Arc<Control>,
+    hangup: Hangup,
     state: Mutex<State<'a>>,
 }
 
 struct State<'a> {
     session: Session<'a>,
-    /// How many streams the client may have open.
+    /// How many streams the service grants.
+    granted: u32,
+    /// The most that a script lets it grant.
+    ceiling: Option<u32>,
+    /// How many streams the client was told it may have open.
     limit: u32,
     open: u32,
     /// Set once GOAWAY was said: streams above it are not processed.
     last_stream: Option<u32>,
     /// The highest stream that was taken for processing.
     highest: u32,
+    /// Set once the sending side was closed: nothing is processed any more.
+    half_closed: bool,
 }
 
 /// Why a connection ends at once.
 struct Abort;
 
-pub(super) async fn serve(stream: TlsStream<TcpStream>, number: u64, shared: &Shared) {
+pub(super) async fn serve(stream: TlsStream<Wire>, number: u64, shared: &Shared) {
     let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).cloned();
-    let (session, limit) = shared.service.open(certificate.as_ref());
+    let hangup = stream.get_ref().0.hangup();
+    let (session, granted) = shared.service.open(certificate.as_ref());
     let control = Arc::new(Control::default());
-    let state = State { session, limit, open: 0, last_stream: None, highest: 0 };
-    let connection =
-        Connection { shared, number, control: control.clone(), state: Mutex::new(state) };
+    let mut stream_limit = shared.trouble.stream_limit();
+    let ceiling = *stream_limit.borrow_and_update();
+    let limit = ceiling.unwrap_or(u32::MAX).min(granted);
+    let state = State {
+        session,
+        granted,
+        ceiling,
+        limit,
+        open: 0,
+        last_stream: None,
+        highest: 0,
+        half_closed: false,
+    };
+    let state = Mutex::new(state);
+    let connection = Connection { shared, number, control: control.clone(), hangup, state };
     let handshake = h2::server::Builder::new()
         .max_concurrent_streams(H2_STREAMS)
         .initial_connection_window_size(WINDOW)
         .initial_window_size(WINDOW)
         .handshake::<_, Bytes>(Tap::new(stream, control, limit));
-    let Ok(mut h2) = handshake.await else {
-        return shared.recorder.failed_handshake();
+    let mut h2 = match handshake.await {
+        Ok(h2) => h2,
+        Err(error) => {
+            let (at, why) = (shared.service.now(), error.to_string());
+            let sighting = || Sighting::HandshakeFailed { at, connection: number, why };
+            return shared.recorder.failed_handshake(sighting);
+        }
     };
 
     let mut frozen = shared.trouble.frozen();
     let mut at_work = FuturesUnordered::new();
-    // Streams that came after GOAWAY: kept untouched, as a server that is going away leaves them.
+    // Streams that stay untouched: what came after GOAWAY or behind a closed door, and what a
+    // script lets lie.
     let mut unprocessed = Vec::new();
     loop {
         if *frozen.borrow_and_update() {
@@ -93,6 +119,9 @@ pub(super) async fn serve(stream: TlsStream<TcpStream>, number: u64, shared: &Sh
                 }
             }
             _ = frozen.changed() => {}
+            _ = stream_limit.changed() => {
+                connection.limit_streams(*stream_limit.borrow_and_update());
+            }
         }
         if at_work.is_empty() && connection.state().last_stream.is_some() {
             break;
@@ -129,25 +158,43 @@ impl<'a> Connection<'a> {
     fn take(&self, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) -> Taken {
         let stream = respond.stream_id().as_u32();
         let mut state = self.state();
-        if state.last_stream.is_some() {
+        if state.last_stream.is_some() || state.half_closed {
+            self.unanswered(&request, stream, "the connection was ending");
             return Taken::Leave(respond);
         }
         if state.open >= state.limit {
+            self.unanswered(&request, stream, "REFUSED_STREAM: above the stream limit");
             self.shared.recorder.refused_stream();
             respond.send_reset(Reason::REFUSED_STREAM);
             return Taken::Done;
         }
-        let trouble = self.shared.trouble.for_request();
+        let now = || self.shared.service.now();
+        let trouble = self.shared.trouble.for_request(request.uri().path(), now);
         match trouble {
-            Some(RequestTrouble::CloseUnprocessed) => return Taken::Abort,
+            Some(RequestTrouble::CloseUnprocessed) => {
+                self.unanswered(&request, stream, "the connection was closed by script");
+                return Taken::Abort;
+            }
             Some(RequestTrouble::GoAway(go_away)) => {
+                self.unanswered(&request, stream, "GOAWAY by script");
                 self.say_go_away(&mut state, &go_away);
                 return Taken::Leave(respond);
             }
+            Some(RequestTrouble::HalfClose) => {
+                self.unanswered(&request, stream, "the connection was half closed by script");
+                state.half_closed = true;
+                self.hangup.half_close();
+                return Taken::Leave(respond);
+            }
             Some(RequestTrouble::RefuseStream) => {
+                self.unanswered(&request, stream, "REFUSED_STREAM by script");
                 self.shared.recorder.refused_stream();
                 respond.send_reset(Reason::REFUSED_STREAM);
                 return Taken::Done;
+            }
+            Some(RequestTrouble::Swallow) => {
+                self.unanswered(&request, stream, "left unprocessed by script");
+                return Taken::Leave(respond);
             }
             None
             | Some(
@@ -160,6 +207,11 @@ impl<'a> Connection<'a> {
         state.highest = stream;
         let (request, body) = request.into_parts();
         Taken::Process(Job { request, body, respond, trouble })
+    }
+
+    /// Tells those who watch of a request that is given no answer.
+    fn unanswered<B>(&self, request: &Request<B>, stream: u32, why: &'static str) {
+        unanswered(self.shared, (self.number, stream), request, why);
     }
 
     /// Reads, judges, records, waits if held, answers.
@@ -175,6 +227,8 @@ impl<'a> Connection<'a> {
         let verdict = match trouble {
             Some(RequestTrouble::Reset(code)) => {
                 self.state().open -= 1;
+                let request = Request::from_parts(request, ());
+                self.unanswered(&request, stream, "reset by script");
                 respond.send_reset(Reason::from(code));
                 return ControlFlow::Continue(());
             }
@@ -193,19 +247,16 @@ impl<'a> Connection<'a> {
     fn answer(&self, mut respond: SendResponse<Bytes>, verdict: Verdict) {
         let mut state = self.state();
         state.open -= 1;
-        if let Some(debug_data) = verdict.go_away {
+        if let Some(Farewell::InPlace(debug_data)) = verdict.go_away {
             // The stream gets no answer: it is above the last one processed, which is none.
             state.highest = 0;
             self.say_go_away(&mut state, &GoAway { code: 0, debug_data });
             return;
         }
-        if let Some(limit) = verdict.streams
-            && limit != state.limit
-        {
-            state.limit = limit;
-            self.control.limit_streams(limit);
+        if let Some(granted) = verdict.streams {
+            state.granted = granted;
+            self.tell_limit(&mut state);
         }
-        drop(state);
         let mut response = Response::new(());
         *response.status_mut() = verdict.status;
         *response.headers_mut() = verdict.headers;
@@ -214,6 +265,25 @@ impl<'a> Connection<'a> {
             && !verdict.body.is_empty()
         {
             let _ = body.send_data(verdict.body, true);
+        }
+        if let Some(Farewell::AfterAnswer(go_away)) = verdict.go_away {
+            self.say_go_away(&mut state, &go_away);
+        }
+    }
+
+    /// Takes over what a script allows.
+    fn limit_streams(&self, ceiling: Option<u32>) {
+        let mut state = self.state();
+        state.ceiling = ceiling;
+        self.tell_limit(&mut state);
+    }
+
+    /// Tells the client how many streams it may have, if that has changed.
+    fn tell_limit(&self, state: &mut State<'_>) {
+        let limit = state.ceiling.unwrap_or(u32::MAX).min(state.granted);
+        if limit != state.limit {
+            state.limit = limit;
+            self.control.limit_streams(limit);
         }
     }
 
@@ -242,6 +312,7 @@ pub(super) fn record(
         connection: place.0,
         stream: place.1,
         method: request.method,
+        authority: authority(&request.uri, &request.headers),
         path: request.uri.path().to_owned(),
         headers: request.headers,
         token: verdict.token.clone(),
@@ -252,6 +323,30 @@ pub(super) fn record(
         id: verdict.id.clone(),
         fate: verdict.fate,
     });
+}
+
+/// Tells those who watch of a request that is given no answer; `place` is its connection and stream.
+pub(super) fn unanswered<B>(
+    shared: &Shared,
+    place: (u64, u32),
+    request: &Request<B>,
+    why: &'static str,
+) {
+    shared.recorder.unanswered(|| Unanswered {
+        at: shared.service.now(),
+        connection: place.0,
+        stream: place.1,
+        method: request.method().clone(),
+        authority: authority(request.uri(), request.headers()),
+        path: request.uri().path().to_owned(),
+        why,
+    });
+}
+
+/// The host that was asked for; empty if the request does not say.
+fn authority(uri: &Uri, headers: &HeaderMap) -> String {
+    let host = || headers.get(HOST).and_then(|host| host.to_str().ok());
+    uri.authority().map(Authority::as_str).or_else(host).unwrap_or_default().to_owned()
 }
 
 impl Scripted {

@@ -1,7 +1,7 @@
 //! A connection that agreed on HTTP/1.1: hyper reads and writes it, all else is the same.
 //!
-//! What only HTTP/2 has becomes its next of kin: a GOAWAY, a refused and a reset stream are a
-//! connection that ends without an answer.
+//! What only HTTP/2 has becomes its next of kin: a GOAWAY, a refused, a reset and a swallowed stream
+//! are a connection that ends without an answer, and so is one that is half closed.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -10,12 +10,12 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use super::{
     Session, Shared, Verdict,
-    connection::{MAX_BODY, record},
+    connection::{MAX_BODY, record, unanswered},
+    wire::Wire,
 };
 use crate::trouble::RequestTrouble;
 
@@ -25,7 +25,7 @@ use crate::trouble::RequestTrouble;
 struct Abort;
 
 /// Serves one connection to its end.
-pub(super) async fn serve(stream: TlsStream<TcpStream>, number: u64, shared: &Shared) {
+pub(super) async fn serve(stream: TlsStream<Wire>, number: u64, shared: &Shared) {
     let (session, _) = shared.service.open(None);
     let session = Mutex::new(session);
     let service = service_fn(|request| process(request, number, shared, &session));
@@ -52,10 +52,20 @@ async fn process(
     shared: &Shared,
     session: &Mutex<Session<'_>>,
 ) -> Result<Response<Full<Bytes>>, Abort> {
-    let trouble = shared.trouble.for_request();
+    let now = || shared.service.now();
+    let trouble = shared.trouble.for_request(request.uri().path(), now);
     match trouble {
-        Some(RequestTrouble::CloseUnprocessed | RequestTrouble::GoAway(_)) => return Err(Abort),
+        Some(
+            RequestTrouble::CloseUnprocessed
+            | RequestTrouble::GoAway(_)
+            | RequestTrouble::HalfClose
+            | RequestTrouble::Swallow,
+        ) => {
+            unanswered(shared, (number, 0), &request, "the connection was closed by script");
+            return Err(Abort);
+        }
         Some(RequestTrouble::RefuseStream) => {
+            unanswered(shared, (number, 0), &request, "refused by script");
             shared.recorder.refused_stream();
             return Err(Abort);
         }
@@ -70,7 +80,11 @@ async fn process(
     let body = read(body).await?;
     let vanishes = matches!(trouble, Some(RequestTrouble::CloseAfterProcessing));
     let verdict = match trouble {
-        Some(RequestTrouble::Reset(_)) => return Err(Abort),
+        Some(RequestTrouble::Reset(_)) => {
+            let request = Request::from_parts(request, ());
+            unanswered(shared, (number, 0), &request, "reset by script");
+            return Err(Abort);
+        }
         Some(RequestTrouble::Answer(scripted)) => scripted.into_verdict(),
         _ => session.lock().unwrap_or_else(PoisonError::into_inner).judge(&request, &body),
     };

@@ -1,9 +1,10 @@
-//! What a push service saw: a record that tests wait on.
+//! What a push service saw: a record that tests wait on, and that others watch as it grows.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -11,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header::AUTHORIZATION};
 use jiff::Timestamp;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 use crate::Error;
 
@@ -23,6 +24,8 @@ pub enum Recording {
     Full,
     /// Numbers only; for load.
     Count,
+    /// The latest requests whole, this many; for services that run long.
+    Latest(usize),
 }
 
 /// What became of a push.
@@ -53,6 +56,8 @@ pub struct SeenPush {
     pub stream: u32,
     /// Request method.
     pub method: Method,
+    /// The host that was asked for, `:authority` or `Host`.
+    pub authority: String,
     /// Request path.
     pub path: String,
     /// Request headers; the value of `authorization` is marked sensitive, so `Debug` does not print it.
@@ -80,6 +85,44 @@ impl SeenPush {
     }
 }
 
+/// What a service notices, for those who watch it.
+#[derive(Clone, Debug)]
+pub enum Sighting {
+    /// A connection that came to nothing before its first request.
+    HandshakeFailed {
+        /// When, by the service's clock.
+        at: Timestamp,
+        /// Number of the connection, from 1.
+        connection: u64,
+        /// What broke, in the words of TLS or HTTP/2.
+        why: String,
+    },
+    /// A request that was judged, or answered by a script.
+    Request(Box<SeenPush>),
+    /// A request that was given no answer.
+    Unanswered(Unanswered),
+}
+
+/// A request that was given no answer: its stream was refused or reset, or its connection ended,
+/// mostly by a script.
+#[derive(Clone, Debug)]
+pub struct Unanswered {
+    /// When, by the service's clock.
+    pub at: Timestamp,
+    /// Number of the connection, from 1.
+    pub connection: u64,
+    /// HTTP/2 stream; 0 for HTTP/1.1.
+    pub stream: u32,
+    /// Request method.
+    pub method: Method,
+    /// The host that was asked for, `:authority` or `Host`.
+    pub authority: String,
+    /// Request path.
+    pub path: String,
+    /// What happened in its place.
+    pub why: &'static str,
+}
+
 /// Totals since the start.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Counts {
@@ -99,13 +142,24 @@ pub struct Counts {
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
     recording: Recording,
-    pushes: Mutex<Vec<SeenPush>>,
+    pushes: Mutex<Kept>,
+    /// Whether `watchers` may hold somebody, so that the hot path takes no lock.
+    watched: AtomicBool,
+    watchers: Mutex<Vec<mpsc::UnboundedSender<Sighting>>>,
     connections: AtomicU64,
     failed_handshakes: AtomicU64,
     requests: AtomicU64,
     accepted: AtomicU64,
     refused_streams: AtomicU64,
     changed: Notify,
+}
+
+/// The requests that are kept.
+#[derive(Debug, Default)]
+struct Kept {
+    pushes: VecDeque<SeenPush>,
+    /// How many were dropped from the front.
+    dropped: usize,
 }
 
 impl Recorder {
@@ -120,8 +174,10 @@ impl Recorder {
         number
     }
 
-    pub(crate) fn failed_handshake(&self) {
+    /// Counts a connection that came to nothing; `sighting` is only called if somebody watches.
+    pub(crate) fn failed_handshake(&self, sighting: impl FnOnce() -> Sighting) {
         self.failed_handshakes.fetch_add(1, Ordering::Relaxed);
+        self.tell(sighting);
         self.changed.notify_waiters();
     }
 
@@ -130,20 +186,59 @@ impl Recorder {
         self.changed.notify_waiters();
     }
 
-    /// Keeps one request; `push` is only called if requests are kept.
+    /// Tells those who watch of a request without answer.
+    pub(crate) fn unanswered(&self, unanswered: impl FnOnce() -> Unanswered) {
+        self.tell(|| Sighting::Unanswered(unanswered()));
+    }
+
+    /// Keeps one request; `push` is only called if requests are kept or watched.
     pub(crate) fn request(&self, status: StatusCode, push: impl FnOnce() -> SeenPush) {
-        if self.recording == Recording::Full {
+        let keeps = self.recording != Recording::Count;
+        if keeps || self.watched.load(Ordering::Acquire) {
             let mut push = push();
             if let Some(value) = push.headers.get_mut(AUTHORIZATION) {
                 value.set_sensitive(true);
             }
-            self.lock().push(push);
+            self.tell(|| Sighting::Request(Box::new(push.clone())));
+            if keeps {
+                self.keep(push);
+            }
         }
         if status.is_success() {
             self.accepted.fetch_add(1, Ordering::Relaxed);
         }
         self.requests.fetch_add(1, Ordering::Release);
         self.changed.notify_waiters();
+    }
+
+    /// Everything that is seen from now on. Who watches must keep up: what waits is kept in memory.
+    pub(crate) fn watch(&self) -> mpsc::UnboundedReceiver<Sighting> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
+        watchers.push(sender);
+        self.watched.store(true, Ordering::Release);
+        receiver
+    }
+
+    fn tell(&self, sighting: impl FnOnce() -> Sighting) {
+        if !self.watched.load(Ordering::Acquire) {
+            return;
+        }
+        let sighting = sighting();
+        let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
+        watchers.retain(|watcher| watcher.send(sighting.clone()).is_ok());
+        self.watched.store(!watchers.is_empty(), Ordering::Release);
+    }
+
+    fn keep(&self, push: SeenPush) {
+        let mut kept = self.lock();
+        kept.pushes.push_back(push);
+        if let Recording::Latest(most) = self.recording
+            && kept.pushes.len() > most
+        {
+            kept.pushes.pop_front();
+            kept.dropped += 1;
+        }
     }
 
     pub(crate) fn counts(&self) -> Counts {
@@ -157,7 +252,7 @@ impl Recorder {
     }
 
     pub(crate) fn seen(&self) -> Vec<SeenPush> {
-        self.lock().clone()
+        self.lock().pushes.iter().cloned().collect()
     }
 
     pub(crate) async fn wait_for(
@@ -165,11 +260,12 @@ impl Recorder {
         wanted: impl Fn(&SeenPush) -> bool,
         limit: Duration,
     ) -> Result<SeenPush, Error> {
-        let mut from = 0;
+        let mut from = 0_usize;
         let look = || {
-            let pushes = self.lock();
-            let found = pushes[from..].iter().find(|push| wanted(push)).cloned();
-            from = pushes.len();
+            let kept = self.lock();
+            let unseen = kept.pushes.iter().skip(from.saturating_sub(kept.dropped));
+            let found = unseen.into_iter().find(|push| wanted(push)).cloned();
+            from = kept.dropped + kept.pushes.len();
             found
         };
         self.wait(look, limit, "a push that fits").await
@@ -208,7 +304,7 @@ impl Recorder {
         })
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<SeenPush>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
         self.pushes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

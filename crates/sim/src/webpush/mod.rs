@@ -26,12 +26,17 @@ mod sni;
 mod subscription;
 mod vapid;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use http::StatusCode;
+use tokio::sync::mpsc;
 
 use crate::{
-    Counts, Devices, Error, Recording, SeenPush, Trouble,
+    Counts, Devices, Error, Recording, SeenPush, Sighting, Trouble,
     http2::{self, Server},
     pki::Ca,
 };
@@ -120,7 +125,9 @@ pub enum Undecryptable {
 /// How a simulated Web Push service is set up.
 #[derive(Clone, Debug)]
 pub struct WebPushOptions {
-    /// Port on 127.0.0.1; 0 takes any.
+    /// Address to listen on; its certificate names it besides the local ones.
+    pub ip: IpAddr,
+    /// Port to listen on; 0 takes any.
     pub port: u16,
     /// The registry that knows its subscriptions, and the clock it reads.
     pub devices: Devices,
@@ -130,7 +137,7 @@ pub struct WebPushOptions {
     pub vendor: Vendor,
     /// What it offers by ALPN.
     pub protocols: Protocols,
-    /// What its endpoints begin with, if not `https://127.0.0.1:<port>`: the vendor's own host, say,
+    /// What its endpoints begin with, if not `https://<ip>:<port>`: the vendor's own host, say,
     /// which clients then reach through a [`ProxySim`](crate::ProxySim).
     pub origin: Option<String>,
     /// Streams per HTTP/2 connection.
@@ -155,6 +162,7 @@ impl WebPushOptions {
     /// A vendor's service on any port, without a limit on messages.
     pub fn new(ca: &Ca, devices: &Devices, vendor: Vendor) -> Self {
         Self {
+            ip: Ipv4Addr::LOCALHOST.into(),
             port: 0,
             devices: devices.clone(),
             ca: ca.clone(),
@@ -193,7 +201,8 @@ impl WebPushSim {
             Protocols::Http2 => &[b"h2"],
         };
         let clock = options.devices.clock().clone();
-        let mut tls = http2::server_config(&ca.server_identity()?, None, alpn, &clock)?;
+        let identity = ca.server_identity_at(options.ip)?;
+        let mut tls = http2::server_config(&identity, None, alpn, &clock)?;
         if options.vendor == Vendor::Apple && options.origin.is_some() {
             tls = sni::required(&tls);
         }
@@ -204,10 +213,10 @@ impl WebPushSim {
             let origin = origin.clone().unwrap_or_else(|| format!("https://{address}"));
             PushManager::new(origin, vendor, devices.clone(), Arc::clone(&known))
         };
-        let (port, recording) = (options.port, options.recording);
+        let (wanted, recording) = ((options.ip, options.port).into(), options.recording);
         let service =
             |address| http2::Service::Webpush(Box::new(Judge::new(options, manager(address))));
-        let server = Server::start(port, tls, recording, service).await?;
+        let server = Server::start(wanted, tls, recording, service).await?;
         let push_manager = manager(server.address());
         Ok(Self { server, ca, push_manager })
     }
@@ -241,6 +250,11 @@ impl WebPushSim {
     /// Scripts its trouble.
     pub fn trouble(&self) -> &Trouble {
         self.server.trouble()
+    }
+
+    /// Everything that is seen from now on. Who watches must keep up: what waits is kept in memory.
+    pub fn watch(&self) -> mpsc::UnboundedReceiver<Sighting> {
+        self.server.recorder().watch()
     }
 
     /// Every request so far, in the order judged; empty with [`Recording::Count`].

@@ -8,12 +8,17 @@ use std::{
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::Method;
+use serde_json::Value;
 
 use super::{
     Vendor,
     encryption::{Unreadable, UserAgent},
 };
-use crate::device::{Devices, letters};
+use crate::{
+    SeenPush,
+    device::{Devices, letters},
+};
 
 /// A browser's `PushSubscription`, with the private key that the browser keeps to itself.
 #[derive(Clone)]
@@ -43,6 +48,11 @@ impl Subscription {
 
     /// `JSON.stringify(subscription)` of a page (W3C Push API, section 8).
     pub fn json(&self) -> String {
+        self.to_json().to_string()
+    }
+
+    /// The same before it is text.
+    pub(crate) fn to_json(&self) -> Value {
         serde_json::json!({
             "endpoint": self.endpoint(),
             "expirationTime": null,
@@ -51,7 +61,6 @@ impl Subscription {
                 "auth": URL_SAFE_NO_PAD.encode(self.auth()),
             },
         })
-        .to_string()
     }
 
     /// Reads a message that was encrypted for this subscription, as its browser does.
@@ -122,6 +131,25 @@ impl PushManager {
     /// Ends a subscription: messages to it are answered 410 from now on.
     pub fn unsubscribe(&self, subscription: &Subscription) {
         self.devices.unregister(subscription.endpoint());
+    }
+
+    /// What the browser reads of a message that was accepted, empty if it had no body; `None` for
+    /// everything else that the service saw.
+    pub(crate) fn read(&self, seen: &SeenPush) -> Option<Vec<u8>> {
+        if seen.method != Method::POST || seen.id.is_none() {
+            return None;
+        }
+        let path = seen.token.strip_prefix(&self.origin)?;
+        let subscription = self.find(path)?.subscription;
+        if seen.payload.is_empty() {
+            return Some(Vec::new());
+        }
+        subscription.decrypt(&seen.payload).ok()
+    }
+
+    /// How many subscriptions there are, dead ones included.
+    pub(crate) fn count(&self) -> usize {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// The subscription whose endpoint has this path.

@@ -213,6 +213,7 @@ mod tests {
             connection: 1,
             stream: 1,
             method: Method::POST,
+            authority: String::new(),
             path: path.to_owned(),
             headers: HeaderMap::from_iter([(
                 http::HeaderName::from_static("apns-push-type"),

@@ -1,0 +1,57 @@
+//! `docs/simulators.md` names a test for each rule; one that is renamed takes the page along.
+
+/// The page, and the files whose tests it names.
+const PAGE: &str = include_str!("../../../docs/simulators.md");
+const FILES: [(&str, &str); 11] = [
+    ("apns", include_str!("apns.rs")),
+    ("apns_certificates", include_str!("apns_certificates.rs")),
+    ("apns_faults", include_str!("apns_faults.rs")),
+    ("apns_keys", include_str!("apns_keys.rs")),
+    ("apns_limits", include_str!("apns_limits.rs")),
+    ("fcm", include_str!("fcm.rs")),
+    ("fcm_oauth", include_str!("fcm_oauth.rs")),
+    ("fcm_trouble", include_str!("fcm_trouble.rs")),
+    ("webpush", include_str!("webpush.rs")),
+    ("webpush_faults", include_str!("webpush_faults.rs")),
+    ("webpush_wire", include_str!("webpush_wire.rs")),
+];
+
+#[test]
+fn every_test_that_the_page_names_exists() {
+    let mut found = 0;
+    for name in PAGE.split('`').skip(1).step_by(2) {
+        let services = ["apns", "fcm", "webpush"];
+        let is_ours = |file: &str| services.iter().any(|service| file.starts_with(service));
+        let Some((file, test)) = name.split_once("::").filter(|(file, _)| is_ours(file)) else {
+            continue;
+        };
+        let text = FILES.iter().find(|(name, _)| *name == file).map(|(_, text)| *text);
+        let text = text.unwrap_or_else(|| panic!("no file of tests {file}"));
+        assert!(text.contains(&format!("async fn {test}(")), "no test {name}");
+        found += 1;
+    }
+    assert!(found > 60, "the page's tables were read: {found}");
+}
+
+#[test]
+fn the_page_lists_every_kind_of_trouble() {
+    let source = include_str!("../src/stand/order.rs");
+    let kinds = source.split_once("enum Kind {").unwrap().1.split_once("\n}\n").unwrap().0;
+    let variants = kinds.lines().filter_map(|line| {
+        let name = line.strip_prefix("    ")?.split([' ', '{']).next()?;
+        name.starts_with(char::is_uppercase).then_some(name)
+    });
+    let mut listed = 0;
+    for variant in variants {
+        let mut word = String::new();
+        for letter in variant.chars() {
+            if letter.is_uppercase() && !word.is_empty() {
+                word.push('_');
+            }
+            word.extend(letter.to_lowercase());
+        }
+        assert!(PAGE.contains(&format!("`{word}`")), "{word} is missing");
+        listed += 1;
+    }
+    assert!(listed > 10, "the kinds were read: {listed}");
+}

@@ -81,7 +81,8 @@ fn push_type(service: Name, seen: &SeenPush) -> Option<String> {
             let body: Value = serde_json::from_slice(&seen.payload).ok()?;
             let message = body.get("message")?;
             let shows = |part: &Value| part.get("notification").is_some();
-            let visible = shows(message) || message.get("android").is_some_and(shows);
+            let on_iphone = message.pointer("/apns/payload/aps/alert").is_some();
+            let visible = shows(message) || message.get("android").is_some_and(shows) || on_iphone;
             Some(if visible { "notification" } else { "data" }.to_owned())
         }
         // What it is stands inside, where only its browser can read it.

@@ -92,14 +92,14 @@ impl Node {
         outcome: &Outcome,
         now: Time,
     ) -> CredentialFacts {
-        let observed = self.circuits.observe(key, outcome, Observation::Push, now);
+        let observed = self.circuits.observe(app, key, outcome, Observation::Push, now);
         let facts = observed.facts;
         self.carry_out_observed(app, key, observed, outcome, now);
         facts
     }
 
     fn probe_ended(self: &Arc<Self>, app: AppId, key: &CircuitKey, outcome: &Outcome, now: Time) {
-        let observed = self.circuits.observe(key, outcome, Observation::Probe, now);
+        let observed = self.circuits.observe(app, key, outcome, Observation::Probe, now);
         self.carry_out_observed(app, key, observed, outcome, now);
     }
 

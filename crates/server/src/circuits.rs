@@ -21,7 +21,7 @@ use std::time::Duration;
 use domain::circuit::{Moved, Open};
 use domain::token::CredentialFacts;
 use domain::{
-    AppId, CredentialId, Diagnosis, Environment, LaneId, Outcome, Refusal, RetryRule, Time,
+    AppId, CredentialId, Diagnosis, Environment, Failing, LaneId, Outcome, Refusal, RetryRule, Time,
 };
 use serde_json::json;
 use store::model::EventType;
@@ -58,6 +58,28 @@ impl Place {
         match self {
             Self::Apns(_) | Self::Fcm => true,
             Self::Webpush(_) => false,
+        }
+    }
+
+    /// What a mass failure here points to, and what to check.
+    const fn mass_failure(&self, failing: Failing) -> (Diagnosis, &'static str) {
+        match (self, failing) {
+            // All tokens bad at once points to the environment; all of another app, to the app.
+            (Self::Apns(_), Failing::Bad) => (
+                Diagnosis::ProductionCertificateRequired,
+                "check environment, bundle id and team of the credential",
+            ),
+            (Self::Apns(_), Failing::Mismatched) => {
+                (Diagnosis::AppMismatch, "check bundle id and team of the credential")
+            }
+            (Self::Fcm, Failing::Bad | Failing::Mismatched) => (
+                Diagnosis::AppMismatch,
+                "check that the service account is of the Firebase project that the app's tokens come from",
+            ),
+            (Self::Webpush(_), Failing::Bad | Failing::Mismatched) => (
+                Diagnosis::AppMismatch,
+                "check that the browsers subscribe with the public key of this VAPID key pair",
+            ),
         }
     }
 
@@ -160,15 +182,19 @@ impl Node {
                 self.recover(app, now);
             }
         }
-        if let Some(diagnosis) = observed.mass_failure {
+        if let Some(failing) = observed.mass_failure {
+            let (diagnosis, check) = key.place.mass_failure(failing);
             tracing::warn!(
                 app.id = %app, credential.id = %key.credential, place = key.place.name(),
+                code = diagnosis.code(),
                 "most pushes are refused for their tokens; no token is dropped until that ends"
             );
             let body = json!({
                 "code": diagnosis.code(),
                 "reason": "mass_failure",
-                "remedy": "Most pushes of the last five minutes were refused for their tokens: check environment, bundle id and team of the credential. No token is dropped until that ends.",
+                "remedy": format!(
+                    "Most pushes of the last five minutes were refused for their tokens: {check}. No token is dropped until that ends."
+                ),
             });
             self.credential_event(app, key, EventType::CredentialFailed, body, now);
         }
@@ -238,4 +264,26 @@ pub fn refusal(open: Open, now: Time) -> Refusal {
         "Wait; the push service is away and is being probed."
     };
     Refusal::unsent(open.diagnosis, RetryRule::After(pause), "circuit_open", remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mass_failure_is_told_in_the_words_of_its_push_service() {
+        let places = [
+            (Place::Apns(Environment::Production), 905, "bundle id"),
+            (Place::Apns(Environment::Sandbox), 905, "bundle id"),
+            (Place::Fcm, 912, "Firebase"),
+            (Place::Webpush(Arc::from("https://push.example")), 912, "VAPID"),
+        ];
+        for (place, bad, word) in places {
+            for (failing, code) in [(Failing::Bad, bad), (Failing::Mismatched, 912)] {
+                let (diagnosis, check) = place.mass_failure(failing);
+                assert_eq!(diagnosis.code(), code, "{place:?} {failing:?}");
+                assert!(check.contains(word), "{place:?} {failing:?}: {check}");
+            }
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::circuit::{self, Moved, Open, Pauses};
 use domain::token::CredentialFacts;
-use domain::{AppId, Circuit, CredentialId, Diagnosis, LaneId, MassFailure, Outcome, Time};
+use domain::{AppId, Circuit, CredentialId, Failing, LaneId, MassFailure, Outcome, Time};
 
 use super::{CircuitKey, Place};
 use crate::config;
@@ -86,7 +86,7 @@ pub(super) struct Observed {
     /// To be stored.
     pub belief: Option<Time>,
     /// A mass failure that nobody was told of yet.
-    pub mass_failure: Option<Diagnosis>,
+    pub mass_failure: Option<Failing>,
 }
 
 impl Observed {
@@ -258,7 +258,7 @@ pub(super) enum Observation {
 
 #[cfg(test)]
 mod tests {
-    use domain::{Refusal, RetryRule};
+    use domain::{Diagnosis, Refusal, RetryRule};
 
     use super::*;
 

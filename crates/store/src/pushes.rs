@@ -1,7 +1,7 @@
 //! Direct pushes, broadcasts and topics: the part of [`Store`] that looks after them.
 
 use domain::policy::Router;
-use domain::{AppId, DeviceNumber, Incarnation, LaneId, PushId, Time};
+use domain::{AppId, DeviceNumber, LaneId, PushId, Time};
 
 use crate::model::{
     BroadcastPage, BroadcastStep, ClaimedDelivery, DeliveryRecord, DeliverySettled, Effects,
@@ -67,10 +67,9 @@ impl Store {
         &self,
         lane: LaneId,
         limit: usize,
-        incarnation: Incarnation,
         now: Time,
     ) -> Result<(Vec<ClaimedDelivery>, Effects), Error> {
-        self.sqlite().claim_deliveries(lane, limit, incarnation, now).await
+        self.sqlite().claim_deliveries(lane, limit, now).await
     }
 
     /// Settles an attempt: the token's verdict, then the delivery's next step, if the attempt is

@@ -204,8 +204,7 @@ impl Lanes {
         now: Time,
     ) -> Result<Effects, store::Error> {
         let node = &self.node;
-        let (claimed, effects) =
-            node.store.claim_deliveries(lane, room.len(), node.incarnation, now).await?;
+        let (claimed, effects) = node.store.claim_deliveries(lane, room.len(), now).await?;
         for mut claimed in claimed {
             claimed.slot = room.pop();
             pushes::push(node, claimed);

@@ -7,8 +7,8 @@ use domain::delivery::{Claim, Delivery, End, Facts, Phase, PushKind, Settled};
 use domain::token::Judgement;
 use domain::wake::Draw;
 use domain::{
-    AppId, AttemptId, BackgroundBudget, DeviceNumber, InboxId, Incarnation, LaneId, Outcome,
-    ProviderId, PushId, Time, TokenVerdict,
+    AppId, AttemptId, BackgroundBudget, DeviceNumber, InboxId, LaneId, Outcome, ProviderId, PushId,
+    Time, TokenVerdict,
 };
 use rusqlite::{Row, params};
 
@@ -77,11 +77,9 @@ impl Sqlite {
         &self,
         lane: LaneId,
         limit: usize,
-        incarnation: Incarnation,
         now: Time,
     ) -> Result<(Vec<ClaimedDelivery>, Effects), Error> {
-        self.with_effects(move |tx, fx| tx.claim_deliveries(lane, limit, incarnation, now, fx))
-            .await
+        self.with_effects(move |tx, fx| tx.claim_deliveries(lane, limit, now, fx)).await
     }
 
     pub(crate) async fn settle_delivery(
@@ -98,7 +96,6 @@ impl Tx<'_> {
         &mut self,
         lane: LaneId,
         limit: usize,
-        incarnation: Incarnation,
         now: Time,
         fx: &mut Effects,
     ) -> Result<Vec<ClaimedDelivery>, Error> {
@@ -125,23 +122,12 @@ impl Tx<'_> {
                     heads.entry(stored.key.push).or_insert(head).clone()
                 }
             };
-            if let Some(push) = self.claim_delivery(stored, lane, &head, now, fx)? {
-                self.lease(push.key, incarnation)?;
-                claimed.push(push);
-            }
+            claimed.extend(self.claim_delivery(stored, lane, &head, now, fx)?);
         }
         if let Some(next) = self.deliveries_due(lane)? {
             fx.due.push((lane, next));
         }
         Ok(claimed)
-    }
-
-    fn lease(&self, key: DeliveryKey, incarnation: Incarnation) -> Result<(), Error> {
-        self.run(
-            "UPDATE deliveries SET incarnation = ?3 WHERE push = ?1 AND number = ?2",
-            params![Bits(key.push.bits()), key.number, incarnation.number()],
-        )?;
-        Ok(())
     }
 
     fn claim_delivery(

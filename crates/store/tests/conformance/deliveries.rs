@@ -494,7 +494,7 @@ async fn a_claim_takes_as_many_as_there_is_room_for_the_oldest_first() {
     let lane = world.store().lanes_due().await.expect("read")[0].0;
     let mut claimed = Vec::new();
     for left in [2_usize, 1, 0] {
-        let claim = world.store().claim_deliveries(lane, 1, world.incarnation, world.now).await;
+        let claim = world.store().claim_deliveries(lane, 1, world.now).await;
         let (one, effects) = claim.expect("claimed");
         claimed.extend(one.into_iter().map(|claimed| claimed.key.push));
         let next = effects.due.iter().map(|(_, due)| *due).min().expect("the claim says when");

@@ -111,7 +111,6 @@ CREATE TABLE deliveries (
     lane        INTEGER,
     due         INTEGER,
     attempt     BLOB,
-    incarnation INTEGER,            -- the node that holds the attempt
     provider    BLOB,
     refused     INTEGER NOT NULL DEFAULT 0,
     ended       TEXT,

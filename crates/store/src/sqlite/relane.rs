@@ -168,6 +168,9 @@ impl Tx<'_> {
             };
             let lane = lane.or(stored.lane);
             let changed = stored.delivery.changed(now);
+            if lane == stored.lane && changed.is_none() {
+                continue;
+            }
             stored.lane = lane;
             stored.delivery = changed.unwrap_or(stored.delivery);
             self.save_delivery(&stored, fx)?;

@@ -20,13 +20,14 @@ impl Store {
         self.sqlite().push(app, push).await
     }
 
-    /// Up to `limit` pushes of an app, newest first, from behind `before` on.
+    /// Up to `limit` pushes of an app, newest first, from behind `before` on, without what they
+    /// say.
     pub async fn pushes(
         &self,
         app: AppId,
         before: Option<PushId>,
         limit: usize,
-    ) -> Result<Vec<Push>, Error> {
+    ) -> Result<Vec<Push<()>>, Error> {
         self.sqlite().pushes(app, before, limit).await
     }
 

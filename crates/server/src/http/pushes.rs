@@ -15,7 +15,7 @@ use wire::http::{
 };
 
 use super::auth::AppKey;
-use super::body::{Body, Params, Part, limit, not_a_next, page};
+use super::body::{Body, Params, Part, not_a_next, page};
 use super::messages::client_id;
 use super::path::Named;
 use super::problem::{Problem, ProblemCode};
@@ -24,9 +24,6 @@ use crate::node::Node;
 use crate::pushes;
 use crate::pushes::address::Address;
 use crate::to_wire;
-
-/// Pushes in one answer when nothing is said, and at most: each of them is read with all that it says.
-const PUSH_LIMITS: (usize, usize) = (100, 100);
 
 /// `POST /v1/pushes`: answered once it is stored.
 pub(super) async fn create(
@@ -48,7 +45,7 @@ pub(super) async fn list(
     key: AppKey,
     Params(part): Params<Part>,
 ) -> Result<Json<Page<Push>>, Problem> {
-    let limit = limit(part.limit, PUSH_LIMITS)?;
+    let limit = part.limit()?;
     let before = match &part.after {
         None => None,
         Some(text) => {
@@ -131,7 +128,7 @@ fn unknown() -> Problem {
     Problem::new(ProblemCode::NotFound, "the app has no such push")
 }
 
-fn shown(push: store::model::Push) -> Push {
+fn shown<C>(push: store::model::Push<C>) -> Push {
     let (audience, topic) = match push.audience {
         Audience::All => (AudienceName::All, None),
         Audience::Listed => (AudienceName::Listed, None),

@@ -207,6 +207,11 @@ enum Word {
     Through,
 }
 
+/// Whether an outcome says anything about credential and service.
+pub fn says_something(outcome: &Outcome) -> bool {
+    word(outcome) != Word::Nothing
+}
+
 fn word(outcome: &Outcome) -> Word {
     match outcome {
         Outcome::Accepted { .. } => Word::Through,

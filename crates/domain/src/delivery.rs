@@ -22,10 +22,7 @@ use std::time::Duration;
 use crate::id::{AttemptId, ProviderId};
 use crate::outcome::{Diagnosis, Outcome, RetryRule};
 use crate::time::Time;
-use crate::wake::{Draw, LAPSE, VOIP_LEAST_LEFT, back_off};
-
-/// The first pause after an attempt whose end nobody knows.
-const UNKNOWN_PAUSE: Duration = Duration::from_secs(5);
+use crate::wake::{Draw, LAPSE, UNKNOWN_PAUSE, VOIP_LEAST_LEFT, back_off};
 
 /// How often a delivery that waits for a credential looks again by itself.
 const CREDENTIAL_PAUSE: Duration = Duration::from_secs(5 * 60);
@@ -174,14 +171,8 @@ impl Delivery {
         spread: u8,
         now: Time,
     ) -> Self {
-        let attempt = AttemptId::from_bits(0);
-        let phase = Phase::Claimed { attempt, lapses_at: now.plus(LAPSE) };
-        let claimed = Self { phase, provider: Some(provider), refused: 0 };
-        match claimed.clone().settle(attempt, outcome, facts, spread, now) {
-            Settled::Next(delivery) => delivery,
-            // The attempt is the open one, by construction.
-            Settled::Stale => claimed,
-        }
+        let walked = Self { provider: Some(provider), ..Self::new(now) };
+        walked.after(outcome, facts, spread, now)
     }
 
     /// The refusal was not the last word: it goes on at once, in Apple's other environment or to
@@ -227,7 +218,7 @@ impl Delivery {
 
     /// Settles the attempt `attempt`. `spread` is a drawn number that spreads the pauses.
     pub fn settle(
-        mut self,
+        self,
         attempt: AttemptId,
         outcome: &Outcome,
         facts: &Facts,
@@ -235,18 +226,24 @@ impl Delivery {
         now: Time,
     ) -> Settled {
         match self.phase {
-            Phase::Claimed { attempt: open, .. } if open == attempt => {}
-            Phase::Claimed { .. } | Phase::Due(_) | Phase::Ended(_) => return Settled::Stale,
+            Phase::Claimed { attempt: open, .. } if open == attempt => {
+                Settled::Next(self.after(outcome, facts, spread, now))
+            }
+            Phase::Claimed { .. } | Phase::Due(_) | Phase::Ended(_) => Settled::Stale,
         }
+    }
+
+    /// What an attempt that ended at `now` makes of it.
+    fn after(mut self, outcome: &Outcome, facts: &Facts, spread: u8, now: Time) -> Self {
         let pause = match outcome {
-            Outcome::Accepted { .. } => return Settled::Next(self.end(End::Accepted)),
+            Outcome::Accepted { .. } => return self.end(End::Accepted),
             // It waited for room until it was too late, or was cancelled meanwhile.
             Outcome::Withdrawn if is_too_late(facts.kind, facts.expires_at, now) => {
-                return Settled::Next(self.end(End::Expired));
+                return self.end(End::Expired);
             }
-            Outcome::Withdrawn => return Settled::Next(self.end(End::Cancelled)),
+            Outcome::Withdrawn => return self.end(End::Cancelled),
             Outcome::Unknown { .. } if facts.kind == PushKind::Voip => {
-                return Settled::Next(self.end(End::Expired));
+                return self.end(End::Expired);
             }
             Outcome::Unknown { .. } => {
                 self.refused = self.refused.saturating_add(1);
@@ -258,27 +255,20 @@ impl Delivery {
                 match refusal.retry {
                     RetryRule::After(pause) => pause,
                     RetryRule::BackOff { first } => back_off(first, self.refused, spread),
-                    RetryRule::WhenChanged if waits_for_credential(refusal.diagnosis) => {
+                    RetryRule::WhenChanged if waits_for_change(refusal.diagnosis) => {
                         back_off(CREDENTIAL_PAUSE, 1, spread)
                     }
-                    RetryRule::Bare | RetryRule::WhenChanged => {
-                        return Settled::Next(self.end(End::Refused));
-                    }
+                    RetryRule::Bare | RetryRule::WhenChanged => return self.end(End::Refused),
                 }
             }
         };
         // What would come too late is over now, so that its sender learns it now.
-        Settled::Next(if now.plus(pause) >= facts.expires_at {
-            let end = if matches!(outcome, Outcome::Unknown { .. }) {
-                End::Expired
-            } else {
-                End::Refused
-            };
-            self.end(end)
-        } else {
-            self.phase = Phase::Due(now.plus(pause));
-            self
-        })
+        if is_too_late(facts.kind, facts.expires_at, now.plus(pause)) {
+            let unknown = matches!(outcome, Outcome::Unknown { .. });
+            return self.end(if unknown { End::Expired } else { End::Refused });
+        }
+        self.phase = Phase::Due(now.plus(pause));
+        self
     }
 
     /// A credential, a setting or the token's environment changed: it need not wait.
@@ -307,16 +297,9 @@ impl Delivery {
     }
 }
 
-/// Whether another credential may cure it.
-const fn waits_for_credential(diagnosis: Diagnosis) -> bool {
-    match diagnosis {
-        Diagnosis::NotConfigured
-        | Diagnosis::TemporarilyDisabled
-        | Diagnosis::CertificateExpired
-        | Diagnosis::CertificateError
-        | Diagnosis::ProductionCertificateRequired => true,
-        Diagnosis::BadPushToken | Diagnosis::AppMismatch | Diagnosis::BadPayload => false,
-    }
+/// Whether another credential, or the app's switch, may cure it.
+fn waits_for_change(diagnosis: Diagnosis) -> bool {
+    diagnosis.is_credential_fault() || diagnosis == Diagnosis::TemporarilyDisabled
 }
 
 #[cfg(test)]

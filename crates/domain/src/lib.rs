@@ -38,7 +38,7 @@ pub use id::{
     LaneId, MessageId, ProviderId, PushId, SessionId, WakeId,
 };
 pub use inbox::{Epoch, Offset, Owed, Urgency};
-pub use mass_failure::MassFailure;
+pub use mass_failure::{Failing, MassFailure};
 pub use outcome::{Diagnosis, Outcome, Refusal, RetryRule, Scope, TokenVerdict};
 pub use policy::{FirstRung, IosRoute, Policy, Router};
 pub use reason::Reason;

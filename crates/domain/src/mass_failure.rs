@@ -19,6 +19,16 @@ const PARTS: usize = 10;
 /// Fewer pushes than this say nothing.
 const FEWEST: u32 = 20;
 
+/// What most pushes of a mass failure were refused for. What that points to depends on the push
+/// service: only Apple has an environment to be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Failing {
+    /// Bad tokens: 911.
+    Bad,
+    /// Tokens of another app: 912.
+    Mismatched,
+}
+
 /// How the pushes of one credential fared in the last five minutes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MassFailure {
@@ -59,8 +69,8 @@ impl MassFailure {
         }
     }
 
-    /// Whether most of what was answered lately was refused for tokens, and with which code most.
-    pub fn holds(&self, now: Time) -> Option<Diagnosis> {
+    /// Whether most of what was answered lately was refused for tokens, and for what most.
+    pub fn holds(&self, now: Time) -> Option<Failing> {
         let newest = part_number(now);
         let oldest = newest - i64::try_from(PARTS).unwrap_or(0);
         let mut sum = Part::default();
@@ -73,12 +83,7 @@ impl MassFailure {
         if sum.answered < FEWEST || failed.saturating_mul(2) <= sum.answered {
             return None;
         }
-        // All tokens bad at once points to the environment; all of another app, to the app.
-        Some(if sum.bad > sum.mismatched {
-            Diagnosis::ProductionCertificateRequired
-        } else {
-            Diagnosis::AppMismatch
-        })
+        Some(if sum.bad > sum.mismatched { Failing::Bad } else { Failing::Mismatched })
     }
 }
 
@@ -122,14 +127,13 @@ mod tests {
 
     #[test]
     fn more_than_half_of_at_least_twenty() {
-        use Diagnosis::{AppMismatch, ProductionCertificateRequired};
         let table = [
             ((19, 0, 0), None),
-            ((20, 0, 0), Some(ProductionCertificateRequired)),
+            ((20, 0, 0), Some(Failing::Bad)),
             ((10, 0, 10), None),
-            ((11, 0, 10), Some(ProductionCertificateRequired)),
-            ((0, 11, 10), Some(AppMismatch)),
-            ((6, 6, 8), Some(AppMismatch)),
+            ((11, 0, 10), Some(Failing::Bad)),
+            ((0, 11, 10), Some(Failing::Mismatched)),
+            ((6, 6, 8), Some(Failing::Mismatched)),
             ((0, 0, 100), None),
         ];
         for ((bad, mismatched, good), expected) in table {

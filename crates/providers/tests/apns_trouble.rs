@@ -101,7 +101,8 @@ async fn a_lost_request_that_is_no_longer_wanted_is_not_sent_again() {
     rig.sim.trouble().close_after_processing(1);
     let wanted = || asked.fetch_add(1, Ordering::Relaxed) == 0;
     let exchange = client.send(&rig.push(), rig.now(), wanted).await;
-    assert_eq!(exchange.outcome, Outcome::Withdrawn);
+    // Delivered, as it happens: withdrawn would say that it was never sent.
+    assert!(matches!(exchange.outcome, Outcome::Unknown { .. }), "{exchange:?}");
     check_each_once(&rig, 9);
 }
 

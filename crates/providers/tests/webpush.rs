@@ -1,6 +1,6 @@
 //! Web Push: what goes out, what comes back, over HTTP/2 and HTTP/1.1.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -266,6 +266,23 @@ async fn a_lost_answer_is_asked_for_once_more() {
         let exchange = rig.send(&client).await;
         assert!(matches!(exchange.outcome, Outcome::Unknown { .. }), "{:?}", exchange.outcome);
         assert_eq!(rig.service.counts().requests, 5);
+        check_all_accepted(&[rig.send(&client).await]);
+    }
+}
+
+#[tokio::test]
+async fn what_was_lost_and_is_no_longer_wanted_is_unknown_and_not_sent_again() {
+    for (protocols, _) in SPOKEN {
+        let rig = WebPushRig::start(protocols).await;
+        let client = rig.client();
+        check_all_accepted(&[rig.send(&client).await]);
+        rig.service.script(Script::Drop);
+        let asked = AtomicU32::new(0);
+        let wanted = || asked.fetch_add(1, Ordering::Relaxed) == 0;
+        let exchange = client.send(&rig.push(), NOW, wanted).await;
+        assert!(matches!(exchange.outcome, Outcome::Unknown { .. }), "{:?}", exchange.outcome);
+        assert_eq!(rig.service.counts().requests, 2, "{protocols:?}");
+        // The connection it would have gone by is free.
         check_all_accepted(&[rig.send(&client).await]);
     }
 }

@@ -9,28 +9,27 @@
 //! A circuit belongs to a credential in one place: one of Apple's environments, FCM, one Web Push
 //! service. While it is open nothing goes there but a probe, on a connection of its own.
 //!
-//! Circuits live in memory: a start begins with all closed, and the first pushes tell anew.
+//! Circuits live in memory: a start begins with all closed, and the first pushes tell anew. Whoever
+//! registers a browser names its push service, so the places of one credential are bounded.
 
+mod known;
 mod probe;
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use domain::circuit::{Moved, Open, Pauses};
+use domain::circuit::{Moved, Open};
 use domain::token::CredentialFacts;
 use domain::{
-    AppId, Circuit, CredentialId, Diagnosis, Environment, LaneId, MassFailure, Outcome, Refusal,
-    RetryRule, Time,
+    AppId, CredentialId, Diagnosis, Environment, Failing, LaneId, Outcome, Refusal, RetryRule, Time,
 };
 use serde_json::json;
 use store::model::EventType;
 
-use crate::config;
-use crate::node::Node;
+pub use known::Circuits;
+use known::{Observation, Observed};
 
-/// A credential's word with its service is stored at most this often.
-const BELIEF_KEPT_EVERY: Duration = Duration::from_secs(60);
+use crate::node::Node;
 
 /// Which circuit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -62,6 +61,28 @@ impl Place {
         }
     }
 
+    /// What a mass failure here points to, and what to check.
+    const fn mass_failure(&self, failing: Failing) -> (Diagnosis, &'static str) {
+        match (self, failing) {
+            // All tokens bad at once points to the environment; all of another app, to the app.
+            (Self::Apns(_), Failing::Bad) => (
+                Diagnosis::ProductionCertificateRequired,
+                "check environment, bundle id and team of the credential",
+            ),
+            (Self::Apns(_), Failing::Mismatched) => {
+                (Diagnosis::AppMismatch, "check bundle id and team of the credential")
+            }
+            (Self::Fcm, Failing::Bad | Failing::Mismatched) => (
+                Diagnosis::AppMismatch,
+                "check that the service account is of the Firebase project that the app's tokens come from",
+            ),
+            (Self::Webpush(_), Failing::Bad | Failing::Mismatched) => (
+                Diagnosis::AppMismatch,
+                "check that the browsers subscribe with the public key of this VAPID key pair",
+            ),
+        }
+    }
+
     /// The word for logs, events and the API.
     pub fn name(&self) -> String {
         match self {
@@ -70,167 +91,6 @@ impl Place {
             Self::Webpush(origin) => format!("webpush {origin}"),
         }
     }
-}
-
-/// Every circuit that was asked for.
-#[derive(Debug, Default)]
-pub struct Circuits {
-    pauses: Pauses,
-    known: Mutex<HashMap<CircuitKey, Known>>,
-}
-
-/// What is known about a credential in a place.
-#[derive(Debug, Default)]
-struct Known {
-    app: Option<AppId>,
-    circuit: Circuit,
-    failures: MassFailure,
-    /// Whether the mass failure was told.
-    told: bool,
-    /// When the service last believed the credential.
-    believed_at: Option<Time>,
-    /// The same, as far as it is stored.
-    kept_at: Option<Time>,
-    /// The lanes that go by it.
-    lanes: HashSet<LaneId>,
-}
-
-/// What an observation calls for.
-#[derive(Debug)]
-struct Observed {
-    facts: CredentialFacts,
-    moved: Moved,
-    lanes: Vec<LaneId>,
-    /// To be stored.
-    belief: Option<Time>,
-    /// A mass failure that nobody was told of yet.
-    mass_failure: Option<Diagnosis>,
-}
-
-impl Circuits {
-    /// All closed, with the configuration's pauses between probes.
-    pub fn new(config: &config::Circuit) -> Self {
-        let pauses = Pauses {
-            credential_first: config.credential_probe,
-            credential_longest: config.credential_probe.saturating_mul(5),
-            service_first: config.service_probe,
-            service_longest: config.service_probe.saturating_mul(12),
-        };
-        Self { pauses, known: Mutex::default() }
-    }
-
-    /// Why nothing may go now.
-    pub fn open(&self, key: &CircuitKey) -> Option<Open> {
-        self.known().get(key).and_then(|known| known.circuit.open())
-    }
-
-    /// What is remembered of credentials from the last life.
-    pub fn remember(&self, app: AppId, key: CircuitKey, believed_at: Option<Time>) {
-        let mut all = self.known();
-        let known = all.entry(key).or_default();
-        known.app = Some(app);
-        known.believed_at = known.believed_at.max(believed_at);
-        known.kept_at = known.believed_at;
-    }
-
-    /// A lane goes by this circuit from now on; says whether it is open.
-    fn carries(&self, app: AppId, key: &CircuitKey, lane: LaneId) -> bool {
-        let mut all = self.known();
-        for (other, known) in all.iter_mut() {
-            if other != key {
-                known.lanes.remove(&lane);
-            }
-        }
-        let known = all.entry(key.clone()).or_default();
-        known.app = Some(app);
-        known.lanes.insert(lane);
-        known.circuit.open().is_some()
-    }
-
-    /// Whether the lane is known to go by this circuit.
-    fn knows(&self, key: &CircuitKey, lane: LaneId) -> bool {
-        self.known().get(key).is_some_and(|known| known.lanes.contains(&lane))
-    }
-
-    fn observe(
-        &self,
-        key: &CircuitKey,
-        outcome: &Outcome,
-        kind: Observation,
-        now: Time,
-    ) -> Observed {
-        let mut all = self.known();
-        let known = all.entry(key.clone()).or_default();
-        let moved = match kind {
-            Observation::Push => {
-                known.failures.note(outcome, now);
-                known.circuit.observe(outcome, &self.pauses, now)
-            }
-            Observation::Probe => known.circuit.probed(outcome, &self.pauses, now),
-        };
-        let mut belief = None;
-        // A probe shows that the credential is believed, not that the devices are this app's.
-        if outcome.is_accepted() && kind == Observation::Push {
-            known.believed_at = Some(now);
-            if known.kept_at.is_none_or(|kept| now.since(kept) >= BELIEF_KEPT_EVERY) {
-                known.kept_at = Some(now);
-                belief = Some(now);
-            }
-        }
-        let mass_failure = known.failures.holds(now);
-        let news = mass_failure.filter(|_| !known.told);
-        known.told = mass_failure.is_some();
-        Observed {
-            facts: CredentialFacts {
-                believed_at: known.believed_at,
-                in_mass_failure: mass_failure.is_some(),
-            },
-            moved,
-            lanes: known.lanes.iter().copied().collect(),
-            belief,
-            mass_failure: news,
-        }
-    }
-
-    /// The next push is the probe.
-    fn close(&self, key: &CircuitKey) -> Vec<LaneId> {
-        let mut all = self.known();
-        let Some(known) = all.get_mut(key) else { return Vec::new() };
-        match known.circuit.changed() {
-            Moved::Closed => known.lanes.iter().copied().collect(),
-            Moved::No | Moved::Opened(_) | Moved::StaysOpen(_) => Vec::new(),
-        }
-    }
-
-    /// Takes the turn of a probe that is due.
-    fn take_probe(&self, key: &CircuitKey, now: Time) -> bool {
-        self.known().get_mut(key).is_some_and(|known| known.circuit.take_probe(now))
-    }
-
-    /// The credentials of an app changed, and these are gone. Returns the lanes that were closed:
-    /// which circuit they go by is open again.
-    fn forget(&self, app: AppId, gone: &[CredentialId]) -> Vec<LaneId> {
-        let mut lanes = Vec::new();
-        self.known().retain(|key, known| {
-            if known.app == Some(app) && known.circuit.open().is_some() {
-                lanes.extend(known.lanes.drain());
-            }
-            !gone.contains(&key.credential)
-        });
-        lanes
-    }
-
-    fn known(&self) -> MutexGuard<'_, HashMap<CircuitKey, Known>> {
-        // Every change under the lock is whole.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What was observed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Observation {
-    Probe,
-    Push,
 }
 
 impl Node {
@@ -254,14 +114,14 @@ impl Node {
         outcome: &Outcome,
         now: Time,
     ) -> CredentialFacts {
-        let observed = self.circuits.observe(key, outcome, Observation::Push, now);
+        let observed = self.circuits.observe(app, key, outcome, Observation::Push, now);
         let facts = observed.facts;
         self.carry_out_observed(app, key, observed, outcome, now);
         facts
     }
 
     fn probe_ended(self: &Arc<Self>, app: AppId, key: &CircuitKey, outcome: &Outcome, now: Time) {
-        let observed = self.circuits.observe(key, outcome, Observation::Probe, now);
+        let observed = self.circuits.observe(app, key, outcome, Observation::Probe, now);
         self.carry_out_observed(app, key, observed, outcome, now);
     }
 
@@ -322,15 +182,19 @@ impl Node {
                 self.recover(app, now);
             }
         }
-        if let Some(diagnosis) = observed.mass_failure {
+        if let Some(failing) = observed.mass_failure {
+            let (diagnosis, check) = key.place.mass_failure(failing);
             tracing::warn!(
                 app.id = %app, credential.id = %key.credential, place = key.place.name(),
+                code = diagnosis.code(),
                 "most pushes are refused for their tokens; no token is dropped until that ends"
             );
             let body = json!({
                 "code": diagnosis.code(),
                 "reason": "mass_failure",
-                "remedy": "Most pushes of the last five minutes were refused for their tokens: check environment, bundle id and team of the credential. No token is dropped until that ends.",
+                "remedy": format!(
+                    "Most pushes of the last five minutes were refused for their tokens: {check}. No token is dropped until that ends."
+                ),
             });
             self.credential_event(app, key, EventType::CredentialFailed, body, now);
         }
@@ -400,4 +264,26 @@ pub fn refusal(open: Open, now: Time) -> Refusal {
         "Wait; the push service is away and is being probed."
     };
     Refusal::unsent(open.diagnosis, RetryRule::After(pause), "circuit_open", remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mass_failure_is_told_in_the_words_of_its_push_service() {
+        let places = [
+            (Place::Apns(Environment::Production), 905, "bundle id"),
+            (Place::Apns(Environment::Sandbox), 905, "bundle id"),
+            (Place::Fcm, 912, "Firebase"),
+            (Place::Webpush(Arc::from("https://push.example")), 912, "VAPID"),
+        ];
+        for (place, bad, word) in places {
+            for (failing, code) in [(Failing::Bad, bad), (Failing::Mismatched, 912)] {
+                let (diagnosis, check) = place.mass_failure(failing);
+                assert_eq!(diagnosis.code(), code, "{place:?} {failing:?}");
+                assert!(check.contains(word), "{place:?} {failing:?}: {check}");
+            }
+        }
+    }
 }

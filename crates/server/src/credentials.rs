@@ -223,7 +223,7 @@ impl Clients {
         let id = credential.id;
         let remember = |place| {
             let key = CircuitKey { credential: id, place };
-            node.circuits.remember(credential.app, key, credential.believed_at);
+            node.circuits.remember(credential.app, &key, credential.believed_at);
         };
         match opened {
             Opened::Apns(opened) => {

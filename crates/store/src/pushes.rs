@@ -1,7 +1,7 @@
 //! Direct pushes, broadcasts and topics: the part of [`Store`] that looks after them.
 
 use domain::policy::Router;
-use domain::{AppId, DeviceNumber, Incarnation, LaneId, PushId, Time};
+use domain::{AppId, DeviceNumber, LaneId, PushId, Time};
 
 use crate::model::{
     BroadcastPage, BroadcastStep, ClaimedDelivery, DeliveryRecord, DeliverySettled, Effects,
@@ -20,13 +20,14 @@ impl Store {
         self.sqlite().push(app, push).await
     }
 
-    /// Up to `limit` pushes of an app, newest first, from behind `before` on.
+    /// Up to `limit` pushes of an app, newest first, from behind `before` on, without what they
+    /// say.
     pub async fn pushes(
         &self,
         app: AppId,
         before: Option<PushId>,
         limit: usize,
-    ) -> Result<Vec<Push>, Error> {
+    ) -> Result<Vec<Push<()>>, Error> {
         self.sqlite().pushes(app, before, limit).await
     }
 
@@ -67,10 +68,9 @@ impl Store {
         &self,
         lane: LaneId,
         limit: usize,
-        incarnation: Incarnation,
         now: Time,
     ) -> Result<(Vec<ClaimedDelivery>, Effects), Error> {
-        self.sqlite().claim_deliveries(lane, limit, incarnation, now).await
+        self.sqlite().claim_deliveries(lane, limit, now).await
     }
 
     /// Settles an attempt: the token's verdict, then the delivery's next step, if the attempt is

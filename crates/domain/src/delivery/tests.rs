@@ -106,6 +106,36 @@ fn a_call_is_not_pushed_with_less_than_five_seconds_left() {
 }
 
 #[test]
+fn a_call_is_not_to_be_pushed_again_when_too_little_of_its_ringing_would_be_left() {
+    // After the pause of ten seconds.
+    for (left, expected) in
+        [(15, Phase::Due(NOW.plus_seconds(10))), (14, Phase::Ended(End::Refused))]
+    {
+        let facts = Facts { expires_at: NOW.plus_seconds(left), ..VOIP };
+        let pause = RetryRule::After(Duration::from_secs(10));
+        let outcome = refused(Diagnosis::TemporarilyDisabled, pause);
+        assert_eq!(settle(claimed(1, &facts, NOW), 1, &outcome, &facts), expected, "{left} s left");
+    }
+}
+
+#[test]
+fn a_walk_that_tried_leaves_what_a_settle_would() {
+    let provider = ProviderId::from_bits(1);
+    for outcome in [
+        Outcome::Accepted { provider_id: None },
+        Outcome::Withdrawn,
+        Outcome::Unknown { detail: String::new() },
+        refused(Diagnosis::BadPushToken, RetryRule::WhenChanged),
+        refused(Diagnosis::TemporarilyDisabled, RetryRule::BackOff { first: LAPSE }),
+    ] {
+        let left = Delivery::tried(provider, &outcome, &ALERT, 0, NOW);
+        let settled =
+            claimed(1, &ALERT, NOW).settle(AttemptId::from_bits(1), &outcome, &ALERT, 0, NOW);
+        assert_eq!(settled, Settled::Next(left), "{outcome:?}");
+    }
+}
+
+#[test]
 fn a_stale_settle_changes_nothing_and_a_cancel_catches_what_waits() {
     let delivery = claimed(1, &ALERT, NOW);
     assert_eq!(delivery.cancelled(), None);

@@ -14,7 +14,7 @@ use crate::time::Time;
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 
 /// The first pause after an attempt whose end nobody knows.
-const UNKNOWN_PAUSE: Duration = Duration::from_secs(5);
+pub(crate) const UNKNOWN_PAUSE: Duration = Duration::from_secs(5);
 
 /// What a settle came to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -125,7 +125,8 @@ impl Apns {
     /// `wanted` is asked again right before the request is written, after every wait; if it says
     /// no, nothing is sent and the outcome is [`Outcome::Withdrawn`]. What APNs surely did not
     /// process is sent again at once; what was lost after it was written is sent once more with
-    /// the same id, then the outcome is [`Outcome::Unknown`].
+    /// the same id if it is wanted still. If it is not, or is lost again, the outcome is
+    /// [`Outcome::Unknown`].
     pub async fn send(
         &self,
         push: &Push,

@@ -113,9 +113,9 @@ impl Fcm {
     ///
     /// `wanted` is asked again right before the request is written, after every wait; if it says
     /// no, nothing is sent and the outcome is [`Outcome::Withdrawn`]. What FCM surely did not
-    /// process is sent again at once; what was lost after it was written is sent once more, then
-    /// the outcome is [`Outcome::Unknown`]. An access token that Google no longer takes is
-    /// renewed, and the message sent again, once.
+    /// process is sent again at once; what was lost after it was written is sent once more if
+    /// it is wanted still. If it is not, or is lost again, the outcome is [`Outcome::Unknown`]. An
+    /// access token that Google no longer takes is renewed, and the message sent again, once.
     pub async fn send(
         &self,
         message: &Message,

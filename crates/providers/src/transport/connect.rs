@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
-use http::uri::{Authority, Scheme};
+use http::uri::Authority;
 use rustls::ClientConfig;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_pki_types::ServerName;
@@ -66,30 +66,14 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] naming `setting` if the URL is not `https`, or its host is no name.
+    /// [`Error::Config`] naming `setting` if the URL is not `https`, or host or port are none.
     pub(crate) fn parse(setting: &'static str, url: &Uri, config: &Config) -> Result<Self, Error> {
-        let fault = |problem: String| Error::Config {
+        let (origin, _path) = Origin::split(&url.to_string()).map_err(|problem| Error::Config {
             setting,
             problem,
             remedy: "give https://host or https://host:port",
-        };
-        if url.scheme() != Some(&Scheme::HTTPS) {
-            return Err(fault(format!("{url} is not an https URL")));
-        }
-        let authority = url.authority().ok_or_else(|| fault(format!("{url} has no host")))?;
-        // Brackets belong to the URL, not to the address.
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-        let server_name = ServerName::try_from(host.to_owned())
-            .map_err(|error| fault(format!("{host} is no host name: {error}")))?;
-        Ok(Self {
-            authority: authority.clone(),
-            host: host.into(),
-            port: authority.port_u16().unwrap_or(443),
-            server_name,
-            proxy: config.proxy.clone(),
-            guard: None,
-            speech: Speech::Http2,
-        })
+        })?;
+        Ok(Self::new(&origin, config.proxy.clone(), None, Speech::Http2))
     }
 
     /// An origin that somebody else chose.
@@ -99,13 +83,17 @@ impl Endpoint {
         guard: Guard,
         speech: Speech,
     ) -> Self {
+        Self::new(origin, proxy, Some(guard), speech)
+    }
+
+    fn new(origin: &Origin, proxy: Option<Proxy>, guard: Option<Guard>, speech: Speech) -> Self {
         Self {
             authority: origin.authority().clone(),
             host: origin.host().into(),
             port: origin.port(),
             server_name: origin.server_name(),
             proxy,
-            guard: Some(guard),
+            guard,
             speech,
         }
     }
@@ -270,9 +258,16 @@ mod tests {
         assert_eq!((&*endpoint.host, endpoint.port), ("fcm.googleapis.com", 443));
         let endpoint = parse("https://[::1]:8443/x").expect("a good URL");
         assert_eq!((&*endpoint.host, endpoint.port), ("::1", 8443));
-        for bad in ["http://fcm.googleapis.com", "/path", "fcm.googleapis.com"] {
+        for bad in [
+            "http://fcm.googleapis.com",
+            "/path",
+            "fcm.googleapis.com",
+            "https://fcm.googleapis.com:99999",
+            "https://fcm.googleapis.com:0",
+            "https://user:secret@fcm.googleapis.com",
+        ] {
             let error = parse(bad).expect_err("a bad URL").to_string();
-            assert!(error.starts_with("fcm: "), "{error}");
+            assert!(error.starts_with("fcm: ") && !error.contains("secret"), "{error}");
         }
     }
 }

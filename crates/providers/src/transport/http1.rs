@@ -166,14 +166,14 @@ impl Http1 {
             };
             if !wanted() {
                 self.put_back(sender);
-                return Reply::Withdrawn;
+                return lost.map_or(Reply::Withdrawn, Reply::Lost);
             }
             let head =
                 match request(HeaderTable::default()).and_then(|head| origin_form(head, body)) {
                     Ok(head) => head,
                     Err(failure) => {
                         self.put_back(sender);
-                        return Reply::Failed(failure);
+                        return lost.map_or(Reply::Failed(failure), Reply::Lost);
                     }
                 };
             *written = Some(Instant::now());

@@ -121,8 +121,9 @@ impl Pool {
     /// Sends a request and reads its answer.
     ///
     /// `request` builds the head when its turn has come, for the header table of its connection.
-    /// `wanted` is asked right before; if it says no, nothing is written. An
-    /// unprocessed request is sent again at once, a lost one once.
+    /// `wanted` is asked right before; if it says no, nothing is written. An unprocessed request is
+    /// sent again at once, a lost one once; one that was lost and cannot be sent again, or is no
+    /// longer wanted, is [`Reply::Lost`].
     pub(crate) async fn send(
         &self,
         request: impl Fn(HeaderTable) -> Result<Request<()>, Failure>,
@@ -172,7 +173,7 @@ impl Pool {
         };
         // What was lost may have been processed, whatever kept it from being sent again.
         let reply = match (reply, lost) {
-            (Reply::Failed(_), Some(detail)) => Reply::Lost(detail),
+            (Reply::Failed(_) | Reply::Withdrawn, Some(detail)) => Reply::Lost(detail),
             (reply, _) => reply,
         };
         // A request that failed before it was written spent all its time queued.

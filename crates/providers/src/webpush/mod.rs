@@ -89,9 +89,10 @@ impl WebPush {
     ///
     /// `wanted` is asked again right before the request is written, after every wait; if it says
     /// no, nothing is sent and the outcome is [`Outcome::Withdrawn`]. What the service surely did
-    /// not process is sent again at once; what was lost after it was written is sent once more,
-    /// then the outcome is [`Outcome::Unknown`]. A token that the service no longer takes is
-    /// renewed, and the push sent again, once.
+    /// not process is sent again at once; what was lost after it was written is sent once more
+    /// if it is wanted still. If it is not, or is lost again, the outcome is
+    /// [`Outcome::Unknown`]. A token that the service no longer takes is renewed, and the push
+    /// sent again, once.
     ///
     /// The record's body is the payload before encryption. The endpoint's path is masked in it and
     /// in the answer, which a service may have put it into.

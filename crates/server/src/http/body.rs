@@ -1,5 +1,5 @@
 //! The body of a request: JSON, declared as such, within the limit, and understood to the last
-//! field.
+//! field. And the parameters behind the `?`, those of a list's pages among them.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -11,7 +11,9 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use hyper::body::Body as _;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use wire::http::Page;
 use wire::limits;
 
 use super::problem::{Problem, ProblemCode};
@@ -21,11 +23,38 @@ use crate::node::Node;
 /// wait in for ever.
 const ARRIVAL: Duration = Duration::from_secs(30);
 
+/// Items in one answer when nothing is said, and at most.
+const LIMITS: (usize, usize) = (100, 1_000);
+
 /// A JSON body; as an `Option`, one that may be left out.
 pub(super) struct Body<T>(pub(super) T);
 
 /// The parameters behind the `?`.
 pub(super) struct Params<T>(pub(super) T);
+
+/// Which part of a list is wanted.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Part {
+    /// Items at most.
+    pub(super) limit: Option<usize>,
+    /// `next` of the page before.
+    pub(super) after: Option<String>,
+}
+
+impl Part {
+    /// How many items, 1 to 1000.
+    pub(super) fn limit(&self) -> Result<usize, Problem> {
+        limit(self.limit, LIMITS)
+    }
+
+    /// The number behind which the part begins; 0 when nothing is said.
+    pub(super) fn after_number(&self) -> Result<i64, Problem> {
+        let Some(text) = &self.after else { return Ok(0) };
+        let number = text.parse().ok().filter(|number| *number >= 0);
+        number.ok_or_else(not_a_next)
+    }
+}
 
 impl<T: DeserializeOwned> FromRequest<Arc<Node>> for Body<T> {
     type Rejection = Problem;
@@ -75,6 +104,25 @@ pub(super) fn limit(given: Option<usize>, (usual, most): (usize, usize)) -> Resu
         return Ok(limit);
     }
     Err(Problem::invalid_field("limit", format!("give 1 to {most}")))
+}
+
+/// A page of up to `limit` items, made of one more where there is more.
+pub(super) fn page<T, U>(
+    mut found: Vec<T>,
+    limit: usize,
+    shown: impl FnMut(T) -> U,
+    next: impl FnOnce(&U) -> String,
+) -> Page<U> {
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let items: Vec<U> = found.into_iter().map(shown).collect();
+    let next = if more { items.last().map(next) } else { None };
+    Page { items, next }
+}
+
+/// An `after` that no page gave.
+pub(super) fn not_a_next() -> Problem {
+    Problem::invalid_field("after", "give `next` of the page before")
 }
 
 /// What is wrong with which parameter.

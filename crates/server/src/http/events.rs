@@ -7,9 +7,8 @@ use axum::extract::State;
 use wire::http::{Event, Page};
 
 use super::auth::AppKey;
-use super::body::Params;
+use super::body::{Params, Part, page};
 use super::problem::Problem;
-use super::pushes::{Part, page};
 use crate::accept::storage_problem;
 use crate::node::Node;
 use crate::to_wire;

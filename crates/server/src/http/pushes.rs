@@ -8,7 +8,6 @@ use axum::response::IntoResponse;
 use domain::PushId;
 use domain::delivery::{End, PushKind};
 use http::{HeaderMap, StatusCode};
-use serde::Deserialize;
 use store::model::{Audience, DeliveryRecord, PushFault, PushState};
 use wire::http::{
     AudienceName, DeliveryState, Page, Push, PushCounts, PushCreate, PushDelivery, PushFailed,
@@ -16,7 +15,7 @@ use wire::http::{
 };
 
 use super::auth::AppKey;
-use super::body::{Body, Params, limit};
+use super::body::{Body, Params, Part, not_a_next, page};
 use super::messages::client_id;
 use super::path::Named;
 use super::problem::{Problem, ProblemCode};
@@ -25,36 +24,6 @@ use crate::node::Node;
 use crate::pushes;
 use crate::pushes::address::Address;
 use crate::to_wire;
-
-/// Items in one answer when nothing is said, and at most.
-const LIMITS: (usize, usize) = (100, 1_000);
-
-/// The same of pushes, each of which is read with all that it says.
-const PUSH_LIMITS: (usize, usize) = (100, 100);
-
-/// Which part of a list is wanted.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Part {
-    /// Items at most.
-    pub(super) limit: Option<usize>,
-    /// `next` of the page before.
-    pub(super) after: Option<String>,
-}
-
-impl Part {
-    /// How many items, 1 to 1000.
-    pub(super) fn limit(&self) -> Result<usize, Problem> {
-        limit(self.limit, LIMITS)
-    }
-
-    /// The number behind which the part begins; 0 when nothing is said.
-    pub(super) fn after_number(&self) -> Result<i64, Problem> {
-        let Some(text) = &self.after else { return Ok(0) };
-        let number = text.parse().ok().filter(|number| *number >= 0);
-        number.ok_or_else(not_a_next)
-    }
-}
 
 /// `POST /v1/pushes`: answered once it is stored.
 pub(super) async fn create(
@@ -76,7 +45,7 @@ pub(super) async fn list(
     key: AppKey,
     Params(part): Params<Part>,
 ) -> Result<Json<Page<Push>>, Problem> {
-    let limit = limit(part.limit, PUSH_LIMITS)?;
+    let limit = part.limit()?;
     let before = match &part.after {
         None => None,
         Some(text) => {
@@ -146,25 +115,6 @@ pub(super) async fn resume(
     pushes::resume(&node, key.app, push).await.map(|push| Json(shown(push)))
 }
 
-/// A page of up to `limit` items, made of one more where there is more.
-pub(super) fn page<T, U>(
-    mut found: Vec<T>,
-    limit: usize,
-    shown: impl FnMut(T) -> U,
-    next: impl FnOnce(&U) -> String,
-) -> Page<U> {
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let items: Vec<U> = found.into_iter().map(shown).collect();
-    let next = if more { items.last().map(next) } else { None };
-    Page { items, next }
-}
-
-/// An `after` that no page gave.
-pub(super) fn not_a_next() -> Problem {
-    Problem::invalid_field("after", "give `next` of the page before")
-}
-
 async fn find(node: &Node, key: &AppKey, push: &str) -> Result<store::model::Push, Problem> {
     let push = node.store.push(key.app, parse(push)?).await.map_err(storage_problem)?;
     push.ok_or_else(unknown)
@@ -178,7 +128,7 @@ fn unknown() -> Problem {
     Problem::new(ProblemCode::NotFound, "the app has no such push")
 }
 
-fn shown(push: store::model::Push) -> Push {
+fn shown<C>(push: store::model::Push<C>) -> Push {
     let (audience, topic) = match push.audience {
         Audience::All => (AudienceName::All, None),
         Audience::Listed => (AudienceName::Listed, None),

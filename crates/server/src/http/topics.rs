@@ -11,10 +11,9 @@ use wire::http::{Page, Topic, TopicChange, TopicDevice};
 use wire::limits;
 
 use super::auth::{AppKey, Me};
-use super::body::{Body, Params};
+use super::body::{Body, Params, Part, page};
 use super::path::Named;
 use super::problem::{Problem, ProblemCode};
-use super::pushes::{Part, page};
 use crate::accept::{check_name, storage_problem};
 use crate::node::Node;
 use crate::to_wire;

@@ -35,14 +35,6 @@ pub struct Mailbox {
     due: mpsc::UnboundedReceiver<Vec<(LaneId, Time)>>,
 }
 
-/// What the runner knows of a lane.
-#[derive(Clone, Copy, Debug)]
-struct LaneState {
-    due: Time,
-    /// `None`: the store could not say; it is asked again.
-    subject: Option<Subject>,
-}
-
 impl Runner {
     /// A mailbox for a runner to be started.
     pub fn new() -> (Self, Mailbox) {
@@ -69,9 +61,8 @@ impl Mailbox {
         let due = node.store.lanes_due().await?;
         let runner = Arc::clone(node);
         node.tasks.start("wake runner", async move {
-            let mut lanes =
-                Lanes { node: runner, states: HashMap::new(), subjects: HashMap::new() };
-            lanes.learn(due).await;
+            let mut lanes = Lanes { node: runner, due: HashMap::new(), subjects: HashMap::new() };
+            lanes.learn(due);
             lanes.run(self.due).await;
         });
         Ok(())
@@ -80,7 +71,8 @@ impl Mailbox {
 
 struct Lanes {
     node: Arc<Node>,
-    states: HashMap<LaneId, LaneState>,
+    /// When each lane's next is due.
+    due: HashMap<LaneId, Time>,
     /// What lanes carry: a lane never changes.
     subjects: HashMap<LaneId, Subject>,
 }
@@ -94,30 +86,27 @@ impl Lanes {
             tokio::select! {
                 () = node.tasks.stopped() => return,
                 due = mailbox.recv() => match due {
-                    Some(due) => self.learn(due).await,
+                    Some(due) => self.learn(due),
                     None => return,
                 },
                 () = node.slots.freed() => {}
                 () = sleep(pause) => {}
             }
             while let Ok(due) = mailbox.try_recv() {
-                self.learn(due).await;
+                self.learn(due);
             }
         }
     }
 
     /// Remembers the earliest time of each lane.
-    async fn learn(&mut self, due: Vec<(LaneId, Time)>) {
+    fn learn(&mut self, due: Vec<(LaneId, Time)>) {
         for (lane, at) in due {
-            if let Some(state) = self.states.get_mut(&lane) {
-                state.due = state.due.min(at);
-                continue;
-            }
-            let subject = self.subject(lane).await;
-            self.states.insert(lane, LaneState { due: at, subject });
+            let earliest = self.due.entry(lane).or_insert(at);
+            *earliest = at.min(*earliest);
         }
     }
 
+    /// What a lane carries; `None`: the store could not say.
     async fn subject(&mut self, lane: LaneId) -> Option<Subject> {
         if let Some(subject) = self.subjects.get(&lane) {
             return Some(*subject);
@@ -138,28 +127,29 @@ impl Lanes {
 
     /// Claims in every lane that is due and has room; returns how long until the next one is.
     async fn claim_due(&mut self, now: Time) -> Option<Duration> {
-        let mut lanes: Vec<(LaneId, LaneState)> = self
-            .states
-            .iter()
-            .filter(|(_, state)| state.due <= now)
-            .map(|(lane, state)| (*lane, *state))
-            .collect();
-        lanes.sort_by_key(|(_, state)| (state.subject, state.due));
+        let due: Vec<(LaneId, Time)> =
+            self.due.iter().filter(|(_, at)| **at <= now).map(|(lane, at)| (*lane, *at)).collect();
+        let mut lanes = Vec::with_capacity(due.len());
         let mut failed = false;
-        for (lane, _) in lanes {
-            failed |= !self.claim(lane, now).await;
+        for (lane, at) in due {
+            match self.subject(lane).await {
+                Some(subject) => lanes.push((subject, at, lane)),
+                None => failed = true,
+            }
+        }
+        lanes.sort_unstable();
+        for (subject, _, lane) in lanes {
+            failed |= !self.claim(lane, subject, now).await;
         }
         if failed {
             return Some(FAILED_PAUSE);
         }
         // A lane that is due and full is looked at when room is given back.
-        let next = self.states.values().map(|state| state.due).filter(|due| *due > now).min();
-        next.map(|due| now.until(due))
+        self.due.values().filter(|at| **at > now).min().map(|at| now.until(*at))
     }
 
     /// Claims in one lane; returns whether the store answered.
-    async fn claim(&mut self, lane: LaneId, now: Time) -> bool {
-        let Some(subject) = self.subject(lane).await else { return false };
+    async fn claim(&mut self, lane: LaneId, subject: Subject, now: Time) -> bool {
         let room: Vec<_> = std::iter::from_fn(|| self.node.slots.take(lane)).take(CLAIM).collect();
         if room.is_empty() {
             return true;
@@ -171,7 +161,7 @@ impl Lanes {
         match claimed {
             Ok(effects) => {
                 // The claim says anew when the lane's next one is due.
-                self.states.remove(&lane);
+                self.due.remove(&lane);
                 self.node.carry_out(effects);
                 true
             }
@@ -204,8 +194,7 @@ impl Lanes {
         now: Time,
     ) -> Result<Effects, store::Error> {
         let node = &self.node;
-        let (claimed, effects) =
-            node.store.claim_deliveries(lane, room.len(), node.incarnation, now).await?;
+        let (claimed, effects) = node.store.claim_deliveries(lane, room.len(), now).await?;
         for mut claimed in claimed {
             claimed.slot = room.pop();
             pushes::push(node, claimed);

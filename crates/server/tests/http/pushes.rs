@@ -217,7 +217,7 @@ async fn pushes_are_listed_newest_first() {
     assert_eq!(list(&format!("?limit=2&after={}", text(&next))).await.0, ids[2..]);
     for (query, field) in [
         ("limit=0", "limit"),
-        ("limit=101", "limit"),
+        ("limit=1001", "limit"),
         ("after=x", "after"),
         ("after=psh_00000000000000000000000000000000", "after"),
     ] {

@@ -118,9 +118,9 @@ impl PushFault {
     }
 }
 
-/// A direct push, as it stands.
+/// A direct push, as it stands; `Push<()>` is one whose content was not read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Push {
+pub struct Push<C = Arc<str>> {
     /// Its id.
     pub id: PushId,
     /// The app.
@@ -130,7 +130,7 @@ pub struct Push {
     /// What it is.
     pub kind: PushKind,
     /// What it says, as the server's JSON.
-    pub content: Arc<str>,
+    pub content: C,
     /// Pushes a second at most, for a broadcast.
     pub rate: Option<u32>,
     /// Whether it goes on.

@@ -7,14 +7,15 @@ use domain::delivery::{Claim, Delivery, End, Facts, Phase, PushKind, Settled};
 use domain::token::Judgement;
 use domain::wake::Draw;
 use domain::{
-    AppId, AttemptId, BackgroundBudget, DeviceNumber, InboxId, Incarnation, LaneId, Outcome,
-    ProviderId, PushId, Time, TokenVerdict,
+    AppId, AttemptId, DeviceNumber, InboxId, LaneId, Outcome, ProviderId, PushId, Time,
+    TokenVerdict,
 };
 use rusqlite::{Row, params};
 
 use super::Sqlite;
 use super::ends::{no_target, said};
 use super::rows::{At, Bits, word};
+use super::wakes::DeviceRow;
 use super::writer::Tx;
 use crate::Error;
 use crate::model::{
@@ -37,6 +38,9 @@ pub(super) struct StoredDelivery {
 /// The columns of a delivery, from the table or alias `d`.
 pub(super) const DELIVERY_COLUMNS: &str = "d.push, d.number, d.app, d.device, d.target, d.lane, \
      d.due, d.attempt, d.provider, d.refused, d.ended, d.inbox";
+
+/// How many [`DELIVERY_COLUMNS`] there are.
+pub(super) const DELIVERY_WIDTH: usize = 12;
 
 pub(super) fn stored_delivery(row: &Row<'_>) -> rusqlite::Result<StoredDelivery> {
     let due = row.get::<_, Option<At>>(6)?.map(|at| at.0);
@@ -77,11 +81,9 @@ impl Sqlite {
         &self,
         lane: LaneId,
         limit: usize,
-        incarnation: Incarnation,
         now: Time,
     ) -> Result<(Vec<ClaimedDelivery>, Effects), Error> {
-        self.with_effects(move |tx, fx| tx.claim_deliveries(lane, limit, incarnation, now, fx))
-            .await
+        self.with_effects(move |tx, fx| tx.claim_deliveries(lane, limit, now, fx)).await
     }
 
     pub(crate) async fn settle_delivery(
@@ -98,7 +100,6 @@ impl Tx<'_> {
         &mut self,
         lane: LaneId,
         limit: usize,
-        incarnation: Incarnation,
         now: Time,
         fx: &mut Effects,
     ) -> Result<Vec<ClaimedDelivery>, Error> {
@@ -125,23 +126,12 @@ impl Tx<'_> {
                     heads.entry(stored.key.push).or_insert(head).clone()
                 }
             };
-            if let Some(push) = self.claim_delivery(stored, lane, &head, now, fx)? {
-                self.lease(push.key, incarnation)?;
-                claimed.push(push);
-            }
+            claimed.extend(self.claim_delivery(stored, lane, &head, now, fx)?);
         }
         if let Some(next) = self.deliveries_due(lane)? {
             fx.due.push((lane, next));
         }
         Ok(claimed)
-    }
-
-    fn lease(&self, key: DeliveryKey, incarnation: Incarnation) -> Result<(), Error> {
-        self.run(
-            "UPDATE deliveries SET incarnation = ?3 WHERE push = ?1 AND number = ?2",
-            params![Bits(key.push.bits()), key.number, incarnation.number()],
-        )?;
-        Ok(())
     }
 
     fn claim_delivery(
@@ -168,7 +158,11 @@ impl Tx<'_> {
             // Paused or not, what is of no use any more is over.
             PushState::Done | PushState::Open | PushState::Paused => {}
         }
-        let Some(to) = self.destination(&stored, head.kind)? else {
+        let device = match stored.device {
+            Some(device) => self.device(device)?,
+            None => None,
+        };
+        let Some(to) = self.destination(&stored, device.as_ref(), head.kind)? else {
             self.end_delivery(&stored, End::Refused, Some(no_target()), now)?;
             return Ok(None);
         };
@@ -182,15 +176,13 @@ impl Tx<'_> {
                 return Ok(None);
             }
         }
-        let budget = match &to {
-            DeliveryTo::Device(address)
-                if head.kind == PushKind::Background
-                    && address.target.kind.ends_at_apple(address.platform) =>
-            {
-                self.background_budget(address.number)?
-            }
-            DeliveryTo::Device(_) | DeliveryTo::Raw(_) => None,
+        let ends_at_apple = match &to {
+            DeliveryTo::Device(address) => address.target.kind.ends_at_apple(address.platform),
+            DeliveryTo::Raw(_) => false,
         };
+        let budget = device
+            .filter(|_| head.kind == PushKind::Background && ends_at_apple)
+            .map(|device| device.budget);
         let facts = Facts {
             kind: head.kind,
             expires_at: head.expires_at,
@@ -241,18 +233,18 @@ impl Tx<'_> {
         }
     }
 
-    /// Where a delivery goes as things stand; `None`: nowhere any more.
+    /// Where a delivery goes as things stand, with the row of its device; `None`: nowhere any more.
     fn destination(
         &mut self,
         stored: &StoredDelivery,
+        device: Option<&DeviceRow>,
         kind: PushKind,
     ) -> Result<Option<DeliveryTo>, Error> {
-        let Some(device) = stored.device else {
+        if stored.device.is_none() {
             return Ok(stored.target.clone().map(DeliveryTo::Raw));
-        };
-        if let Some(inbox) = stored.inbox
-            && self.device(device)?.is_none_or(|row| row.inbox != inbox)
-        {
+        }
+        let Some(device) = device else { return Ok(None) };
+        if stored.inbox.is_some_and(|inbox| inbox != device.inbox) {
             // Another user has signed in since: what is for the first one is not for them.
             return Ok(None);
         }
@@ -341,7 +333,8 @@ impl Tx<'_> {
         if let Judgement::TryThere(_) = judgement {
             return Ok(true);
         }
-        let Some(address) = self.address(kind, judged.device)? else { return Ok(false) };
+        let Some(device) = self.device(judged.device)? else { return Ok(false) };
+        let Some(address) = self.address(kind, &device)? else { return Ok(false) };
         let target = address.target;
         let is_same = (target.kind, &target.token) == (judged.target.0, &judged.target.1);
         Ok(!is_same || target.registered_at > judged.asked_at)
@@ -349,11 +342,7 @@ impl Tx<'_> {
 
     /// The lane of the target that a delivery's device has now; without any it keeps its own, where
     /// its claim finds that out.
-    pub(super) fn follow_target(
-        &mut self,
-        stored: &mut StoredDelivery,
-        kind: PushKind,
-    ) -> Result<(), Error> {
+    fn follow_target(&mut self, stored: &mut StoredDelivery, kind: PushKind) -> Result<(), Error> {
         if let Some(device) = stored.device {
             stored.lane = self.delivery_lane(kind, device)?.or(stored.lane);
         }
@@ -422,35 +411,26 @@ impl Tx<'_> {
     pub(super) fn address(
         &mut self,
         kind: PushKind,
-        device: DeviceNumber,
+        device: &DeviceRow,
     ) -> Result<Option<DeviceAddress>, Error> {
-        let Some(row) = self.device(device)? else { return Ok(None) };
-        let Some(target) = self.push_target(kind, row.app, row.platform, device)? else {
-            return Ok(None);
-        };
+        let Some(target) = self.push_target(kind, device)? else { return Ok(None) };
         Ok(Some(DeviceAddress {
-            number: device,
-            name: row.name,
-            inbox: row.inbox,
-            platform: row.platform,
-            locale: row.locale,
+            number: device.number,
+            name: device.name.clone(),
+            inbox: device.inbox,
+            platform: device.platform,
+            locale: device.locale.clone(),
             target,
         }))
     }
 
-    fn push_target(
-        &mut self,
-        kind: PushKind,
-        app: AppId,
-        platform: domain::Platform,
-        device: DeviceNumber,
-    ) -> Result<Option<Target>, Error> {
-        let router = self.router(app)?;
-        let targets = self.targets(device)?;
+    fn push_target(&mut self, kind: PushKind, device: &DeviceRow) -> Result<Option<Target>, Error> {
+        let router = self.router(device.app)?;
+        let targets = self.targets(device.number)?;
         let kinds: Vec<_> = targets.iter().map(|target| target.kind).collect();
         let chosen = match kind {
-            PushKind::Alert | PushKind::Background => router.messages(platform, &kinds),
-            PushKind::Voip => router.call(platform, &kinds),
+            PushKind::Alert | PushKind::Background => router.messages(device.platform, &kinds),
+            PushKind::Voip => router.call(device.platform, &kinds),
         };
         Ok(chosen.and_then(|kind| targets.into_iter().find(|target| target.kind == kind)))
     }
@@ -461,11 +441,20 @@ impl Tx<'_> {
         kind: PushKind,
         device: DeviceNumber,
     ) -> Result<Option<LaneId>, Error> {
-        let Some(row) = self.device(device)? else { return Ok(None) };
-        let Some(target) = self.push_target(kind, row.app, row.platform, device)? else {
-            return Ok(None);
-        };
-        let lane = self.lane_of(row.app, Subject::Push, &target)?;
+        match self.device(device)? {
+            Some(device) => self.push_lane(kind, &device),
+            None => Ok(None),
+        }
+    }
+
+    /// The same, by the device's row.
+    pub(super) fn push_lane(
+        &mut self,
+        kind: PushKind,
+        device: &DeviceRow,
+    ) -> Result<Option<LaneId>, Error> {
+        let Some(target) = self.push_target(kind, device)? else { return Ok(None) };
+        let lane = self.lane_of(device.app, Subject::Push, &target)?;
         self.lane_id(lane).map(Some)
     }
 
@@ -486,10 +475,6 @@ impl Tx<'_> {
             app_id: target.app_id.clone().unwrap_or_default(),
             environment,
         })
-    }
-
-    fn background_budget(&self, device: DeviceNumber) -> Result<Option<BackgroundBudget>, Error> {
-        Ok(self.device(device)?.map(|row| row.budget))
     }
 
     /// When a lane's next delivery is due.

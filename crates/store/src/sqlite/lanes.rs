@@ -6,6 +6,7 @@ use domain::{AppId, DeviceNumber, Environment, LaneId, TargetKind, Time};
 use rusqlite::params;
 
 use super::rows::{At, WAKE_COLUMNS, stored_wake, target_kind, word, word_or_null};
+use super::wakes::DeviceRow;
 use super::writer::Tx;
 use crate::Error;
 use crate::model::{Effects, Lane, Subject, Target};
@@ -18,13 +19,15 @@ impl Tx<'_> {
         now: Time,
         fx: &mut Effects,
     ) -> Result<(), Error> {
-        self.set_lanes(device)?;
-        self.retarget(device, now, fx)
+        match self.set_lanes(device)? {
+            Some(row) => self.retarget_row(&row, now, fx),
+            None => Ok(()),
+        }
     }
 
-    /// Writes where a device's wakes go by its targets.
-    pub(super) fn set_lanes(&mut self, device: DeviceNumber) -> Result<(), Error> {
-        let Some(row) = self.device(device)? else { return Ok(()) };
+    /// Writes where a device's wakes go by its targets; returns its row as it is then.
+    pub(super) fn set_lanes(&mut self, device: DeviceNumber) -> Result<Option<DeviceRow>, Error> {
+        let Some(row) = self.device(device)? else { return Ok(None) };
         let router = self.router(row.app)?;
         let targets = self.targets(device)?;
         let kinds: Vec<TargetKind> = targets.iter().map(|target| target.kind).collect();
@@ -44,7 +47,7 @@ impl Tx<'_> {
                 call_lane.map(LaneId::number)
             ],
         )?;
-        Ok(())
+        Ok(Some(DeviceRow { message_lane, call_lane, ..row }))
     }
 
     /// How an app's devices are reached.
@@ -70,15 +73,26 @@ impl Tx<'_> {
         now: Time,
         fx: &mut Effects,
     ) -> Result<(), Error> {
-        let Some(row) = self.device(device)? else { return Ok(()) };
+        match self.device(device)? {
+            Some(row) => self.retarget_row(&row, now, fx),
+            None => Ok(()),
+        }
+    }
+
+    fn retarget_row(
+        &mut self,
+        device: &DeviceRow,
+        now: Time,
+        fx: &mut Effects,
+    ) -> Result<(), Error> {
         let sql = format!("SELECT {WAKE_COLUMNS} FROM wakes w WHERE w.device = ?1");
-        let wakes = self.all(&sql, [device.number()], |row| stored_wake(row, 0))?;
+        let wakes = self.all(&sql, [device.number.number()], |row| stored_wake(row, 0))?;
         for mut stored in wakes.into_iter().flatten() {
             let Some(changed) = stored.wake.changed(now) else {
                 // Its lane may be another one; an attempt on its way settles in its own.
                 let waits = !matches!(stored.wake.phase, Phase::Claimed(_));
-                if waits && stored.lane != row.lane(stored.key.call) {
-                    self.save_wake(stored, &row, None, fx)?;
+                if waits && stored.lane != device.lane(stored.key.call) {
+                    self.save_wake(stored, device, None, fx)?;
                 }
                 continue;
             };
@@ -91,7 +105,7 @@ impl Tx<'_> {
                 continue;
             }
             stored.wake = changed;
-            self.save_wake(stored, &row, None, fx)?;
+            self.save_wake(stored, device, None, fx)?;
         }
         self.retarget_deliveries(device, now, fx)
     }

@@ -19,9 +19,12 @@ use crate::model::{
 
 /// The columns of a [`Push`], from the table or alias `p`.
 const PUSH_COLUMNS: &str = "p.id, p.app, p.audience, \
-     (SELECT name FROM topics t WHERE t.id = p.topic), p.kind, p.content, p.rate, p.state, \
+     (SELECT name FROM topics t WHERE t.id = p.topic), p.kind, p.rate, p.state, \
      p.created_at, p.send_at, p.expires_at, p.started_at, p.ended_at, p.cursor, p.bound, \
      p.devices, p.waiting, p.accepted, p.refused, p.expired, p.cancelled, p.skipped, p.codes";
+
+/// How many [`PUSH_COLUMNS`] there are.
+const PUSH_WIDTH: usize = 22;
 
 impl Sqlite {
     pub(crate) async fn add_push(&self, push: NewPush) -> Result<PushAdded, Error> {
@@ -37,7 +40,7 @@ impl Sqlite {
         app: AppId,
         before: Option<PushId>,
         limit: usize,
-    ) -> Result<Vec<Push>, Error> {
+    ) -> Result<Vec<Push<()>>, Error> {
         self.readers.read(move |conn| pushes(conn, app, before, limit)).await
     }
 
@@ -272,8 +275,10 @@ impl Tx<'_> {
     }
 
     pub(super) fn push(&self, app: AppId, push: PushId) -> Result<Option<Push>, Error> {
-        let sql = format!("SELECT {PUSH_COLUMNS} FROM pushes p WHERE p.id = ?1 AND p.app = ?2");
-        self.one(&sql, params![Bits(push.bits()), app.number()], push_row)
+        let sql = format!(
+            "SELECT {PUSH_COLUMNS}, p.content FROM pushes p WHERE p.id = ?1 AND p.app = ?2"
+        );
+        self.one(&sql, params![Bits(push.bits()), app.number()], whole_push)
     }
 
     /// Cancels a push: what was not sent is not sent. One that is over stays as it is.
@@ -355,7 +360,12 @@ pub(super) struct Place<'a> {
     pub(super) lane: LaneId,
 }
 
-fn push_row(row: &Row<'_>) -> rusqlite::Result<Push> {
+/// A push with what it says, which stands behind [`PUSH_COLUMNS`].
+fn whole_push(row: &Row<'_>) -> rusqlite::Result<Push> {
+    push_row(row, row.get(PUSH_WIDTH)?)
+}
+
+fn push_row<C>(row: &Row<'_>, content: C) -> rusqlite::Result<Push<C>> {
     let count = |column| row.get::<_, i64>(column).map(|count| u64::try_from(count).unwrap_or(0));
     let device = |column| {
         row.get::<_, Option<i64>>(column).map(|number| number.map(DeviceNumber::from_number))
@@ -373,33 +383,34 @@ fn push_row(row: &Row<'_>) -> rusqlite::Result<Push> {
         app: AppId::from_number(row.get(1)?),
         audience,
         kind: word(row, 4, PushKind::parse)?,
-        content: row.get(5)?,
-        rate: row.get(6)?,
-        state: word(row, 7, PushState::parse)?,
-        created_at: row.get::<_, At>(8)?.0,
-        send_at: row.get::<_, At>(9)?.0,
-        expires_at: row.get::<_, At>(10)?.0,
-        started_at: row.get::<_, Option<At>>(11)?.map(|at| at.0),
-        ended_at: row.get::<_, Option<At>>(12)?.map(|at| at.0),
-        cursor: DeviceNumber::from_number(row.get(13)?),
-        bound: device(14)?,
+        content,
+        rate: row.get(5)?,
+        state: word(row, 6, PushState::parse)?,
+        created_at: row.get::<_, At>(7)?.0,
+        send_at: row.get::<_, At>(8)?.0,
+        expires_at: row.get::<_, At>(9)?.0,
+        started_at: row.get::<_, Option<At>>(10)?.map(|at| at.0),
+        ended_at: row.get::<_, Option<At>>(11)?.map(|at| at.0),
+        cursor: DeviceNumber::from_number(row.get(12)?),
+        bound: device(13)?,
         counts: PushCounts {
-            devices: count(15)?,
-            waiting: count(16)?,
-            accepted: count(17)?,
-            refused: count(18)?,
-            expired: count(19)?,
-            cancelled: count(20)?,
-            skipped: count(21)?,
+            devices: count(14)?,
+            waiting: count(15)?,
+            accepted: count(16)?,
+            refused: count(17)?,
+            expired: count(18)?,
+            cancelled: count(19)?,
+            skipped: count(20)?,
         },
-        codes: row.get(22)?,
+        codes: row.get(21)?,
     })
 }
 
 fn push(conn: &Connection, app: AppId, id: PushId) -> Result<Option<Push>, Error> {
-    let sql = format!("SELECT {PUSH_COLUMNS} FROM pushes p WHERE p.id = ?1 AND p.app = ?2");
+    let sql =
+        format!("SELECT {PUSH_COLUMNS}, p.content FROM pushes p WHERE p.id = ?1 AND p.app = ?2");
     let mut statement = conn.prepare_cached(&sql)?;
-    Ok(statement.query_row(params![Bits(id.bits()), app.number()], push_row).optional()?)
+    Ok(statement.query_row(params![Bits(id.bits()), app.number()], whole_push).optional()?)
 }
 
 /// The pushes of an app, newest first, from behind `before` on.
@@ -408,7 +419,7 @@ fn pushes(
     app: AppId,
     before: Option<PushId>,
     limit: usize,
-) -> Result<Vec<Push>, Error> {
+) -> Result<Vec<Push<()>>, Error> {
     let sql = format!(
         "SELECT {PUSH_COLUMNS} FROM pushes p
          WHERE p.app = ?1 AND (?2 IS NULL OR (p.created_at, p.id) <
@@ -418,7 +429,8 @@ fn pushes(
     let mut statement = conn.prepare_cached(&sql)?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let before = before.map(|push| Bits(push.bits()));
-    let rows = statement.query_map(params![app.number(), before, limit], push_row)?;
+    let rows =
+        statement.query_map(params![app.number(), before, limit], |row| push_row(row, ()))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

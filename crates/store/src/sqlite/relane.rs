@@ -4,13 +4,16 @@
 //! A job in the database, by device number, some at a time, so that an app with very many devices
 //! keeps the writer from nobody and a restart goes on where it stopped.
 
-use domain::delivery::Phase;
+use std::collections::HashMap;
+
+use domain::delivery::PushKind;
 use domain::{AppId, DeviceNumber, Time};
 use rusqlite::params;
 
 use super::Sqlite;
-use super::deliveries::{DELIVERY_COLUMNS, stored_delivery};
-use super::rows::At;
+use super::deliveries::{DELIVERY_COLUMNS, DELIVERY_WIDTH, stored_delivery};
+use super::rows::{At, word};
+use super::wakes::DeviceRow;
 use super::writer::Tx;
 use crate::Error;
 use crate::model::Effects;
@@ -145,24 +148,31 @@ impl Tx<'_> {
     /// The targets of a device changed: direct pushes that wait for it go by today's lanes.
     pub(super) fn retarget_deliveries(
         &mut self,
-        device: DeviceNumber,
+        device: &DeviceRow,
         now: Time,
         fx: &mut Effects,
     ) -> Result<(), Error> {
+        // An attempt on its way settles in the lane it was claimed in.
         let sql = format!(
-            "SELECT {DELIVERY_COLUMNS} FROM deliveries d WHERE d.device = ?1 AND d.due IS NOT NULL"
+            "SELECT {DELIVERY_COLUMNS}, p.kind FROM deliveries d JOIN pushes p ON p.id = d.push
+             WHERE d.device = ?1 AND d.due IS NOT NULL AND d.attempt IS NULL"
         );
-        let waiting = self.all(&sql, [device.number()], stored_delivery)?;
-        for mut stored in waiting {
-            // An attempt on its way settles in the lane it was claimed in.
-            if let Phase::Claimed { .. } = stored.delivery.phase {
+        let waiting = self.all(&sql, [device.number.number()], |row| {
+            Ok((stored_delivery(row)?, word(row, DELIVERY_WIDTH, PushKind::parse)?))
+        })?;
+        let mut lanes = HashMap::new();
+        for (mut stored, kind) in waiting {
+            let lane = match lanes.get(&kind) {
+                Some(lane) => *lane,
+                None => *lanes.entry(kind).or_insert(self.push_lane(kind, device)?),
+            };
+            let lane = lane.or(stored.lane);
+            let changed = stored.delivery.changed(now);
+            if lane == stored.lane && changed.is_none() {
                 continue;
             }
-            let Some(push) = self.push_head(stored.key.push)? else { continue };
-            self.follow_target(&mut stored, push.kind)?;
-            if let Some(changed) = stored.delivery.changed(now) {
-                stored.delivery = changed;
-            }
+            stored.lane = lane;
+            stored.delivery = changed.unwrap_or(stored.delivery);
             self.save_delivery(&stored, fx)?;
         }
         Ok(())

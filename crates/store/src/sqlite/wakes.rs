@@ -363,8 +363,7 @@ impl Tx<'_> {
         device: DeviceNumber,
         fx: &mut Effects,
     ) -> Result<(), Error> {
-        self.set_lanes(device)?;
-        let Some(device) = self.device(device)? else { return Ok(()) };
+        let Some(device) = self.set_lanes(device)? else { return Ok(()) };
         stored.lane = device.lane(stored.key.call);
         self.save_wake(stored, &device, None, fx)
     }

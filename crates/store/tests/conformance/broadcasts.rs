@@ -510,7 +510,7 @@ async fn a_broadcast_that_is_cancelled_serves_nobody_any_more() {
     world.pass(SECOND * 5);
     let lane = world.store().lanes_due().await.expect("read")[0].0;
     world.pass(SECOND * 5);
-    let claim = world.store().claim_deliveries(lane, 1, world.incarnation, world.now).await;
+    let claim = world.store().claim_deliveries(lane, 1, world.now).await;
     let claimed = claim.expect("claimed").0.pop().expect("one is due");
     let sent = world.page(push, 3).await;
     let cancelled = world.cancel(push).await;

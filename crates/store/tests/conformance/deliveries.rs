@@ -7,7 +7,7 @@ use domain::wake::{LAPSE, Rung};
 use domain::{
     Diagnosis, Environment, Outcome, Platform, PushId, RetryRule, TargetKind, TokenVerdict,
 };
-use store::model::{DeliveryRecord, DeliveryTo, NewPush, PushState, Subject};
+use store::model::{DeliveryRecord, DeliveryTo, NewPush, PushState, Subject, TargetSet};
 
 use super::world::{DAY, SECOND, World, accepted, credential, devices, refused, to_device, users};
 
@@ -348,6 +348,29 @@ async fn an_attempt_whose_target_changed_goes_on_in_the_lane_of_the_new_one() {
     }
 }
 
+/// A device may have very many scheduled pushes, and registers its token at every start.
+#[tokio::test]
+async fn a_token_registered_anew_touches_no_push_whose_lane_stays() {
+    let mut world = World::new().await;
+    let alice = world.iphone("alice").await;
+    let scheduled = world.new_push(users(&["alice"]));
+    let at = world.now.plus(SECOND * 600);
+    world.push(&NewPush { send_at: at, ..scheduled }).await;
+    let touched = async |kind| match world
+        .set_target(&alice, kind, &format!("a new one of {kind:?}"))
+        .await
+    {
+        TargetSet::Yes { effects, .. } => effects.due.len(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(touched(TargetKind::Apns).await, 0);
+    assert_eq!(touched(TargetKind::Fcm).await, 0, "an iPhone's pushes stay with Apple");
+    let removed = world.store().remove_targets(alice.number, Some(TargetKind::Apns), world.now);
+    let (_, effects) = removed.await.expect("removed");
+    assert!(effects.due.iter().all(|(_, due)| *due == at), "{effects:?}");
+    assert_eq!(effects.due.len(), 1, "it goes by another lane now");
+}
+
 /// The device registered something newer while the push to its old token was on its way: the word
 /// against the old one does not end what is for the device.
 #[tokio::test]
@@ -494,7 +517,7 @@ async fn a_claim_takes_as_many_as_there_is_room_for_the_oldest_first() {
     let lane = world.store().lanes_due().await.expect("read")[0].0;
     let mut claimed = Vec::new();
     for left in [2_usize, 1, 0] {
-        let claim = world.store().claim_deliveries(lane, 1, world.incarnation, world.now).await;
+        let claim = world.store().claim_deliveries(lane, 1, world.now).await;
         let (one, effects) = claim.expect("claimed");
         claimed.extend(one.into_iter().map(|claimed| claimed.key.push));
         let next = effects.due.iter().map(|(_, due)| *due).min().expect("the claim says when");

@@ -310,7 +310,7 @@ async fn a_cancel_catches_what_waits_and_what_is_on_its_way_is_counted_once() {
         let (push, effects) = world.push(&new).await;
         let lane = effects.due[0].0;
         // One has gone, the other waits.
-        let claim = world.store().claim_deliveries(lane, 1, world.incarnation, world.now).await;
+        let claim = world.store().claim_deliveries(lane, 1, world.now).await;
         let claimed = claim.expect("claimed").0.pop().expect("one is due");
         world.pass(SECOND);
         let cancelled = world.cancel(push.id).await;

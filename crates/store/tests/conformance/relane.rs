@@ -395,8 +395,7 @@ async fn very_many_pushes_that_wait_for_a_credential_look_again() {
     let PushAdded::Added { effects, .. } = world.add_push(&new).await else { panic!("taken in") };
     let lane = effects.due[0].0;
     let refuse_all = async |world: &World| {
-        let claim =
-            world.store().claim_deliveries(lane, 10_000, world.incarnation, world.now).await;
+        let claim = world.store().claim_deliveries(lane, 10_000, world.now).await;
         let claimed = claim.expect("claimed").0;
         let mut tasks = tokio::task::JoinSet::new();
         for claimed in &claimed {

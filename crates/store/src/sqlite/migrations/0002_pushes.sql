@@ -76,7 +76,6 @@ CREATE TABLE pushes (
     audience   TEXT NOT NULL,
     topic      INTEGER,
     kind       TEXT NOT NULL,
-    content    TEXT NOT NULL,
     rate       INTEGER,             -- pushes a second at most
     state      TEXT NOT NULL,       -- open, paused, cancelled, done
     result     TEXT NOT NULL,       -- what was answered, as JSON
@@ -94,7 +93,8 @@ CREATE TABLE pushes (
     expired    INTEGER NOT NULL DEFAULT 0,
     cancelled  INTEGER NOT NULL DEFAULT 0,
     skipped    INTEGER NOT NULL DEFAULT 0,
-    codes      TEXT NOT NULL DEFAULT '{}'
+    codes      TEXT NOT NULL DEFAULT '{}',
+    content    TEXT NOT NULL        -- last: whoever reads only the others need not go through it
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX pushes_of_app ON pushes (app, created_at);
 CREATE INDEX broadcasts_open ON pushes (state, send_at) WHERE audience <> 'listed';
@@ -111,7 +111,6 @@ CREATE TABLE deliveries (
     lane        INTEGER,
     due         INTEGER,
     attempt     BLOB,
-    incarnation INTEGER,            -- the node that holds the attempt
     provider    BLOB,
     refused     INTEGER NOT NULL DEFAULT 0,
     ended       TEXT,

@@ -99,7 +99,7 @@ impl World {
 
     pub(crate) async fn claim_deliveries(&self, lane: LaneId) -> Vec<ClaimedDelivery> {
         let before = self.look();
-        let claimed = self.store().claim_deliveries(lane, 100, self.incarnation, self.now).await;
+        let claimed = self.store().claim_deliveries(lane, 100, self.now).await;
         let (claimed, _) = claimed.expect("a lane is claimed");
         self.look();
         for claimed in &claimed {

@@ -60,10 +60,15 @@ impl ServerAddress {
         if uri.path() != "/" || uri.query().is_some() {
             bail!(wrong("has a path"));
         }
-        let host =
-            uri.host().filter(|host| !host.is_empty()).ok_or_else(|| wrong("has no host"))?;
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        Ok(Self { host, port: uri.port_u16().unwrap_or(80) })
+        let authority = uri.authority().filter(|authority| !authority.host().is_empty());
+        let authority = authority.ok_or_else(|| wrong("has no host"))?;
+        let port = match authority.as_str().strip_prefix(authority.host()) {
+            Some("") => 80,
+            Some(_) => authority.port_u16().ok_or_else(|| wrong("has a port that is none"))?,
+            None => bail!(wrong("names a user")),
+        };
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        Ok(Self { host, port })
     }
 
     /// The address of a server on this machine that listens on `address`.

@@ -19,6 +19,9 @@ fn addresses_of_servers() {
         ("https://push.example", Err("this command does not speak https")),
         ("127.0.0.1:7300", Err("does not begin with http://")),
         ("http://a/v1", Err("has a path")),
+        ("http://a:99999", Err("has a port that is none")),
+        ("http://[::1]:99999", Err("has a port that is none")),
+        ("http://you@a:80", Err("names a user")),
         ("not a url", Err("is not a URL")),
     ] {
         match (ServerAddress::parse(url), expected) {

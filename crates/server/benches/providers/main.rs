@@ -11,6 +11,7 @@
 
 mod bare;
 mod nghttpd;
+mod simulator;
 
 #[path = "../cpu_time/mod.rs"]
 mod cpu_time;
@@ -37,6 +38,7 @@ use self::cpu_time::CpuTime;
 use self::measure::{Row, median};
 use self::nghttpd::Nghttpd;
 use self::push_service::{PushService, STREAMS};
+use self::simulator::Simulator;
 
 /// The bundle id pushed to.
 const BUNDLE: &str = "com.example.bench";
@@ -95,7 +97,38 @@ async fn run() -> Result<()> {
         }
     }
     ours.close().await;
-    print(&of_ours, &of_bare, &server.note())
+    print(&of_ours, &of_bare, &server.note())?;
+    drop(server);
+    against_the_simulator(&ca, &pushes, now).await
+}
+
+/// Our client against the strict simulator, which judges every push as Apple would.
+async fn against_the_simulator(ca: &Ca, pushes: &Arc<[Push]>, now: Time) -> Result<()> {
+    let key = ApnsKey::generate()?;
+    let simulator = Simulator::start(ca, &key)?;
+    let client = client(ca, &format!("localhost:{}", simulator.port), &key)?;
+    let mut turns = Vec::new();
+    for turn in 0..=TURNS {
+        let measured = turn_of_ours(&client, pushes, now).await?;
+        if turn > 0 {
+            turns.push(measured.per_second);
+        }
+    }
+    client.close().await;
+    Row {
+        row: "the same against the simulator".to_owned(),
+        value: median(turns.iter().copied()),
+        unit: "pushes/s",
+        ratio: None,
+        budget: None,
+        met: None,
+        note: format!(
+            "it checks token, headers and payload of every push on a thread of its own, and is \
+             the slower of the two; median of {} turns",
+            turns.len()
+        ),
+    }
+    .print()
 }
 
 fn print(ours: &[Turn], bare: &[Turn], note: &str) -> Result<()> {
@@ -175,11 +208,15 @@ impl Server {
 
 /// Our client with a fresh key.
 fn ours(ca: &Ca, authority: &str) -> Result<Apns> {
+    client(ca, authority, &ApnsKey::generate()?)
+}
+
+/// Our client.
+fn client(ca: &Ca, authority: &str, key: &ApnsKey) -> Result<Apns> {
     let mut config = Config::new(Roots::with_extra(ca.pem().as_bytes())?);
     config.apns_production = format!("https://{authority}").parse()?;
     // One connection, as the bare client has.
     config.connections_per_credential = 1;
-    let key = ApnsKey::generate()?;
     let (key_id, team_id) = (&*key.key_id, &*key.team_id);
     let bundle_ids = &[BUNDLE.to_owned()];
     let details = KeyDetails { key_id, team_id, bundle_ids, ..KeyDetails::default() };

@@ -23,15 +23,12 @@ mod report;
 mod rng;
 mod watch;
 
-use std::panic::{catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Instant;
 
 use budget::Budget;
 use mutate::Source;
 use watch::Watch;
-
-/// What is called with an input, and panics if something does not hold of it.
-pub type Entry = fn(&[u8]);
 
 /// Hands an entry point each example, then what is made of the examples, and now and then bytes
 /// that come from nowhere, until its time is over.
@@ -43,12 +40,12 @@ pub type Entry = fn(&[u8]);
 ///
 /// If the entry point does. The input, made as small as it goes, is printed before, as a literal
 /// for a row in the parser's own tests. A call that does not end aborts the process.
-pub fn run(name: &str, entry: Entry, examples: Vec<Vec<u8>>) {
-    run_within(&Budget::of_environment(), name, entry, examples);
+pub fn run(name: &str, entry: impl Fn(&[u8]), examples: Vec<Vec<u8>>) {
+    run_within(&Budget::of_environment(), name, &entry, examples);
 }
 
 /// The same with a budget of the caller's.
-fn run_within(budget: &Budget, name: &str, entry: Entry, examples: Vec<Vec<u8>>) {
+fn run_within(budget: &Budget, name: &str, entry: &dyn Fn(&[u8]), examples: Vec<Vec<u8>>) {
     let source = Source::new(examples);
     report::begins(name, budget.seed);
     Watch::over(name, |watch| {
@@ -57,7 +54,7 @@ fn run_within(budget: &Budget, name: &str, entry: Entry, examples: Vec<Vec<u8>>)
         while budget.has_left(started, number) {
             let input = source.input(budget.seed, number);
             watch.sees(&input);
-            if let Err(panic) = catch_unwind(|| entry(&input)) {
+            if let Err(panic) = tried(entry, &input) {
                 let smallest = report::shrink(entry, input, watch);
                 report::failed(name, budget.seed, number, &smallest);
                 resume_unwind(panic);
@@ -65,6 +62,11 @@ fn run_within(budget: &Budget, name: &str, entry: Entry, examples: Vec<Vec<u8>>)
             number += 1;
         }
     });
+}
+
+/// Calls an entry point. What it may have left half done is its own: a failure ends the run.
+fn tried(entry: &dyn Fn(&[u8]), input: &[u8]) -> std::thread::Result<()> {
+    catch_unwind(AssertUnwindSafe(|| entry(input)))
 }
 
 #[cfg(test)]
@@ -105,15 +107,15 @@ mod tests {
         assert!(depth < 200);
     }
 
-    fn fails(entry: Entry, example: &str) -> bool {
+    fn fails(entry: fn(&[u8]), example: &str) -> bool {
         let examples = vec![example.as_bytes().to_vec()];
-        catch_unwind(|| run_within(&BUDGET, "planted", entry, examples)).is_err()
+        catch_unwind(|| run_within(&BUDGET, "planted", &entry, examples)).is_err()
     }
 
     #[test]
     fn the_usual_mistakes_are_found() {
         for (mistake, entry, example) in [
-            ("a length", believes_a_length as Entry, "L\u{3}abc"),
+            ("a length", believes_a_length as fn(&[u8]), "L\u{3}abc"),
             ("a number", multiplies, "{\"ttl\":60}"),
             ("a character", cuts_a_text, "abc"),
             ("a nesting", counts_brackets, "[1]"),
@@ -126,8 +128,14 @@ mod tests {
     #[test]
     fn an_example_that_fails_is_found_at_once() {
         let budget = Budget { least: 1, ..BUDGET };
-        let run =
-            || run_within(&budget, "planted", |input| assert_ne!(input, b"no"), vec![b"no".into()]);
+        let run = || {
+            run_within(
+                &budget,
+                "planted",
+                &|input: &[u8]| assert_ne!(input, b"no"),
+                vec![b"no".into()],
+            )
+        };
         assert!(catch_unwind(run).is_err());
     }
 }

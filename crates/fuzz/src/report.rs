@@ -1,8 +1,8 @@
 //! What is said of a run and of a failure.
 
-use std::panic::{catch_unwind, set_hook, take_hook};
+use std::panic::{set_hook, take_hook};
 
-use crate::Entry;
+use crate::tried;
 use crate::watch::Watch;
 
 /// The most calls that making an input smaller may cost.
@@ -31,7 +31,7 @@ pub(crate) fn literal(bytes: &[u8]) -> String {
 }
 
 /// A part of the input that fails as well, the smallest that is found by leaving parts out.
-pub(crate) fn shrink(entry: Entry, input: Vec<u8>, watch: &Watch) -> Vec<u8> {
+pub(crate) fn shrink(entry: &dyn Fn(&[u8]), input: Vec<u8>, watch: &Watch) -> Vec<u8> {
     // The same message some hundred times over hides the one that matters; the hook is the whole
     // process's, but one of its tests has failed already.
     let hook = take_hook();
@@ -47,7 +47,7 @@ pub(crate) fn shrink(entry: Entry, input: Vec<u8>, watch: &Watch) -> Vec<u8> {
             smaller.drain(at..end);
             calls += 1;
             watch.sees(&smaller);
-            if catch_unwind(|| entry(&smaller)).is_err() {
+            if tried(entry, &smaller).is_err() {
                 smallest = smaller;
             } else {
                 at = end;
@@ -73,7 +73,7 @@ mod tests {
         let fails = |input: &[u8]| assert!(!input.windows(2).any(|pair| pair == b"\"\\"));
         Watch::over("planted", |watch| {
             let input = b"{\"name\": \"\\u0000\", \"more\": [1, 2, 3]}".to_vec();
-            assert_eq!(shrink(fails, input, watch), b"\"\\");
+            assert_eq!(shrink(&fails, input, watch), b"\"\\");
         });
     }
 

@@ -6,6 +6,9 @@
 
 use serde::Deserialize;
 
+/// How much of a text is shown at either end when it is too long to be read, in characters.
+const SHOWN: usize = 150;
+
 /// Why a text is not a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub enum FrameError {
@@ -54,7 +57,7 @@ struct Tag<'a> {
 pub(crate) fn tag(text: &str) -> Result<String, FrameError> {
     serde_json::from_str::<Tag<'_>>(text)
         .map(|tag| tag.r#type.into_owned())
-        .map_err(|error| FrameError::NoType(error.to_string()))
+        .map_err(|error| FrameError::NoType(shortened(&error.to_string())))
 }
 
 /// Parses a frame of a known `type`.
@@ -63,7 +66,18 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(
     text: &'a str,
 ) -> Result<T, FrameError> {
     serde_json::from_str(text)
-        .map_err(|error| FrameError::Malformed { kind, detail: error.to_string() })
+        .map_err(|error| FrameError::Malformed { kind, detail: shortened(&error.to_string()) })
+}
+
+/// A text without its middle, if it is long: the reader's words repeat what they found, which may
+/// be a whole frame, and end with the place.
+pub(crate) fn shortened(text: &str) -> String {
+    let start = text.char_indices().nth(SHOWN).map_or(text.len(), |(at, _)| at);
+    let end = text.char_indices().nth_back(SHOWN).map_or(0, |(at, _)| at);
+    match (text.get(..start), text.get(end..)) {
+        (Some(first), Some(last)) if start < end => format!("{first} … {last}"),
+        _ => text.to_owned(),
+    }
 }
 
 /// Declares the frames of one direction: the enum, its parser and its writer.
@@ -91,7 +105,7 @@ macro_rules! frames {
                 let kind = crate::frame::tag(text)?;
                 match kind.as_str() {
                     $($tag => crate::frame::parse($tag, text).map(Self::$variant),)*
-                    _ => Err(crate::FrameError::UnknownType(kind)),
+                    _ => Err(crate::FrameError::UnknownType(crate::frame::shortened(&kind))),
                 }
             }
 

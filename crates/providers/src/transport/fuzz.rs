@@ -119,7 +119,7 @@ fn check_setting(error: &Error, expected: &str) {
 mod tests {
     use super::*;
 
-    fn run(name: &str, entry: fuzz::Entry, examples: &[&str]) {
+    fn run(name: &str, entry: fn(&[u8]), examples: &[&str]) {
         fuzz::run(name, entry, examples.iter().map(|text| text.as_bytes().to_vec()).collect());
     }
 

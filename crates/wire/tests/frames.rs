@@ -64,9 +64,16 @@ fn what_is_wrong_is_said_in_few_words() {
         assert!(error.len() < 1_000, "{} bytes", error.len());
         assert!(error.contains(" … ") && error.contains(ends), "{error}");
     }
-    let short = "x".repeat(150);
-    let error = ClientFrame::parse(&format!(r#"{{"type": "{short}"}}"#)).expect_err("no frame");
-    assert_eq!(error, FrameError::UnknownType(short));
+    for (text, most, expected) in [
+        ("", 4, ""),
+        ("äöüß", 4, "äöüß"),
+        ("äöü-ß", 4, "äö … -ß"),
+        ("äöü-ß", 5, "äöü-ß"),
+        ("äöü-ß.", 5, "äö … ß."),
+        ("abc", 2, "a … c"),
+    ] {
+        assert_eq!(wire::shortened(text, most), expected, "{text} {most}");
+    }
 }
 
 #[test]

@@ -61,6 +61,7 @@ fn run_within(budget: &Budget, name: &str, entry: &dyn Fn(&[u8]), examples: Vec<
             }
             number += 1;
         }
+        report::ended(name, number);
     });
 }
 

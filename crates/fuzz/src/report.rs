@@ -13,6 +13,11 @@ pub(crate) fn begins(name: &str, seed: u64) {
     say(&format!("fuzz {name}: seed {seed}"));
 }
 
+/// How much was tried; shown by `cargo xtask fuzz`.
+pub(crate) fn ended(name: &str, runs: u64) {
+    say(&format!("fuzz {name}: {runs} runs, nothing found"));
+}
+
 /// What a failure was, and how to have it again.
 pub(crate) fn failed(name: &str, seed: u64, number: u64, input: &[u8]) {
     say(&format!(

@@ -248,6 +248,24 @@ impl Session {
         }
     }
 
+    /// Says something and hears all that comes until the server has dealt with it; the code if it
+    /// closes the connection instead.
+    pub(super) async fn poke(&mut self, message: Message) -> Result<Vec<Value>, u16> {
+        // What is written to a connection that the server closes may be lost; the code is read.
+        let _lost = self.0.send(message).await;
+        let _lost = self.0.send(Message::Ping(Bytes::new())).await;
+        let mut heard = Vec::new();
+        loop {
+            let next = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("an answer");
+            match next.expect("a close comes first").expect("a message") {
+                Message::Text(text) => heard.push(serde_json::from_str(&text).expect("JSON")),
+                Message::Pong(_) => return Ok(heard),
+                Message::Close(frame) => return Err(frame.map_or(0, |frame| frame.code.into())),
+                _ => {}
+            }
+        }
+    }
+
     /// Says goodbye and waits until the server has taken note: its session is over then.
     pub(super) async fn leave(mut self) {
         self.0.close(None).await.expect("open until now");

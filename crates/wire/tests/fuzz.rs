@@ -10,7 +10,7 @@ use wire::{ClientFrame, FrameError, ServerFrame};
 const LONGEST_ERROR: usize = 1_000;
 
 /// A text frame of a client.
-fn client_frame(bytes: &[u8]) {
+fn of_client(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     match ClientFrame::parse(&text) {
         Ok(frame) => {
@@ -24,7 +24,7 @@ fn client_frame(bytes: &[u8]) {
 }
 
 /// A text frame of a server, as virtual phones read it.
-fn server_frame(bytes: &[u8]) {
+fn of_server(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     match ServerFrame::parse(&text) {
         Ok(frame) => {
@@ -37,7 +37,7 @@ fn server_frame(bytes: &[u8]) {
 }
 
 /// What a phone's push handler gets.
-fn push_payload(bytes: &[u8]) {
+fn payload(bytes: &[u8]) {
     // What belongs neither to a wake nor to a push is nobody's on FCM.
     if let Ok(payload) = serde_json::from_slice::<Payload>(bytes)
         && (payload.wake.is_some() || payload.push.is_some())
@@ -72,17 +72,17 @@ fn goldens(folder: &str) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn frames_of_clients() {
-    fuzz::run("client_frame", client_frame, goldens("frames/client"));
+fn client_frame() {
+    fuzz::run("client_frame", of_client, goldens("frames/client"));
 }
 
 #[test]
-fn frames_of_servers() {
-    fuzz::run("server_frame", server_frame, goldens("frames/server"));
+fn server_frame() {
+    fuzz::run("server_frame", of_server, goldens("frames/server"));
 }
 
 #[test]
-fn payloads() {
+fn push_payload() {
     let examples = [goldens("push/object"), goldens("push/fcm")].concat();
-    fuzz::run("push_payload", push_payload, examples);
+    fuzz::run("push_payload", payload, examples);
 }

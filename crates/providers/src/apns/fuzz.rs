@@ -15,7 +15,7 @@ use crate::fuzz::{NOW, answer, check_fault, check_outcome, written};
 use crate::transport::Failure;
 
 /// An answer, and its body as the debug data of a GOAWAY.
-pub(crate) fn apns_answer(bytes: &[u8]) {
+pub(crate) fn answered(bytes: &[u8]) {
     let (status, headers, body) = answer(bytes);
     for (environment, expired) in [(Environment::Production, false), (Environment::Sandbox, true)] {
         let sent = Sent { environment, expired, now: NOW, pauses: &Pauses::default() };
@@ -27,7 +27,7 @@ pub(crate) fn apns_answer(bytes: &[u8]) {
 }
 
 /// An APNs auth key.
-pub(crate) fn apns_p8(bytes: &[u8]) {
+pub(crate) fn p8(bytes: &[u8]) {
     let details =
         KeyDetails { key_id: "ABC123DEFG", team_id: "TEAM123456", ..KeyDetails::default() };
     if let Err(fault) = Credential::parse_p8(bytes, &details) {
@@ -42,14 +42,14 @@ pub(crate) fn apns_p8(bytes: &[u8]) {
 }
 
 /// A certificate with its key in PKCS#12, or what somebody takes for one.
-pub(crate) fn apns_p12(bytes: &[u8]) {
+pub(crate) fn p12(bytes: &[u8]) {
     for password in ["x", ""] {
         check_certificate(Credential::parse_p12(bytes, password, NOW));
     }
 }
 
 /// A certificate with its key in PEM, the key perhaps behind a password.
-pub(crate) fn apns_pem(bytes: &[u8]) {
+pub(crate) fn pem(bytes: &[u8]) {
     for password in ["x", ""] {
         check_certificate(Credential::parse_pem(bytes, password, NOW));
     }
@@ -68,7 +68,7 @@ fn check_certificate(parsed: Result<Credential, CredentialFault>) {
 }
 
 /// A payload of an app's choosing.
-pub(crate) fn apns_payload(bytes: &[u8]) {
+pub(crate) fn body(bytes: &[u8]) {
     for push_type in PushType::ALL {
         match payload::check(push_type, bytes) {
             Ok(()) => {
@@ -86,7 +86,7 @@ pub(crate) fn apns_payload(bytes: &[u8]) {
 }
 
 /// A provider token that was kept.
-pub(crate) fn apns_provider_token(bytes: &[u8]) {
+pub(crate) fn kept_token(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     if let Some(token) = ProviderToken::parse(&text) {
         assert_eq!(token.expose(), text);
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn answers() {
+    fn apns_answer() {
         let examples = vec![
             written(200, &["apns-id: EC1BF194-B3B2-424A-89A9-5A918A6E6B5E"], ""),
             written(400, &[], r#"{"reason":"BadDeviceToken"}"#),
@@ -142,18 +142,18 @@ mod tests {
             ),
             written(502, &[], "<html>Bad Gateway</html>"),
         ];
-        fuzz::run("apns_answer", apns_answer, examples);
+        fuzz::run("apns_answer", answered, examples);
     }
 
     #[test]
-    fn keys() {
+    fn apns_p8() {
         let key = ApnsKey::generate().expect("a key");
         let examples = vec![key.pem().into(), key.file_name().into(), identity().key_pem().into()];
-        fuzz::run("apns_p8", apns_p8, examples);
+        fuzz::run("apns_p8", p8, examples);
     }
 
     #[tokio::test]
-    async fn certificates_in_pkcs12() {
+    async fn apns_p12() {
         let identity = identity();
         let forms: [(&[&str], &str); 5] = [
             (&[], "x"),
@@ -166,11 +166,11 @@ mod tests {
         for (form, password) in forms {
             examples.push(identity.pkcs12(password, form).await.expect("openssl makes it"));
         }
-        fuzz::run("apns_p12", apns_p12, examples);
+        fuzz::run("apns_p12", p12, examples);
     }
 
     #[test]
-    fn certificates_in_pem() {
+    fn apns_pem() {
         let identity = identity();
         let [locked, by_scrypt] = [&["-iter", "1"][..], &["-scrypt", "-scrypt_N", "2"]]
             .map(|form| locked(&identity, form));
@@ -180,11 +180,11 @@ mod tests {
             [&*by_scrypt, identity.certificate_pem()].concat().into(),
             identity.certificate_pem().into(),
         ];
-        fuzz::run("apns_pem", apns_pem, examples);
+        fuzz::run("apns_pem", pem, examples);
     }
 
     #[test]
-    fn payloads() {
+    fn apns_payload() {
         let examples = [
             r#"{"aps":{"alert":{"title":"a","body":"b"},"badge":1,"sound":"default"}}"#,
             r#"{"aps":{"content-available":1},"own":{"a":[1,2]}}"#,
@@ -192,16 +192,16 @@ mod tests {
             r#"{"aps":{"event":"end","timestamp":1700000000}}"#,
             r#"{"mdm":"11111111-2222"}"#,
         ];
-        fuzz::run("apns_payload", apns_payload, examples.map(Vec::from).to_vec());
+        fuzz::run("apns_payload", body, examples.map(Vec::from).to_vec());
     }
 
     #[test]
-    fn provider_tokens() {
+    fn apns_provider_token() {
         let examples = [
             // {"alg":"ES256","kid":"ABC123DEFG"} . {"iss":"TEAM123456","iat":1800000000}
             "eyJhbGciOiJFUzI1NiIsImtpZCI6IkFCQzEyM0RFRkcifQ.eyJpc3MiOiJURUFNMTIzNDU2IiwiaWF0IjoxODAwMDAwMDAwfQ.c2lnbmF0dXJl",
             "a.b.c",
         ];
-        fuzz::run("apns_provider_token", apns_provider_token, examples.map(Vec::from).to_vec());
+        fuzz::run("apns_provider_token", kept_token, examples.map(Vec::from).to_vec());
     }
 }

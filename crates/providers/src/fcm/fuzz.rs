@@ -10,14 +10,14 @@ use crate::fuzz::{NOW, answer, check_fault, check_outcome};
 use crate::transport::Answer;
 
 /// An answer of FCM.
-pub(crate) fn fcm_answer(bytes: &[u8]) {
+pub(crate) fn answered(bytes: &[u8]) {
     let (status, headers, body) = answer(bytes);
     check_outcome(&classify(status, &headers, body, NOW, &Pauses::default()));
     assert!(!is_our_token_bad(status, body) || status == 401);
 }
 
 /// An answer of the token endpoint.
-pub(crate) fn oauth_answer(bytes: &[u8]) {
+pub(crate) fn granted(bytes: &[u8]) {
     let (status, headers, body) = answer(bytes);
     let body = Bytes::copy_from_slice(body);
     let answer = Answer { status, headers, body, connection: Default::default() };
@@ -36,7 +36,7 @@ pub(crate) fn oauth_answer(bytes: &[u8]) {
 }
 
 /// A service account's key file.
-pub(crate) fn service_account(bytes: &[u8]) {
+pub(crate) fn account(bytes: &[u8]) {
     match ServiceAccount::parse(bytes) {
         Ok(account) => {
             let id = account.project_id();
@@ -48,7 +48,7 @@ pub(crate) fn service_account(bytes: &[u8]) {
 }
 
 /// An Android app's `google-services.json`.
-pub(crate) fn google_services(bytes: &[u8]) {
+pub(crate) fn configuration(bytes: &[u8]) {
     match GoogleServices::parse(bytes) {
         Ok(file) => assert!((1..=1_000).contains(&file.packages().len())),
         Err(fault) => check_fault(&fault),
@@ -56,7 +56,7 @@ pub(crate) fn google_services(bytes: &[u8]) {
 }
 
 /// A condition over topics.
-pub(crate) fn fcm_condition(bytes: &[u8]) {
+pub(crate) fn condition(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let target = Target::Condition(text.into_owned());
     if let Err(fault) = encode(&Message { target, content: Content::default() }) {
@@ -73,7 +73,7 @@ mod tests {
     use crate::fuzz::written;
 
     #[test]
-    fn answers() {
+    fn fcm_answer() {
         let error = |status: u16, word: &str, details: &str| {
             let body = format!(
                 r#"{{"error":{{"code":{status},"message":"m","status":"{word}","details":[{details}]}}}}"#
@@ -119,11 +119,11 @@ mod tests {
             error(503, "UNAVAILABLE", ""),
             written(500, &["retry-after: Sun, 06 Nov 2094 08:49:37 GMT"], "<html>Error 500</html>"),
         ];
-        fuzz::run("fcm_answer", fcm_answer, examples);
+        fuzz::run("fcm_answer", answered, examples);
     }
 
     #[test]
-    fn tokens() {
+    fn oauth_answer() {
         let examples = vec![
             written(
                 200,
@@ -138,37 +138,37 @@ mod tests {
             ),
             written(503, &["retry-after: 10"], r#"{"error":"temporarily_unavailable"}"#),
         ];
-        fuzz::run("oauth_answer", oauth_answer, examples);
+        fuzz::run("oauth_answer", granted, examples);
     }
 
     #[test]
-    fn service_accounts() {
+    fn service_account() {
         let account = pki::ServiceAccount::generate("example-1").expect("an account");
         let examples = vec![
             account.json("https://oauth2.googleapis.com/token").into(),
             br#"{"type":"authorized_user","client_id":"x"}"#.to_vec(),
             br#"{"installed":{"client_id":"x"}}"#.to_vec(),
         ];
-        fuzz::run("service_account", service_account, examples);
+        fuzz::run("service_account", account, examples);
     }
 
     #[test]
-    fn configurations_of_apps() {
+    fn google_services() {
         let client =
             r#"{"client_info":{"android_client_info":{"package_name":"com.example.app"}}}"#;
         let file = format!(
             r#"{{"project_info":{{"project_number":"123456789012","project_id":"example-1"}},"client":[{client},{client}]}}"#
         );
-        fuzz::run("google_services", google_services, vec![file.into()]);
+        fuzz::run("google_services", configuration, vec![file.into()]);
     }
 
     #[test]
-    fn conditions() {
+    fn fcm_condition() {
         let examples = [
             "'news' in topics",
             "'a' in topics && ('b' in topics || !('c' in topics))",
             "!('a' in topics)",
         ];
-        fuzz::run("fcm_condition", fcm_condition, examples.map(Vec::from).to_vec());
+        fuzz::run("fcm_condition", condition, examples.map(Vec::from).to_vec());
     }
 }

@@ -15,7 +15,7 @@ use crate::retry_after::{http_date, retry_after};
 use crate::upload::FileKind;
 
 /// What `h2` says of a GOAWAY.
-pub(crate) fn goaway_text(bytes: &[u8]) {
+pub(crate) fn goaway(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     assert!(debug_data_of(&text).is_none_or(|data| data.len() <= text.len()));
     let printed =
@@ -24,7 +24,7 @@ pub(crate) fn goaway_text(bytes: &[u8]) {
 }
 
 /// A header `Retry-After`, and a date.
-pub(crate) fn dates(bytes: &[u8]) {
+pub(crate) fn date(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let _ = http_date(&text);
     let Ok(value) = HeaderValue::from_bytes(bytes) else { return };
@@ -36,7 +36,7 @@ pub(crate) fn dates(bytes: &[u8]) {
 }
 
 /// The URL of a proxy, and the exceptions from it.
-pub(crate) fn proxy_url(bytes: &[u8]) {
+pub(crate) fn proxy_of(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     match Proxy::parse(&text) {
         Ok(proxy) => {
@@ -56,7 +56,7 @@ pub(crate) fn proxy_url(bytes: &[u8]) {
 }
 
 /// A proxy's answer to CONNECT.
-pub(crate) fn proxy_answer(bytes: &[u8]) {
+pub(crate) fn proxied(bytes: &[u8]) {
     use proxy::Answer;
     match Answer::of(bytes) {
         Answer::Whole(_) => {
@@ -70,7 +70,7 @@ pub(crate) fn proxy_answer(bytes: &[u8]) {
 }
 
 /// Lists of hosts that an operator writes.
-pub(crate) fn host_lists(bytes: &[u8]) {
+pub(crate) fn hosts(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let entries = || text.split(',');
     match Hosts::push_services().and(entries()) {
@@ -90,7 +90,7 @@ pub(crate) fn host_lists(bytes: &[u8]) {
 }
 
 /// A URL of somebody else's choosing.
-pub(crate) fn foreign_url(bytes: &[u8]) {
+pub(crate) fn url(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let Ok((origin, path)) = Origin::split(&text) else { return };
     let again = format!("{origin}{path}");
@@ -100,7 +100,7 @@ pub(crate) fn foreign_url(bytes: &[u8]) {
 }
 
 /// An uploaded file, by its first look.
-pub(crate) fn file_kind(bytes: &[u8]) {
+pub(crate) fn file(bytes: &[u8]) {
     assert!(!FileKind::of(bytes).name().is_empty());
 }
 
@@ -124,13 +124,13 @@ mod tests {
     }
 
     #[test]
-    fn debug_data() {
+    fn goaway_text() {
         let example = r#"connection error received: not a result of an error (b"{\"reason\":\"Shutdown\"}\x00")"#;
-        run("goaway_text", goaway_text, &[example, r#"{"reason":"Shutdown"}"#]);
+        run("goaway_text", goaway, &[example, r#"{"reason":"Shutdown"}"#]);
     }
 
     #[test]
-    fn pauses_and_dates() {
+    fn dates() {
         let examples = [
             "120",
             "Sun, 06 Nov 1994 08:49:37 GMT",
@@ -138,51 +138,51 @@ mod tests {
             "Sun Nov  6 08:49:37 1994",
             "Sun, 31 Dec 9999 23:59:60 +2359",
         ];
-        run("dates", dates, &examples);
+        run("dates", date, &examples);
     }
 
     #[test]
-    fn proxies() {
+    fn proxy_url() {
         let examples = [
             "http://proxy.example:3128",
             "http://user:p%40ss@proxy.example:3128",
             "http://[::1]:1/",
         ];
-        run("proxy_url", proxy_url, &examples);
+        run("proxy_url", proxy_of, &examples);
     }
 
     #[test]
-    fn answers_of_proxies() {
+    fn proxy_answer() {
         let examples = [
             "HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n",
             "HTTP/1.0 407 Proxy Authentication Required\r\nContent-Length: 2\r\n\r\nno",
         ];
-        run("proxy_answer", proxy_answer, &examples);
+        run("proxy_answer", proxied, &examples);
     }
 
     #[test]
-    fn lists_of_hosts() {
+    fn host_lists() {
         let examples = [
             "push.example.org, *.example.org,*",
             "10.1.0.0/16,192.168.1.7,push.internal:8443,[2001:db8::1]:443,fd00::/8",
             "localhost,127.1,0x7f.1,2130706433",
         ];
-        run("host_lists", host_lists, &examples);
+        run("host_lists", hosts, &examples);
     }
 
     #[test]
-    fn urls() {
+    fn foreign_url() {
         let examples = [
             "https://push.example.org/wpush/v2/gAAA?a=b&c#d",
             "https://[2001:db8:0:0:0:0:0:1]:8443/",
             "https://EXAMPLE.org:443",
             "https://127.0.0.1:1/x",
         ];
-        run("foreign_url", foreign_url, &examples);
+        run("foreign_url", url, &examples);
     }
 
     #[test]
-    fn kinds_of_files() {
+    fn file_kind() {
         let examples = [
             "-----BEGIN CERTIFICATE-----",
             r#"{"type":"service_account"}"#,
@@ -190,6 +190,6 @@ mod tests {
             "0\u{3}\u{2}\u{1}\u{3}",
             "<?xml version=\"1.0\"?><plist/>",
         ];
-        run("file_kind", file_kind, &examples);
+        run("file_kind", file, &examples);
     }
 }

@@ -6,7 +6,7 @@ use crate::config::Pauses;
 use crate::fuzz::{NOW, answer, check_fault, check_outcome};
 
 /// An answer of a push service.
-pub(crate) fn webpush_answer(bytes: &[u8]) {
+pub(crate) fn answered(bytes: &[u8]) {
     let (status, headers, body) = answer(bytes);
     for host in ["web.push.apple.com", "wns2.notify.windows.com", "push.example.org"] {
         check_outcome(&classify(host, status, &headers, body, NOW, &Pauses::default()));
@@ -15,7 +15,7 @@ pub(crate) fn webpush_answer(bytes: &[u8]) {
 }
 
 /// A browser's subscription.
-pub(crate) fn webpush_subscription(bytes: &[u8]) {
+pub(crate) fn subscription(bytes: &[u8]) {
     match Subscription::parse(bytes) {
         Ok(subscription) => {
             let stored = subscription.expose_json();
@@ -38,7 +38,7 @@ pub(crate) fn webpush_subscription(bytes: &[u8]) {
 }
 
 /// A VAPID key.
-pub(crate) fn vapid_key(bytes: &[u8]) {
+pub(crate) fn key(bytes: &[u8]) {
     match VapidKey::parse(bytes) {
         Ok(key) => {
             let text = key.expose_private_key();
@@ -51,7 +51,7 @@ pub(crate) fn vapid_key(bytes: &[u8]) {
 }
 
 /// Whom a push service may ask about a key.
-pub(crate) fn vapid_subject(bytes: &[u8]) {
+pub(crate) fn subject(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     match Subject::parse(&text) {
         Ok(subject) => assert_eq!(Subject::parse(subject.as_str()).ok(), Some(subject)),
@@ -69,7 +69,7 @@ mod tests {
     use crate::fuzz::written;
 
     #[test]
-    fn answers() {
+    fn webpush_answer() {
         let examples = vec![
             written(201, &["location: https://push.example.org/m/1"], ""),
             written(201, &["apns-id: EC1BF194-B3B2-424A-89A9-5A918A6E6B5E"], ""),
@@ -85,11 +85,11 @@ mod tests {
             written(406, &["retry-after: 60"], ""),
             written(301, &["location: https://elsewhere.example"], "<html>Moved</html>"),
         ];
-        fuzz::run("webpush_answer", webpush_answer, examples);
+        fuzz::run("webpush_answer", answered, examples);
     }
 
     #[test]
-    fn subscriptions() {
+    fn webpush_subscription() {
         let key = VapidKey::generate().expect("a key");
         let (point, secret) = (key.public_key(), URL_SAFE_NO_PAD.encode([7; 16]));
         let keys = format!(r#"{{"p256dh":"{point}","auth":"{secret}"}}"#);
@@ -100,20 +100,20 @@ mod tests {
             r#"{"endpoint":"https://[2001:db8::1]:8443/up?token=a"}"#.to_owned(),
             format!(r#"{{"endpoint":"https://fcm.googleapis.com:443/fcm/send/d","keys":{keys}}}"#),
         ];
-        fuzz::run("webpush_subscription", webpush_subscription, examples.map(Vec::from).to_vec());
+        fuzz::run("webpush_subscription", subscription, examples.map(Vec::from).to_vec());
     }
 
     #[test]
-    fn keys() {
+    fn vapid_key() {
         let key = VapidKey::generate().expect("a key");
         let pem = KeyPair::generate().expect("a key").serialize_pem();
         let examples = [key.expose_private_key().to_owned(), key.public_key().to_owned(), pem];
-        fuzz::run("vapid_key", vapid_key, examples.map(Vec::from).to_vec());
+        fuzz::run("vapid_key", key, examples.map(Vec::from).to_vec());
     }
 
     #[test]
-    fn subjects() {
+    fn vapid_subject() {
         let examples = ["mailto:push@example.org", "https://example.org/push"];
-        fuzz::run("vapid_subject", vapid_subject, examples.map(Vec::from).to_vec());
+        fuzz::run("vapid_subject", subject, examples.map(Vec::from).to_vec());
     }
 }

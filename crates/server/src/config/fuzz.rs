@@ -6,7 +6,7 @@ use super::file;
 use super::raw::{Entry, RawConfig};
 
 /// A configuration file: every fault in it has a place, a name and a remedy.
-pub(crate) fn config_file(bytes: &[u8]) {
+pub(crate) fn read(bytes: &[u8]) {
     // What is no UTF-8 is refused when the file is read.
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let found = match file::parse(Path::new("reveille.toml"), text) {
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files() {
+    fn config_file() {
         let examples = [
             "listen = \"127.0.0.1:8080\"\ndata_dir = \"data\"\n\n[session]\nping_interval_ms = 30_000\n",
             "log.level = \"debug\"\nlog.format = 'json'\n[wake]\nlane_slots = 4\n",
@@ -43,6 +43,6 @@ mod tests {
             "[webpush]\nallowed_hosts = \"push.example.org, *.example.org\"\n[broadcast]\nfcm_per_second = 0x10\n",
             "[providers]\nfcm_url = \"https://fcm.googleapis.com\"\n",
         ];
-        fuzz::run("config_file", config_file, examples.map(Vec::from).to_vec());
+        fuzz::run("config_file", read, examples.map(Vec::from).to_vec());
     }
 }

@@ -28,7 +28,7 @@ const LONGEST_DETAIL: usize = 803;
 const LONGEST_FIELD: usize = 230;
 
 /// A body of any request: read whole, or refused with a place and few words.
-pub(crate) fn request_body(bytes: &[u8]) {
+pub(crate) fn body(bytes: &[u8]) {
     fn reads<T: DeserializeOwned>(bytes: &[u8]) {
         if let Err(problem) = parse::<T>(bytes) {
             check_problem(problem);
@@ -48,7 +48,7 @@ pub(crate) fn request_body(bytes: &[u8]) {
 
 /// A direct push: refused with the field that breaks its rule, or rendered for every platform and
 /// good in the eyes of every push service's own check. Nothing invalid costs a round trip.
-pub(crate) fn push_request(bytes: &[u8]) {
+pub(crate) fn push(bytes: &[u8]) {
     let create = match parse::<PushCreate>(bytes) {
         Ok(create) => create,
         Err(problem) => return check_problem(problem),
@@ -116,7 +116,7 @@ fn check_rendered(checked: &Checked, kept: &Content, ids: &Ids, at: Time, expire
 }
 
 /// A target that is no device's: refused with its field, or stored and read back as it was.
-pub(crate) fn raw_target(bytes: &[u8]) {
+pub(crate) fn target(bytes: &[u8]) {
     if let Ok(raw) = parse::<RawTarget>(bytes) {
         match Address::check(raw) {
             Ok(address) => {
@@ -133,7 +133,7 @@ pub(crate) fn raw_target(bytes: &[u8]) {
 }
 
 /// A key in a header.
-pub(crate) fn bearer_key(bytes: &[u8]) {
+pub(crate) fn key(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     match KeyText::parse(&text) {
         Ok(key) => {
@@ -183,12 +183,12 @@ mod tests {
     }
 
     #[test]
-    fn bodies() {
-        fuzz::run("request_body", request_body, goldens(""));
+    fn request_body() {
+        fuzz::run("request_body", body, goldens(""));
     }
 
     #[test]
-    fn pushes() {
+    fn push_request() {
         let more = [
             r#"{"to":{"users":["alice"]},"title":"Hi","texts":{"de":{"title":"Hallo"}},"data":{"a":[1,2.5]},"ttl":60}"#,
             r#"{"to":{"all":true},"body":"x","rate":100,"send_at":"2026-03-01T07:00:00Z","collapse_id":"c"}"#,
@@ -198,11 +198,11 @@ mod tests {
             r#"{"to":{"users":["a"]},"kind":"voip","call":{"id":"0192f0a1-7b3c-7d4e-8f50-61728394a5b6","caller_name":"Bob","media":"video","rings_until":"2026-03-01T06:30:45Z"}}"#,
         ];
         let examples = [goldens("push_create"), more.map(Vec::from).to_vec()].concat();
-        fuzz::run("push_request", push_request, examples);
+        fuzz::run("push_request", push, examples);
     }
 
     #[test]
-    fn targets() {
+    fn raw_target() {
         let key = providers::webpush::VapidKey::generate().unwrap();
         let keys =
             format!(r#"{{"p256dh":"{}","auth":"BwcHBwcHBwcHBwcHBwcHBw"}}"#, key.public_key());
@@ -220,13 +220,13 @@ mod tests {
             r#"{"kind":"fcm","to":{"condition":"'a' in topics"},"app_id":"com.example.app"}"#
                 .to_owned(),
         ];
-        fuzz::run("raw_target", raw_target, examples.map(Vec::from).to_vec());
+        fuzz::run("raw_target", target, examples.map(Vec::from).to_vec());
     }
 
     #[test]
-    fn keys() {
+    fn bearer_key() {
         let examples =
             KeyKind::ALL.map(|kind| KeyText::generate(kind).expose().as_bytes().to_vec());
-        fuzz::run("bearer_key", bearer_key, examples.to_vec());
+        fuzz::run("bearer_key", key, examples.to_vec());
     }
 }

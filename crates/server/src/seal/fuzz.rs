@@ -6,7 +6,7 @@ use super::MasterKey;
 const PLACE: &str = "a place";
 
 /// Something that should be sealed with this key: it opens as it was sealed, or not at all.
-fn sealed(key: &MasterKey, bytes: &[u8]) {
+fn opened(key: &MasterKey, bytes: &[u8]) {
     if let Ok(plain) = key.open(PLACE, bytes) {
         assert_eq!(*plain, b"plain", "only what was sealed opens");
         assert!(key.open("another place", bytes).is_err());
@@ -14,10 +14,10 @@ fn sealed(key: &MasterKey, bytes: &[u8]) {
 }
 
 #[test]
-fn sealed_values() {
+fn sealed_value() {
     let folder = tempfile::tempdir().unwrap();
     let key = MasterKey::load_or_create(&folder.path().join("master.key")).unwrap();
     let examples =
         vec![key.seal(PLACE, b"plain").unwrap(), key.seal("another place", b"x").unwrap()];
-    fuzz::run("sealed", |bytes: &[u8]| sealed(&key, bytes), examples);
+    fuzz::run("sealed_value", |bytes: &[u8]| opened(&key, bytes), examples);
 }

@@ -17,7 +17,7 @@ use super::rig::{Answer, Device, Server, Session};
 const LONGEST_DETAIL: usize = 810;
 
 /// A request of a tenant: a line with method and path, then the body.
-async fn request(server: &Server, device: &Device, bytes: &[u8]) {
+async fn asked(server: &Server, device: &Device, bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let (line, body) = text.split_once('\n').unwrap_or((&text, ""));
     let Some((method, path)) = line.split_once(' ') else { return };
@@ -60,7 +60,7 @@ fn check(method: &Method, path: &str, answer: &Answer) {
 }
 
 /// A frame of a client that is connected: text, or binary where it is none.
-async fn frame(session: &mut Session, bytes: &[u8]) -> Result<(), u16> {
+async fn said(session: &mut Session, bytes: &[u8]) -> Result<(), u16> {
     let message = match std::str::from_utf8(bytes) {
         Ok(text) => Message::text(text),
         Err(_) => Message::binary(bytes.to_vec()),
@@ -89,7 +89,7 @@ fn goldens(folder: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn requests() {
+fn http_request() {
     let runtime = Runtime::new().expect("a runtime");
     let (server, device) = runtime.block_on(async {
         let server = Server::start().await;
@@ -144,15 +144,15 @@ fn requests() {
         examples.push(line.into());
     }
     fuzz::run(
-        "request",
-        |bytes: &[u8]| runtime.block_on(request(&server, &device, bytes)),
+        "http_request",
+        |bytes: &[u8]| runtime.block_on(asked(&server, &device, bytes)),
         examples,
     );
     runtime.block_on(server.stop());
 }
 
 #[test]
-fn frames() {
+fn http_frame() {
     let runtime = Runtime::new().expect("a runtime");
     let server = runtime.block_on(Server::start());
     let token = runtime.block_on(server.token("alice"));
@@ -173,7 +173,7 @@ fn frames() {
     examples.push(send.to_string().into());
     let entry = |bytes: &[u8]| {
         runtime.block_on(async {
-            let closed = frame(&mut session.borrow_mut(), bytes).await;
+            let closed = said(&mut session.borrow_mut(), bytes).await;
             if let Err(code) = closed {
                 let known = wire::CloseCode::ALL.into_iter().any(|known| known.number() == code);
                 assert!(known, "closed with {code}");
@@ -181,7 +181,7 @@ fn frames() {
             }
         });
     };
-    fuzz::run("frame", entry, examples);
+    fuzz::run("http_frame", entry, examples);
     drop(session);
     runtime.block_on(server.stop());
 }

@@ -58,7 +58,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let mut fed = 0;
     let status = cargo.watch(Stream::Error, |line| fed += u64::from(says_of_a_run(line)))?;
     if !status.success() {
-        bail!("something was found, see above");
+        bail!("something was found, or it does not build; see above");
     }
     if fed == 0 {
         bail!("no entry point is called {name}: `grep -rn 'fuzz::run' crates` lists them all");

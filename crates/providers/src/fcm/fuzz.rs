@@ -149,7 +149,7 @@ mod tests {
             br#"{"type":"authorized_user","client_id":"x"}"#.to_vec(),
             br#"{"installed":{"client_id":"x"}}"#.to_vec(),
         ];
-        fuzz::run("service_account", account, examples);
+        fuzz::run("service_account", super::account, examples);
     }
 
     #[test]

@@ -108,7 +108,7 @@ mod tests {
         let key = VapidKey::generate().expect("a key");
         let pem = KeyPair::generate().expect("a key").serialize_pem();
         let examples = [key.expose_private_key().to_owned(), key.public_key().to_owned(), pem];
-        fuzz::run("vapid_key", key, examples.map(Vec::from).to_vec());
+        fuzz::run("vapid_key", super::key, examples.map(Vec::from).to_vec());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `cargo xtask`: everything that CI does, runnable at home.
 //!
 //! What it does: checks the shape of the project ([`lint`], [`tidy`]), runs its tests
-//! ([`mod@test`], [`torture`]) and measures it ([`mod@bench`]). What it does **not** do: nothing
+//! ([`mod@test`], [`fuzz`], [`torture`]) and measures it ([`mod@bench`]). What it does **not** do: nothing
 //! of the product is here, it imports no crate of ours, and no crate imports it.
 //!
 //! ```text
@@ -14,6 +14,7 @@
 //! not be where), [`test::run`] (what a test run is).
 
 mod bench;
+mod fuzz;
 mod lint;
 mod provision;
 mod run;
@@ -47,6 +48,8 @@ enum Command {
     Tidy,
     /// Run every test, then a minute of torture and the demo
     Test(test::Options),
+    /// Feed the parsers of foreign bytes what nobody thought of
+    Fuzz(fuzz::Options),
     /// Kill the server again and again under load, and check that nothing was lost
     Torture(torture::Options),
     /// Measure the budgets and print one table
@@ -73,6 +76,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Lint => lint::run(&workspace),
         Command::Tidy => lint::run_tidy(&workspace),
         Command::Test(options) => test::run(&workspace, &options),
+        Command::Fuzz(options) => fuzz::run(&workspace, &options),
         Command::Torture(options) => torture::run(&workspace, &options),
         Command::Bench(options) => bench::run(&workspace, &options),
     }

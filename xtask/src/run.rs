@@ -26,6 +26,13 @@ impl Cargo {
         Self { command, shown: format!("cargo {}", arguments.join(" ")) }
     }
 
+    /// The same call with more arguments.
+    pub(crate) fn with_arguments<const N: usize>(mut self, arguments: [&str; N]) -> Self {
+        self.command.args(arguments);
+        self.shown = format!("{} {}", self.shown, arguments.join(" "));
+        self
+    }
+
     /// The same call, started in that folder.
     pub(crate) fn within(mut self, folder: &Path) -> Self {
         self.command.current_dir(folder);

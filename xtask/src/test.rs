@@ -17,7 +17,7 @@ use clap::Args;
 use self::tally::Tally;
 use crate::run::{Cargo, Stream, answer, clocked, timed};
 use crate::workspace::{Kind, Workspace};
-use crate::{provision, say, torture};
+use crate::{fuzz, provision, say, torture};
 
 /// What a test run includes.
 #[derive(Args, Default)]
@@ -64,17 +64,21 @@ enum Verdict {
 }
 
 /// Unit and integration tests, by cargo-nextest where it is installed: it is quicker, and one
-/// test's crash ends only that test.
+/// test's crash ends only that test. The parsers of foreign bytes are fed for longer than when a
+/// crate's tests are run alone.
 fn tests(workspace: &Workspace) -> Result<Tally> {
     let mut tally = Tally::default();
+    let fuzz_seconds = fuzz::SECONDS_AMONG_TESTS.to_string();
     let status = if answer("cargo", &["nextest", "--version"]).is_some() {
         Cargo::new(["nextest", "run", "--workspace", "--no-fail-fast"])
             .within(&workspace.root)
+            .with_env(fuzz::SECONDS_VARIABLE, fuzz_seconds)
             .watch(Stream::Error, |line| tally += Tally::of_nextest(line))?
     } else {
         // Not `--all-targets`: that would run the benches.
         Cargo::new(["test", "--workspace", "--tests", "--no-fail-fast"])
             .within(&workspace.root)
+            .with_env(fuzz::SECONDS_VARIABLE, fuzz_seconds)
             .watch(Stream::Output, |line| tally += Tally::of_cargo(line))?
     };
     let tally = tally.checked_against(status.success());

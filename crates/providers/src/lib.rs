@@ -23,6 +23,8 @@ mod belief;
 mod config;
 mod error;
 pub mod fcm;
+#[cfg(test)]
+mod fuzz;
 mod jws;
 mod origin;
 pub mod outbound;

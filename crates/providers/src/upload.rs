@@ -1,5 +1,6 @@
 //! What an uploaded file is, so that a wrong one is named for what it is.
 
+use rustls_pki_types::pem;
 use serde_json::Value;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -138,6 +139,28 @@ pub(crate) const fn check_size(bytes: &[u8]) -> Result<(), CredentialFault> {
         return Err(CredentialFault::TooLarge { bytes: bytes.len(), limit: LARGEST_FILE });
     }
     Ok(())
+}
+
+/// How much of a foreign text an error shows, in characters.
+const SHOWN: usize = 40;
+
+/// The start of somebody's text, in quotes: enough to know it again. All of it could be a whole
+/// file, or a secret that was pasted into the wrong field.
+pub(crate) fn shown(text: &str) -> String {
+    format!("{:?}", text.chars().take(SHOWN).collect::<String>())
+}
+
+/// What the PEM reader found wrong, where its own words are numbers.
+pub(crate) fn pem_problem(error: &pem::Error) -> String {
+    match error {
+        pem::Error::MissingSectionEnd { end_marker } => {
+            let marker = String::from_utf8_lossy(end_marker);
+            let marker: String = marker.chars().take(SHOWN).collect();
+            format!("there is no -----END {marker}-----")
+        }
+        pem::Error::IllegalSectionStart { .. } => "a -----BEGIN line has no end".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 /// Keys of the API that Google shut down in 2024 look like `AAAA…:APA91b…`, older ones like

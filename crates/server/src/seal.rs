@@ -8,6 +8,8 @@
 //!   version (1 byte) | nonce (12 bytes) | sealed text | tag (16 bytes)
 //! ```
 
+#[cfg(test)]
+mod fuzz;
 pub mod rotate;
 
 use std::fmt;

@@ -7,6 +7,7 @@ mod access;
 mod apps;
 mod credentials;
 mod events;
+mod fuzz;
 mod inbox;
 mod messages;
 mod page;

@@ -6,6 +6,9 @@
 
 use serde::Deserialize;
 
+/// The longest text of an error, in characters.
+const LONGEST_DETAIL: usize = 300;
+
 /// Why a text is not a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub enum FrameError {
@@ -54,7 +57,7 @@ struct Tag<'a> {
 pub(crate) fn tag(text: &str) -> Result<String, FrameError> {
     serde_json::from_str::<Tag<'_>>(text)
         .map(|tag| tag.r#type.into_owned())
-        .map_err(|error| FrameError::NoType(error.to_string()))
+        .map_err(|error| FrameError::NoType(shortened(&error.to_string(), LONGEST_DETAIL)))
 }
 
 /// Parses a frame of a known `type`.
@@ -62,8 +65,27 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(
     kind: &'static str,
     text: &'a str,
 ) -> Result<T, FrameError> {
-    serde_json::from_str(text)
-        .map_err(|error| FrameError::Malformed { kind, detail: error.to_string() })
+    serde_json::from_str(text).map_err(|error| {
+        let detail = shortened(&error.to_string(), LONGEST_DETAIL);
+        FrameError::Malformed { kind, detail }
+    })
+}
+
+/// A `type` that nobody knows, to be shown.
+pub(crate) fn unknown(kind: &str) -> FrameError {
+    FrameError::UnknownType(shortened(kind, LONGEST_DETAIL))
+}
+
+/// A text of at most `most` characters and the three that stand for its middle: what is wrong with
+/// an input is said in the reader's words, which repeat what they found, perhaps all of it, and end
+/// with the place.
+pub fn shortened(text: &str, most: usize) -> String {
+    let length = text.chars().count();
+    if length <= most {
+        return text.to_owned();
+    }
+    let (first, last) = (text.chars().take(most / 2), text.chars().skip(length - most / 2));
+    first.chain(" … ".chars()).chain(last).collect()
 }
 
 /// Declares the frames of one direction: the enum, its parser and its writer.
@@ -91,7 +113,7 @@ macro_rules! frames {
                 let kind = crate::frame::tag(text)?;
                 match kind.as_str() {
                     $($tag => crate::frame::parse($tag, text).map(Self::$variant),)*
-                    _ => Err(crate::FrameError::UnknownType(kind)),
+                    _ => Err(crate::frame::unknown(&kind)),
                 }
             }
 

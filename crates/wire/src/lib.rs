@@ -25,7 +25,7 @@ mod server;
 
 pub use client::*;
 pub use close::CloseCode;
-pub use frame::FrameError;
+pub use frame::{FrameError, shortened};
 pub use position::{HeldPosition, Position};
 pub use problem::Problem;
 pub use server::*;

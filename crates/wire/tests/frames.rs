@@ -51,6 +51,31 @@ fn what_is_no_frame_is_said_in_words() {
     }
 }
 
+/// The text goes back to the client, and need not be as long as what it sent.
+#[test]
+fn what_is_wrong_is_said_in_few_words() {
+    let long = "ä".repeat(20_000);
+    for (text, ends) in [
+        (format!("\"{long}\""), "one JSON object per text frame"),
+        (format!(r#"{{"type": "{long}"}}"#), "docs/protocol.md"),
+        (format!(r#"{{"type": "state", "state": "{long}"}}"#), "at line 1 column 4"),
+    ] {
+        let error = ClientFrame::parse(&text).expect_err("no frame").to_string();
+        assert!(error.len() < 1_000, "{} bytes", error.len());
+        assert!(error.contains(" … ") && error.contains(ends), "{error}");
+    }
+    for (text, most, expected) in [
+        ("", 4, ""),
+        ("äöüß", 4, "äöüß"),
+        ("äöü-ß", 4, "äö … -ß"),
+        ("äöü-ß", 5, "äöü-ß"),
+        ("äöü-ß.", 5, "äö … ß."),
+        ("abc", 2, "a … c"),
+    ] {
+        assert_eq!(wire::shortened(text, most), expected, "{text} {most}");
+    }
+}
+
 #[test]
 fn errors_are_told_apart_by_what_they_are() {
     let error = ClientFrame::parse("7").expect_err("no object");

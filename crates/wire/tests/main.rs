@@ -2,6 +2,7 @@
 
 mod client_frames;
 mod frames;
+mod fuzz;
 mod golden;
 mod http_answers;
 mod http_requests;

@@ -30,7 +30,7 @@ use super::token_key::TokenKey;
 use super::topic::{Topic, is_bundle_id};
 use crate::error::{CredentialFault, FieldFault};
 use crate::jws::SigningKey;
-use crate::upload::{FileKind, check_size};
+use crate::upload::{FileKind, check_size, pem_problem, shown};
 
 /// The most bundle ids a key is given with: as many as Apple lets a key be limited to.
 const MOST_BUNDLE_IDS: usize = 400;
@@ -88,7 +88,7 @@ impl Credential {
             remedy: "Upload the AuthKey_….p8 file unchanged, as Apple's developer portal gave it.",
         };
         let der =
-            PrivatePkcs8KeyDer::from_pem_slice(file).map_err(|e| unreadable(e.to_string()))?;
+            PrivatePkcs8KeyDer::from_pem_slice(file).map_err(|e| unreadable(pem_problem(&e)))?;
         let key = SigningKey::es256(der.secret_pkcs8_der())
             .ok_or_else(|| unreadable("not an EC key on the curve P-256".to_owned()))?;
         let facts = Facts {
@@ -282,7 +282,7 @@ fn check_id(field: &'static str, id: &str) -> Result<(), CredentialFault> {
     }
     Err(CredentialFault::Field {
         field,
-        problem: format!("{id:?} is not ten capital letters and digits"),
+        problem: format!("{} is not ten capital letters and digits", shown(id)),
         remedy: "Copy it from Apple's developer portal: the key id from the key's page, the team id from the membership page.",
     })
 }
@@ -296,7 +296,7 @@ fn app_topics(bundle_ids: &[String]) -> Result<Vec<CoveredTopic>, CredentialFaul
     }
     if let Some(bad) = bundle_ids.iter().find(|id| !is_bundle_id(id)) {
         let remedy = "Give the app's bundle id, such as com.example.app, without a suffix.";
-        return Err(fault(format!("{bad:?} is not a bundle id"), remedy));
+        return Err(fault(format!("{} is not a bundle id", shown(bad)), remedy));
     }
     let topic = |id: &String| CoveredTopic { name: id.clone(), kind: TopicKind::App };
     let mut topics: Vec<_> = bundle_ids.iter().map(topic).collect();

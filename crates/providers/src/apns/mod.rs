@@ -12,6 +12,8 @@
 mod aps;
 mod certificate;
 mod credential;
+#[cfg(test)]
+mod fuzz;
 mod payload;
 mod probe;
 mod provider_token;

@@ -32,6 +32,10 @@ pub(super) fn check(push_type: PushType, body: &[u8]) -> Result<(), FieldFault> 
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(fault("not a JSON object", NO_OBJECT));
     }
+    // The reader skips what it does not look into, broken texts included.
+    if std::str::from_utf8(body).is_err() {
+        return Err(fault("not UTF-8", "Write the JSON as UTF-8."));
+    }
     let payload: Payload =
         serde_json::from_slice(body).map_err(|error| fault(error.to_string(), NO_OBJECT))?;
     let aps = payload.aps.unwrap_or_default();

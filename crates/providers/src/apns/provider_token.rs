@@ -29,7 +29,8 @@ impl ProviderToken {
     /// it is good, and whose it is, is decided where it is seeded
     /// ([`super::Credential::seed_provider_token`]).
     pub fn parse(jwt: &str) -> Option<Self> {
-        if jwt.len() > LONGEST_JWT {
+        // A header takes bytes beyond ASCII, and does not give them back as a text.
+        if jwt.len() > LONGEST_JWT || !jwt.is_ascii() {
             return None;
         }
         let (header, body) = parts(jwt)?;
@@ -172,6 +173,7 @@ mod tests {
             jwt(header, r#"{"iss":"T"}"#),
             jwt(header, r#"{"iss":"T","iat":9223372036854775807}"#),
             format!("{}\n", jwt(header, body)),
+            format!("{}\u{fc}", jwt(header, body)),
             format!("{}{}", jwt(header, body), "x".repeat(LONGEST_JWT)),
         ] {
             assert_eq!(ProviderToken::parse(&bad), None, "{bad}");

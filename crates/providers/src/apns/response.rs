@@ -10,6 +10,8 @@ use crate::config::Pauses;
 use crate::retry_after::retry_after;
 use crate::transport::Failure;
 
+/// The longest name of a push that is believed to be one; Apple's are UUIDs.
+const LONGEST_ID: usize = 64;
 /// The most characters of a reason that Apple has not written down anywhere.
 const LONGEST_REASON: usize = 100;
 
@@ -30,6 +32,7 @@ pub struct Sent<'a> {
 pub fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8], sent: &Sent<'_>) -> Outcome {
     if status.is_success() {
         let id = headers.get(ID).and_then(|id| id.to_str().ok());
+        let id = id.filter(|id| id.len() <= LONGEST_ID);
         return Outcome::Accepted { provider_id: id.map(str::to_owned) };
     }
     let mut refusal = refusal(&ErrorBody::parse(body), Some(status.as_u16()), sent);

@@ -11,7 +11,7 @@ use zeroize::Zeroize;
 use super::oauth::AccessTokens;
 use crate::error::CredentialFault;
 use crate::jws::SigningKey;
-use crate::upload::{FileKind, check_size};
+use crate::upload::{FileKind, check_size, pem_problem, shown};
 
 /// The name in messages about a key file that is incomplete.
 const INPUT: &str = "the service account key";
@@ -104,7 +104,7 @@ impl ServiceAccount {
             }
         }
         let der = PrivatePkcs8KeyDer::from_pem_slice(parsed.private_key.as_bytes())
-            .map_err(|error| unreadable(format!("private_key: {error}")))?;
+            .map_err(|error| unreadable(format!("private_key: {}", pem_problem(&error))))?;
         let key = SigningKey::rs256(der.secret_pkcs8_der())
             .ok_or_else(|| unreadable("private_key: not an RSA key".to_owned()))?;
         Ok(Self(Arc::new(Account {
@@ -155,8 +155,7 @@ pub(super) fn check_project(
     if good {
         return Ok(());
     }
-    let shown: String = id.chars().take(40).collect();
-    let problem = format!("{shown:?} is not a project id");
+    let problem = format!("{} is not a project id", shown(id));
     Err(CredentialFault::Field { field, problem, remedy })
 }
 

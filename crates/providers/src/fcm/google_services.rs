@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::credential::{ServiceAccount, check_project};
 use crate::error::CredentialFault;
-use crate::upload::{FileKind, check_size};
+use crate::upload::{FileKind, check_size, shown};
 
 /// The name in messages about a file that is incomplete.
 const INPUT: &str = "google-services.json";
@@ -166,11 +166,6 @@ fn check_package(name: &str) -> Result<(), CredentialFault> {
 /// A field of the file that breaks a rule.
 const fn fault(field: &'static str, problem: String) -> CredentialFault {
     CredentialFault::Field { field, problem, remedy: DOWNLOAD_AGAIN }
-}
-
-/// The start of somebody's text, in quotes.
-fn shown(text: &str) -> String {
-    format!("{:?}", text.chars().take(40).collect::<String>())
 }
 
 #[cfg(test)]

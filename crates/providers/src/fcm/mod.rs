@@ -14,6 +14,8 @@
 //! Read first: [`Message`], [`Template`], [`Fcm`].
 
 mod credential;
+#[cfg(test)]
+mod fuzz;
 mod google_services;
 mod message;
 mod oauth;

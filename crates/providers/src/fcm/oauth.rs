@@ -4,7 +4,7 @@
 //! caller at a time while the others go on with the old one.
 //! <https://developers.google.com/identity/protocols/oauth2/service-account>
 
-mod answer;
+pub(super) mod answer;
 
 use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
@@ -49,9 +49,9 @@ pub(super) struct AccessToken {
     /// The whole `authorization` header, marked sensitive.
     pub(super) authorization: HeaderValue,
     /// When it should be renewed.
-    renew_at: Time,
+    pub(super) renew_at: Time,
     /// When it is over.
-    expires_at: Time,
+    pub(super) expires_at: Time,
 }
 
 /// Why there is no access token.

@@ -16,6 +16,9 @@ use crate::retry_after::retry_after;
 use error::{FcmError, LONGEST_WORD};
 use meaning::Meaning;
 
+/// The longest name of a push that is believed to be one: a project id and some digits.
+const LONGEST_NAME: usize = 256;
+
 /// What an answer came to. Pure; `now` is only for a `Retry-After` that is a date.
 pub fn classify(
     status: StatusCode,
@@ -29,7 +32,8 @@ pub fn classify(
         if let Some(error) = sent.results.into_iter().find_map(|result| result.error) {
             return retired_api(status, error);
         }
-        return Outcome::Accepted { provider_id: sent.name };
+        let name = sent.name.filter(|name| name.len() <= LONGEST_NAME);
+        return Outcome::Accepted { provider_id: name };
     }
     let error = FcmError::parse(body);
     let meaning = Meaning::of(status, &error);
@@ -86,7 +90,10 @@ fn retired_api(status: StatusCode, error: String) -> Outcome {
         retry: RetryRule::WhenChanged,
         token: TokenVerdict::Keep,
         status: Some(status.as_u16()),
-        reason: error.chars().take(LONGEST_WORD).collect(),
+        reason: match error.as_str() {
+            "" => format!("HTTP {}", status.as_u16()),
+            word => word.chars().take(LONGEST_WORD).collect(),
+        },
         remedy: "Point the FCM URL at https://fcm.googleapis.com and upload a service account key: Google shut down the API of server keys.".to_owned(),
     })
 }

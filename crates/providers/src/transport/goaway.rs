@@ -16,7 +16,7 @@ pub(super) fn debug_data(error: &h2::Error) -> Bytes {
 }
 
 /// Finds and unescapes the `b"…"` in brackets at the end.
-fn debug_data_of(text: &str) -> Option<Bytes> {
+pub(super) fn debug_data_of(text: &str) -> Option<Bytes> {
     let (_, rest) = text.split_once("(b\"")?;
     unescape(rest.strip_suffix("\")")?)
 }

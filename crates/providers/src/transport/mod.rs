@@ -22,6 +22,8 @@ mod address;
 mod connect;
 mod connection;
 mod failure;
+#[cfg(test)]
+mod fuzz;
 mod goaway;
 mod guard;
 mod hosts;

@@ -215,7 +215,7 @@ fn authority(host: &str, port: u16) -> String {
 
 /// What of a proxy's answer has come.
 #[derive(Debug, PartialEq, Eq)]
-enum Answer {
+pub(super) enum Answer {
     /// Not yet all of it.
     Incomplete,
     /// Something else than an answer to `CONNECT`.
@@ -226,7 +226,7 @@ enum Answer {
 
 impl Answer {
     /// Looks at the bytes read so far.
-    fn of(read: &[u8]) -> Self {
+    pub(super) fn of(read: &[u8]) -> Self {
         // What does not begin so will not become an answer however long one waits.
         let start = b"HTTP/1.";
         if read.iter().zip(start).any(|(is, should)| is != should) {

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use super::base64_of;
 use crate::error::CredentialFault;
 use crate::jws::SigningKey;
-use crate::upload::{FileKind, check_size};
+use crate::upload::{FileKind, check_size, pem_problem};
 
 /// A VAPID key pair: a key on P-256 that signs for the application server. Clones share it.
 #[derive(Clone)]
@@ -62,7 +62,7 @@ impl VapidKey {
         let pair = match kind {
             FileKind::Pkcs8Pem | FileKind::OldKeyPem => {
                 let der = PrivateKeyDer::from_pem_slice(file)
-                    .map_err(|error| unreadable(&error.to_string()))?;
+                    .map_err(|error| unreadable(&pem_problem(&error)))?;
                 let pair = EcdsaKeyPair::from_private_key_der(
                     &ECDSA_P256_SHA256_FIXED_SIGNING,
                     der.secret_der(),

@@ -15,6 +15,8 @@
 
 mod credential;
 mod encryption;
+#[cfg(test)]
+mod fuzz;
 mod request;
 mod response;
 mod subscription;

@@ -15,6 +15,8 @@ mod environment;
 mod error;
 mod file;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 pub(crate) mod golden;
 mod kind;
 mod nearest;

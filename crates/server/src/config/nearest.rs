@@ -10,9 +10,13 @@ pub(crate) fn nearest<'a>(
         if last_part(candidate) == last_part(typed) || candidate.starts_with(&format!("{typed}_")) {
             return Some(0);
         }
-        let distance = distance(typed, candidate);
         // A third of the letters may differ; beyond that a suggestion is a guess.
-        (distance * 3 <= typed.chars().count().max(3)).then_some(distance)
+        let letters = typed.chars().count();
+        let near = |distance: usize| distance * 3 <= letters.max(3);
+        // What differs more in length alone, such as a whole file, need not be compared.
+        let distance =
+            near(letters.abs_diff(candidate.chars().count())).then(|| distance(typed, candidate));
+        distance.filter(|distance| near(*distance))
     };
     candidates
         .into_iter()
@@ -56,6 +60,7 @@ mod tests {
             ("data-dir", Some("data_dir")),
             ("colour", None),
             ("", None),
+            (&"listen".repeat(10_000), None),
         ] {
             assert_eq!(nearest(typed, names), expected, "{typed}");
         }

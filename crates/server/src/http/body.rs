@@ -144,7 +144,7 @@ fn unexpected(error: &QueryRejection) -> Problem {
 }
 
 /// Parses a JSON body; the error says where.
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let malformed = |place: String, error: serde_json::Error| {
         // Where the text is no JSON at all, line and column are the place.

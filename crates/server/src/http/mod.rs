@@ -15,6 +15,8 @@ mod calls;
 mod connect;
 mod credentials;
 mod events;
+#[cfg(test)]
+mod fuzz;
 mod guard;
 mod me;
 mod messages;

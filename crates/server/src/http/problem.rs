@@ -12,10 +12,17 @@ use axum::response::{IntoResponse, Response};
 use domain::Diagnosis;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
+use wire::shortened;
 
 pub use code::{ProblemCode, page};
 
 use crate::secret::SecretError;
+
+/// The longest detail of a refusal, in characters. What a reader says of an input may repeat all of
+/// it.
+const LONGEST_DETAIL: usize = 800;
+/// The longest name of a field: of a map's entry it is of the asker's choosing.
+const LONGEST_FIELD: usize = 200;
 
 /// A refusal, ready to be shown to whoever asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +37,8 @@ impl Problem {
     /// A refusal; `detail` says what is wrong with this request and what to do, and nothing that
     /// the asker must not know.
     pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), field: None, retry_after: None }
+        let detail = shortened(&detail.into(), LONGEST_DETAIL);
+        Self { code, detail, field: None, retry_after: None }
     }
 
     /// A field that breaks its rule.
@@ -60,7 +68,7 @@ impl Problem {
     /// Names the field at fault.
     #[must_use]
     pub fn with_field(mut self, field: impl Into<String>) -> Self {
-        self.field = Some(field.into());
+        self.field = Some(shortened(&field.into(), LONGEST_FIELD));
         self
     }
 
@@ -185,6 +193,16 @@ mod tests {
         assert_eq!(parts.headers["retry-after"], "2");
         let (parts, _) = seen(Problem::new(ProblemCode::TokenExpired, "it ended")).await;
         assert_eq!(parts.headers["www-authenticate"], "Bearer");
+    }
+
+    #[test]
+    fn a_refusal_is_short_however_long_the_request() {
+        let (long, field) = ("x".repeat(20_000), "ä".repeat(20_000));
+        let problem = Problem::invalid_field(field, format!("it is {long}; give less"));
+        let shown = wire::Problem::from(problem);
+        assert_eq!(shown.detail.chars().count(), LONGEST_DETAIL + 3);
+        assert!(shown.detail.ends_with("; give less"), "{}", shown.detail);
+        assert_eq!(shown.field.map(|field| field.chars().count()), Some(LONGEST_FIELD + 3));
     }
 
     #[test]

@@ -248,6 +248,29 @@ impl Session {
         }
     }
 
+    /// Says something and hears all that comes until the server has dealt with it; the code if it
+    /// closes the connection instead, unless what it did not read any more cut that off.
+    pub(super) async fn poke(&mut self, message: Message) -> Result<Vec<Value>, Option<u16>> {
+        // What is written to a connection that the server closes may be lost.
+        let _lost = self.0.send(message).await;
+        let _lost = self.0.send(Message::Ping(Bytes::new())).await;
+        let mut heard = Vec::new();
+        loop {
+            let next = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("an answer");
+            match next {
+                Some(Ok(Message::Text(text))) => {
+                    heard.push(serde_json::from_str(&text).expect("JSON"));
+                }
+                Some(Ok(Message::Pong(_))) => return Ok(heard),
+                Some(Ok(Message::Close(frame))) => {
+                    return Err(frame.map(|frame| frame.code.into()));
+                }
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return Err(None),
+            }
+        }
+    }
+
     /// Says goodbye and waits until the server has taken note: its session is over then.
     pub(super) async fn leave(mut self) {
         self.0.close(None).await.expect("open until now");

@@ -29,14 +29,17 @@ pub(crate) struct External {
 /// Every edge between our crates, by name. `server` may import all, `xtask` none, `sim` only `wire`.
 pub(crate) const OURS: &[Ours] = &[
     Ours { from: "providers", to: "domain", scope: Scope::Ship, why: "outcomes, targets, time" },
+    Ours { from: "providers", to: "fuzz", scope: Scope::Dev, why: "feeds the parsers of answers" },
     Ours { from: "providers", to: "sim", scope: Scope::Dev, why: "tests speak to the simulators" },
     Ours { from: "server", to: "domain", scope: Scope::Ship, why: "carries out what it decides" },
+    Ours { from: "server", to: "fuzz", scope: Scope::Dev, why: "feeds the parsers of requests" },
     Ours { from: "server", to: "providers", scope: Scope::Ship, why: "sends pushes" },
     Ours { from: "server", to: "sim", scope: Scope::Ship, why: "the demo is part of the binary" },
     Ours { from: "server", to: "store", scope: Scope::Ship, why: "durable truth" },
     Ours { from: "server", to: "wire", scope: Scope::Ship, why: "speaks the public shapes" },
     Ours { from: "sim", to: "wire", scope: Scope::Ship, why: "virtual phones speak them too" },
     Ours { from: "store", to: "domain", scope: Scope::Ship, why: "stores what it decided" },
+    Ours { from: "wire", to: "fuzz", scope: Scope::Dev, why: "feeds the parsers of frames" },
 ];
 
 /// Every crate of somebody else's that ours may name, by name.

@@ -2,12 +2,13 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use rustls_pki_types::pem::{self, PemObject};
+use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
 use super::unlock::unlock;
 use crate::error::CredentialFault;
+use crate::upload::pem_problem;
 
 /// The first line of a key behind a password.
 const BEGIN: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
@@ -36,12 +37,17 @@ pub(super) fn read(file: &[u8], password: &str) -> Result<(Keys, Vec<Vec<u8>>), 
     let certificates = CertificateDer::pem_slice_iter(file)
         .map(|found| found.map(|found| found.to_vec()))
         .collect::<Result<_, _>>()
-        .map_err(|error| unreadable(problem(&error)))?;
+        .map_err(|error| unreadable(pem_problem(&error)))?;
     let mut keys: Keys = PrivateKeyDer::pem_slice_iter(file)
         .map(|found| found.map(|found| Zeroizing::new(found.secret_der().to_vec())))
         .collect::<Result<_, _>>()
-        .map_err(|error| unreadable(problem(&error)))?;
-    for section in text.split(BEGIN).skip(1) {
+        .map_err(|error| unreadable(pem_problem(&error)))?;
+    // Opening one is dear, on purpose; only one is ever wanted.
+    let locked = text.matches(BEGIN).count();
+    if locked > 1 {
+        return Err(CredentialFault::SeveralKeys { count: keys.len() + locked });
+    }
+    if let Some((_, section)) = text.split_once(BEGIN) {
         let Some((body, _)) = section.split_once(END) else {
             return Err(unreadable(format!("there is no {END}")));
         };
@@ -60,16 +66,5 @@ fn unreadable(problem: String) -> CredentialFault {
         input: "the PEM file",
         problem,
         remedy: "Upload certificate and key as exported, one after the other.",
-    }
-}
-
-/// What the PEM reader found wrong, where its own words are numbers.
-fn problem(error: &pem::Error) -> String {
-    match error {
-        pem::Error::MissingSectionEnd { end_marker } => {
-            format!("there is no -----END {}-----", String::from_utf8_lossy(end_marker))
-        }
-        pem::Error::IllegalSectionStart { .. } => "a -----BEGIN line has no end".to_owned(),
-        other => other.to_string(),
     }
 }

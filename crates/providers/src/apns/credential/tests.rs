@@ -91,12 +91,17 @@ fn a_wrong_p8_is_named() {
     let good = p8();
     check(parse(&good, "short", "TEAM123456"), 904, "key_id: \"short\" is not ten");
     check(parse(&good, "ABC123DEFG", "team123456"), 904, "team_id: \"team123456\" is not ten");
+    let pasted = "x".repeat(41);
+    check(parse(&good, &pasted, ""), 904, &format!("key_id: \"{}\" is not ten", &pasted[..40]));
     check(parse("", "ABC123DEFG", "TEAM123456"), 904, "the file is empty");
     check(parse("{\"type\":\"service_account\"}", "", ""), 904, "a Google service account key");
     let rsa = KeyPair::generate_for(&PKCS_RSA_SHA256).expect("an RSA key").serialize_pem();
     check(parse(&rsa, "ABC123DEFG", "TEAM123456"), 904, "not an EC key on the curve P-256");
     let cut = good.replace("-----END PRIVATE KEY-----", "");
     check(parse(&cut, "ABC123DEFG", "TEAM123456"), 904, "the .p8 file cannot be read");
+    let long = format!("-----BEGIN PRIVATE KEY-----\n-----BEGIN {}-----\n", "y".repeat(300));
+    let fault = parse(&long, "ABC123DEFG", "TEAM123456").to_string();
+    assert!(fault.len() < 200, "{fault}");
     check(parse(&"x".repeat(300_000), "", ""), 904, "the file has 300000 bytes");
     let with_bundles = |bundle_ids: &[String]| {
         let details = KeyDetails { bundle_ids, ..details("ABC123DEFG", "TEAM123456") };
@@ -191,6 +196,10 @@ fn a_wrong_certificate_is_named() {
     let keys = key.serialize_pem() + &other.serialize_pem();
     check(fault(good.clone() + &keys, now()), 904, "2 private keys");
     check(fault(good.clone() + &other.serialize_pem(), now()), 904, "does not belong");
+    // As many as a file has room for would keep a thread busy for minutes.
+    let locked = "-----BEGIN ENCRYPTED PRIVATE KEY-----\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    check(fault(good.clone() + &locked.repeat(2), now()), 904, "2 private keys");
+    check(fault(good.clone() + locked, now()), 904, "not an encrypted private key");
 
     let whole = good + &key.serialize_pem();
     let later = now().plus(Duration::from_secs(2 * 365 * 86_400));

@@ -63,6 +63,13 @@ fn every_type_wants_an_object_with_an_object_in_it() {
 }
 
 #[test]
+fn what_nobody_looks_into_is_utf_8_too() {
+    let body = b"{\"own\":\"\xaf\",\"aps\":{\"alert\":\"x\"}}";
+    let fault = check(PushType::Alert, body).expect_err("a broken text");
+    assert_eq!((&*fault.field, &*fault.problem), ("payload", "not UTF-8"));
+}
+
+#[test]
 fn an_alert_shows_something() {
     for body in [
         r#"{"aps":{"alert":{"body":"x"}}}"#,

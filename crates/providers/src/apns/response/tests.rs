@@ -41,10 +41,13 @@ fn refused_with(status: u16, body: &str, headers: &HeaderMap) -> Refusal {
 fn accepted_carries_apples_id() {
     let mut headers = HeaderMap::new();
     headers.insert(ID, http::HeaderValue::from_static("an-id"));
-    let accepted = |headers| classify(StatusCode::OK, headers, b"", &production());
+    let accepted = |headers: &HeaderMap| classify(StatusCode::OK, headers, b"", &production());
     let provider_id = Some("an-id".to_owned());
     assert_eq!(accepted(&headers), Outcome::Accepted { provider_id });
     assert_eq!(accepted(&HeaderMap::new()), Outcome::Accepted { provider_id: None });
+    let long = "x".repeat(LONGEST_ID + 1);
+    headers.insert(ID, http::HeaderValue::from_str(&long).expect("visible"));
+    assert_eq!(accepted(&headers), Outcome::Accepted { provider_id: None });
 }
 
 /// A row of Apple's table: what is answered, and what it means to production.

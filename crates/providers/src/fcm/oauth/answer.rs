@@ -46,7 +46,11 @@ struct Denied {
 }
 
 /// The token, or what the refusal makes of the push that needed it.
-pub(super) fn read(answer: Answer, now: Time, pauses: &Pauses) -> Result<AccessToken, Refused> {
+pub(in crate::fcm) fn read(
+    answer: Answer,
+    now: Time,
+    pauses: &Pauses,
+) -> Result<AccessToken, Refused> {
     if answer.status == StatusCode::OK
         && let Some(token) = granted(&answer.body, now)
     {

@@ -95,9 +95,9 @@ impl FcmError {
     }
 }
 
-/// A text in an object.
+/// A text in an object; an empty one says nothing.
 fn text(value: &Value, key: &str) -> Option<String> {
-    value.get(key).and_then(Value::as_str).map(str::to_owned)
+    value.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 /// A list in an object.

@@ -65,6 +65,8 @@ fn accepted_carries_googles_name() {
     let body = br#"{"name":"projects/p/messages/1"}"#;
     assert_eq!(accepted(body), Outcome::Accepted { provider_id });
     assert_eq!(accepted(b""), Outcome::Accepted { provider_id: None });
+    let long = format!(r#"{{"name":"{}"}}"#, "x".repeat(LONGEST_NAME + 1));
+    assert_eq!(accepted(long.as_bytes()), Outcome::Accepted { provider_id: None });
     assert_eq!(accepted(br#"{"results":[{}]}"#), Outcome::Accepted { provider_id: None });
 }
 
@@ -220,7 +222,14 @@ fn remedies_say_what_to_do() {
 
 #[test]
 fn a_body_that_is_none_leaves_the_status() {
-    for body in ["<html>", "", "[]", "{\"error\":\"x\"}", "{\"error\":{\"details\":7}}"] {
+    for body in [
+        "<html>",
+        "",
+        "[]",
+        "{\"error\":\"x\"}",
+        "{\"error\":{\"details\":7}}",
+        "{\"error\":{\"status\":\"\"}}",
+    ] {
         let check = |status: u16, code: u16| {
             let refusal = refused(status, body, &HeaderMap::new());
             assert_eq!(refusal.diagnosis.code(), code, "{status} {body}");
@@ -256,6 +265,12 @@ fn retry_after_is_kept_to() {
         check(503, nothing, RetryRule::BackOff { first: Duration::from_secs(10) });
     }
     check(403, "7", RetryRule::WhenChanged);
+}
+
+#[test]
+fn an_empty_word_leaves_the_status_too() {
+    let refusal = refused(200, r#"{"results":[{"error":""}]}"#, &HeaderMap::new());
+    assert_eq!((refusal.diagnosis.code(), &*refusal.reason), (901, "HTTP 200"));
 }
 
 #[test]

@@ -9,6 +9,7 @@ compile_error!("a panic of one task must not end the process; build with panic =
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,6 +20,8 @@ pub struct Tasks {
     tracker: TaskTracker,
     stop: CancellationToken,
     panics: Arc<AtomicU64>,
+    /// Held by the thread that computes.
+    computing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Tasks {
@@ -29,6 +32,30 @@ impl Tasks {
             let _watch = watch;
             task.await;
         });
+    }
+
+    /// Computes what somebody else's input may make long, on a thread of its own and one at a time,
+    /// so that nothing else waits for it. `None`: it was not done within the limit. Its thread then
+    /// goes on, and the next one waits for that.
+    pub async fn compute<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let computing = Arc::clone(&self.computing);
+        let done = async move {
+            let alone = computing.lock_owned().await;
+            let (tell, told) = tokio::sync::oneshot::channel();
+            let thread = std::thread::Builder::new().name("compute".to_owned());
+            let started = thread.spawn(move || {
+                let _alone = alone;
+                // Whoever asked may have given up.
+                let _ = tell.send(job());
+            });
+            started.ok()?;
+            told.await.ok()
+        };
+        tokio::time::timeout(limit, done).await.ok().flatten()
     }
 
     /// Resolves once the node stops.
@@ -76,6 +103,17 @@ impl Drop for PanicWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_takes_too_long_is_given_up_and_the_next_one_waits_for_its_end() {
+        let tasks = Tasks::default();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let long = tasks.compute(Duration::from_millis(50), move || released.recv().is_ok()).await;
+        assert_eq!(long, None);
+        let next = tasks.compute(Duration::from_secs(30), || "done");
+        let (next, ()) = tokio::join!(next, async { drop(release) });
+        assert_eq!(next, Some("done"));
+    }
 
     #[tokio::test]
     async fn a_panic_is_counted_and_the_others_go_on() {

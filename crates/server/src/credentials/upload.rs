@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -25,6 +26,10 @@ use crate::to_wire;
 
 /// How many days before its end a certificate is worth a warning.
 const EXPIRY_WARNING_DAYS: i64 = 30;
+
+/// How long the reading of a file may take. What `openssl` and Keychain Access write takes
+/// milliseconds; a file can ask for minutes.
+const LONGEST_READING: Duration = Duration::from_secs(2);
 
 /// A credential that was taken.
 #[derive(Debug)]
@@ -81,7 +86,10 @@ pub async fn upload(
         subject: upload.subject,
     };
     let now = node.clock.now();
-    let Found { facts, warnings, not_after } = sealed.facts(now)?;
+    let read = move || (sealed.facts(now), sealed);
+    let (found, sealed) =
+        node.tasks.compute(LONGEST_READING, read).await.ok_or_else(takes_too_long)?;
+    let Found { facts, warnings, not_after } = found?;
     let mut plain = serde_json::to_vec(&sealed).map_err(|_| Problem::internal())?;
     let sealed_bytes = node.master_key.seal(&store::credential_context(app), &plain);
     plain.zeroize();
@@ -143,6 +151,15 @@ fn probe_answer(place: &Place, probed: Probed) -> CredentialProbe {
         },
         (Belief::Unknown, Outcome::Accepted { .. } | Outcome::Withdrawn) => answer(false),
     }
+}
+
+/// The file asks for more work than any tool writes, or the machine is very busy.
+fn takes_too_long() -> Problem {
+    Problem::credential_refused(
+        Diagnosis::CertificateError,
+        "the file takes too long to open",
+        "Export it anew with the usual number of rounds (openssl pkcs12 -export), and upload that.",
+    )
 }
 
 /// The file as it came, or for Web Push a key pair that is made here.

@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::token::CredentialFacts;
-use domain::{DeviceNumber, Outcome, ProviderId, Refusal, TargetKind, Time, delivery};
+use domain::{DeviceNumber, Outcome, ProviderId, Refusal, TargetKind, Time};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde_json::{Value, json};
 use store::log::{DeviceName, Record, Step};
@@ -41,9 +40,7 @@ pub(super) struct Sender {
     push: Push,
     content: Content,
     rate: Rate,
-    /// As long as it is held, a cancel reaches `wanted`.
-    _sending: Attempt,
-    wanted: Arc<AtomicBool>,
+    sending: Attempt,
     /// Circuits that were waited for long enough.
     given_up: Mutex<Vec<CircuitKey>>,
 }
@@ -93,25 +90,18 @@ impl Sender {
             // What was stored is what was checked; a later version's fields have their defaults.
             content: serde_json::from_str(&push.content).unwrap_or_default(),
             rate: Rate::new(push.rate),
-            wanted: sending.wanted(),
-            _sending: sending,
+            sending,
             given_up: Mutex::default(),
         }
     }
 
     /// Whether it is of use to anybody still.
     pub(super) fn is_wanted(&self) -> bool {
-        self.wanted.load(Ordering::Acquire)
-            && !delivery::is_too_late(self.push.kind, self.push.expires_at, self.node.clock.now())
+        (self.wanted())()
     }
 
-    /// The same, for the transport to ask right before it writes.
     fn wanted(&self) -> impl Fn() -> bool + Send + Sync + use<> {
-        let (flag, clock) = (Arc::clone(&self.wanted), self.node.clock.clone());
-        let (kind, expires_at) = (self.push.kind, self.push.expires_at);
-        move || {
-            flag.load(Ordering::Acquire) && !delivery::is_too_late(kind, expires_at, clock.now())
-        }
+        self.sending.wanted(self.push.kind, self.push.expires_at, &self.node.clock)
     }
 
     /// Sends to every device of a page.

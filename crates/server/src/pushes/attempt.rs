@@ -2,9 +2,8 @@
 //! (step 4 of the way).
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use domain::delivery::{self, PushKind};
+use domain::delivery::PushKind;
 use domain::{Diagnosis, Outcome, Platform, Policy, Refusal, RetryRule, TargetKind, Time};
 use providers::FieldFault;
 use providers::webpush::Subscription;
@@ -158,7 +157,7 @@ async fn exchange(
         at: claimed.at,
         expires_at: claimed.expires_at,
     };
-    let wanted = wanted(node, claimed, sending);
+    let wanted = sending.wanted(claimed.kind, claimed.expires_at, &node.clock);
     match client {
         Client::Apns { client, topic, voip_topic } => {
             let topics = Topics { app: topic, voip: voip_topic };
@@ -181,17 +180,6 @@ async fn exchange(
             Ok((client.send(&push, now, wanted).await, circuit))
         }
     }
-}
-
-/// What the transport asks right before it writes: the push was not cancelled, and is of use still.
-fn wanted(
-    node: &Node,
-    claimed: &ClaimedDelivery,
-    sending: &Attempt,
-) -> impl Fn() -> bool + Send + Sync + use<> {
-    let (flag, clock) = (sending.wanted(), node.clock.clone());
-    let (kind, expires_at) = (claimed.kind, claimed.expires_at);
-    move || flag.load(Ordering::Acquire) && !delivery::is_too_late(kind, expires_at, clock.now())
 }
 
 fn log_push(

@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::PushId;
+use domain::delivery::{self, PushKind};
+use domain::{PushId, Time};
+
+use crate::clock::Clock;
 
 /// The pushes on their way from this node. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -52,9 +55,18 @@ impl Sending {
 }
 
 impl Attempt {
-    /// Whether the push is still wanted, for as long as anybody asks.
-    pub fn wanted(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.wanted)
+    /// What the transport asks right before it writes: the push was not cancelled, and is of use
+    /// still.
+    pub fn wanted(
+        &self,
+        kind: PushKind,
+        expires_at: Time,
+        clock: &Clock,
+    ) -> impl Fn() -> bool + Send + Sync + use<> {
+        let (wanted, clock) = (Arc::clone(&self.wanted), clock.clone());
+        move || {
+            wanted.load(Ordering::Acquire) && !delivery::is_too_late(kind, expires_at, clock.now())
+        }
     }
 }
 
@@ -72,6 +84,8 @@ impl Drop for Attempt {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -80,12 +94,16 @@ mod tests {
         let (push, other) = (PushId::from_bits(1), PushId::from_bits(2));
         let attempts = [sending.begin(push), sending.begin(push), sending.begin(other)];
         sending.cancel(push);
-        let wanted = attempts.each_ref().map(|attempt| attempt.wanted().load(Ordering::Acquire));
-        assert_eq!(wanted, [false, false, true]);
+        let clock = Clock::system();
+        let later = clock.now().plus(Duration::from_secs(3_600));
+        let wanted = |attempt: &Attempt| attempt.wanted(PushKind::Alert, later, &clock)();
+        assert!(!sending.begin(other).wanted(PushKind::Alert, clock.now(), &clock)(), "too late");
+        let wanted_each = attempts.each_ref().map(wanted);
+        assert_eq!(wanted_each, [false, false, true]);
         drop(attempts);
         assert!(sending.pushes().is_empty());
         // One that begins later is looked at by the store.
         sending.cancel(push);
-        assert!(sending.begin(push).wanted().load(Ordering::Acquire));
+        assert!(wanted(&sending.begin(push)));
     }
 }

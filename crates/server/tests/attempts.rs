@@ -54,16 +54,10 @@ impl Rig {
         let node = Node::start(config, Clock::system(), false).await.expect("it starts");
         let app = node.store.add_app("calls".to_owned(), node.clock.now()).await.expect("added").id;
         let upload = CredentialUpload {
-            kind: CredentialKind::ApnsKey,
-            file: STANDARD.encode(key.pem()),
-            file_name: None,
-            password: None,
             key_id: Some(key.key_id.clone()),
             team_id: Some(key.team_id.clone()),
             bundle_ids: vec![BUNDLE.to_owned()],
-            environments: Vec::new(),
-            subject: None,
-            probe: None,
+            ..CredentialUpload::new(CredentialKind::ApnsKey, STANDARD.encode(key.pem()))
         };
         server::credentials::upload(&node, app, upload).await.expect("taken");
         let token = devices.register_apns(BUNDLE, SimEnvironment::Production, ApnsTokenKind::Voip);

@@ -19,6 +19,7 @@ mod webpush;
 
 use std::time::Duration;
 
+use sim::phone::{Phone, PhoneEvent, Platform};
 use sim::world::{World, WorldOptions};
 
 /// How long a journey waits for anything; generous, the machine may be busy.
@@ -26,6 +27,18 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The server this binary was built with.
 const SERVER: &str = env!("CARGO_BIN_EXE_reveille");
+
+/// A phone of bob's whose app is open.
+async fn sender(world: &World) -> Phone {
+    let sender = world.phone("bob", Platform::Android, "bob's phone").await.expect("a phone");
+    sender.launch().await.expect("it connects");
+    sender
+}
+
+/// A message came.
+fn woken(event: &PhoneEvent) -> bool {
+    matches!(event, PhoneEvent::MessageReceived { .. })
+}
 
 /// A world with the server in it.
 async fn world() -> World {

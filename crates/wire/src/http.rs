@@ -186,6 +186,24 @@ pub struct CredentialUpload {
     pub probe: Option<bool>,
 }
 
+impl CredentialUpload {
+    /// A file of this kind, in base64, and nothing said beside it.
+    pub fn new(kind: CredentialKind, file: String) -> Self {
+        Self {
+            kind,
+            file,
+            file_name: None,
+            password: None,
+            key_id: None,
+            team_id: None,
+            bundle_ids: Vec::new(),
+            environments: Vec::new(),
+            subject: None,
+            probe: None,
+        }
+    }
+}
+
 impl std::fmt::Debug for CredentialUpload {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CredentialUpload").field("kind", &self.kind).finish_non_exhaustive()

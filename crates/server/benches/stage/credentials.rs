@@ -16,16 +16,10 @@ use super::stage::{BUNDLE, Stage};
 pub(crate) async fn upload_key(stage: &Stage) -> Result<()> {
     let key = ApnsKey::generate()?;
     let upload = CredentialUpload {
-        kind: CredentialKind::ApnsKey,
-        file: STANDARD.encode(key.pem()),
-        file_name: None,
-        password: None,
         key_id: Some(key.key_id.clone()),
         team_id: Some(key.team_id.clone()),
         bundle_ids: vec![BUNDLE.to_owned()],
-        environments: Vec::new(),
-        subject: None,
-        probe: None,
+        ..CredentialUpload::new(CredentialKind::ApnsKey, STANDARD.encode(key.pem()))
     };
     let uploaded = server::credentials::upload(&stage.node, stage.app, upload).await;
     uploaded.map(drop).map_err(|problem| anyhow!("the key was refused: {}", problem.detail()))
@@ -39,18 +33,7 @@ pub(crate) async fn upload_key(stage: &Stage) -> Result<()> {
 pub(crate) async fn upload_account(stage: &Stage) -> Result<()> {
     let account = ServiceAccount::generate("bench")?;
     let file = STANDARD.encode(account.json("https://oauth2.googleapis.com/token"));
-    let upload = CredentialUpload {
-        kind: CredentialKind::FcmServiceAccount,
-        file,
-        file_name: None,
-        password: None,
-        key_id: None,
-        team_id: None,
-        bundle_ids: Vec::new(),
-        environments: Vec::new(),
-        subject: None,
-        probe: None,
-    };
+    let upload = CredentialUpload::new(CredentialKind::FcmServiceAccount, file);
     let uploaded = server::credentials::upload(&stage.node, stage.app, upload).await;
     uploaded.map(drop).map_err(|problem| anyhow!("the account: {}", problem.detail()))
 }

@@ -8,13 +8,13 @@ use http::{Method, StatusCode};
 use serde_json::json;
 use sim::SeenPush;
 use sim::device::{ApnsTokenKind, Environment};
-use sim::phone::{Phone, PhoneEvent, Platform};
+use sim::phone::{Phone, Platform};
 use sim::pki::ApnsKey;
 use sim::trouble::Scripted;
 use sim::world::{APP, Tuning, World, WorldOptions};
 use wire::http::{CredentialKind, CredentialUpload, Settings};
 
-use super::{PATIENCE, SERVER};
+use super::{PATIENCE, SERVER, sender, woken};
 
 /// A world whose server probes soon.
 async fn probing_world() -> World {
@@ -29,16 +29,6 @@ async fn sleeper(world: &World, user: &str) -> Phone {
     phone.launch().await.expect("it connects");
     phone.suspend().await;
     phone
-}
-
-async fn sender(world: &World) -> Phone {
-    let sender = world.phone("bob", Platform::Android, "bob's phone").await.expect("a phone");
-    sender.launch().await.expect("it connects");
-    sender
-}
-
-fn woken(event: &PhoneEvent) -> bool {
-    matches!(event, PhoneEvent::MessageReceived { .. })
 }
 
 #[tokio::test]
@@ -77,16 +67,10 @@ async fn of_two_live_credentials_the_one_that_is_believed_carries_the_pushes() {
     // The newest one is a key that Apple does not know.
     let unknown = ApnsKey::generate().expect("a key");
     let upload = CredentialUpload {
-        kind: CredentialKind::ApnsKey,
-        file: STANDARD.encode(unknown.pem()),
-        file_name: None,
-        password: None,
         key_id: Some(unknown.key_id.clone()),
         team_id: Some(unknown.team_id.clone()),
         bundle_ids: vec![APP.to_owned()],
-        environments: Vec::new(),
-        subject: None,
-        probe: None,
+        ..CredentialUpload::new(CredentialKind::ApnsKey, STANDARD.encode(unknown.pem()))
     };
     world.upload(&upload).await.expect("taken");
     let mark = phone.mark();

@@ -5,11 +5,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use serde_json::{Value, json};
-use sim::phone::{Phone, PhoneEvent, Platform};
+use sim::phone::{Phone, Platform};
 use sim::pki::ServiceAccount;
 use sim::world::{PROJECT, Tuning, World, WorldOptions};
 
-use super::{PATIENCE, SERVER};
+use super::{PATIENCE, SERVER, woken};
 
 /// More sleepers than a lane has room for.
 const SLEEPERS: usize = 6;
@@ -41,10 +41,6 @@ async fn send(world: &World, key: &str, to: &str) {
     let body = json!({ "to": [to], "body": "wake up" });
     let sent = world.api(Method::POST, "/v1/messages", key, Some(&body)).await;
     assert_eq!(sent.expect("an answer").0, 200);
-}
-
-fn woken(event: &PhoneEvent) -> bool {
-    matches!(event, PhoneEvent::MessageReceived { .. })
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use sim::proxy::{Answered, Conduct, ProxySim, ProxyUser, SeenConnect};
 use sim::webpush::Vendor;
 use sim::world::{Tuning, Way, World, WorldOptions};
 
-use super::{PATIENCE, SERVER};
+use super::{PATIENCE, SERVER, sender, woken};
 
 /// The password of the proxy.
 const PASSWORD: &str = "hard-to-guess";
@@ -39,16 +39,6 @@ async fn asleep(world: &World, platform: Platform, name: &str) -> Phone {
     phone.launch().await.expect("it connects");
     phone.suspend().await;
     phone
-}
-
-async fn sender(world: &World) -> Phone {
-    let sender = world.phone("bob", Platform::Android, "bob's phone").await.expect("a phone");
-    sender.launch().await.expect("it connects");
-    sender
-}
-
-fn woken(event: &PhoneEvent) -> bool {
-    matches!(event, PhoneEvent::MessageReceived { .. })
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use sim::{Fate, SeenPush, WebPushSim};
 use wire::http::{Event, Page, Record, Settings};
 use wire::{PushTargetState, ReceiptState, TargetKindName};
 
-use super::{PATIENCE, SERVER};
+use super::{PATIENCE, SERVER, sender};
 
 /// A world with this vendor's push service, whose server probes soon.
 async fn browsers(vendor: Vendor) -> World {
@@ -48,12 +48,6 @@ async fn visit(page: &Phone) {
         )
     };
     page.wait_since(mark, told, PATIENCE).await.expect("the subscription is taken");
-}
-
-async fn sender(world: &World) -> Phone {
-    let sender = world.phone("bob", Platform::Android, "bob's phone").await.expect("a phone");
-    sender.launch().await.expect("it connects");
-    sender
 }
 
 /// Sends alice a message and waits until her browser holds it and bob knows.

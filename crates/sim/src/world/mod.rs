@@ -488,47 +488,32 @@ async fn ready(server: &Mutex<Server>, address: SocketAddr) -> Result<()> {
 
 fn apns_key(key: &ApnsKey) -> CredentialUpload {
     CredentialUpload {
-        kind: CredentialKind::ApnsKey,
-        file: STANDARD.encode(key.pem()),
         file_name: Some(key.file_name()),
-        password: None,
-        key_id: None,
         team_id: Some(key.team_id.clone()),
         bundle_ids: vec![APP.to_owned()],
-        environments: Vec::new(),
-        subject: None,
-        probe: None,
+        ..CredentialUpload::new(CredentialKind::ApnsKey, STANDARD.encode(key.pem()))
     }
 }
 
 async fn apns_certificate(ca: &Ca) -> Result<CredentialUpload> {
     let identity = ca.apns_identity(&ApnsCertificate::universal(APP))?;
     Ok(CredentialUpload {
-        kind: CredentialKind::ApnsCertificate,
-        file: STANDARD.encode(identity.pkcs12(P12_PASSWORD, &[]).await?),
         file_name: Some("push.p12".to_owned()),
         password: Some(P12_PASSWORD.to_owned()),
-        key_id: None,
-        team_id: None,
-        bundle_ids: Vec::new(),
-        environments: Vec::new(),
-        subject: None,
-        probe: None,
+        ..CredentialUpload::new(
+            CredentialKind::ApnsCertificate,
+            STANDARD.encode(identity.pkcs12(P12_PASSWORD, &[]).await?),
+        )
     })
 }
 
 fn service_account(account: &ServiceAccount) -> CredentialUpload {
     CredentialUpload {
-        kind: CredentialKind::FcmServiceAccount,
-        file: STANDARD.encode(account.json(GOOGLE_TOKEN_URI)),
         file_name: Some("service-account.json".to_owned()),
-        password: None,
-        key_id: None,
-        team_id: None,
-        bundle_ids: Vec::new(),
-        environments: Vec::new(),
-        subject: None,
-        probe: None,
+        ..CredentialUpload::new(
+            CredentialKind::FcmServiceAccount,
+            STANDARD.encode(account.json(GOOGLE_TOKEN_URI)),
+        )
     }
 }
 

@@ -248,18 +248,7 @@ impl Office {
         let key = ApnsKey::generate().unwrap();
         let account = ServiceAccount::generate("demo-project").unwrap();
         let account = account.json("https://oauth2.googleapis.com/token");
-        let credential = |kind, file: &str| CredentialUpload {
-            kind,
-            file: STANDARD.encode(file),
-            file_name: None,
-            password: None,
-            key_id: None,
-            team_id: None,
-            bundle_ids: Vec::new(),
-            environments: Vec::new(),
-            subject: None,
-            probe: None,
-        };
+        let credential = |kind, file: &str| CredentialUpload::new(kind, STANDARD.encode(file));
         for credential in [
             CredentialUpload {
                 file_name: Some(key.file_name()),

@@ -133,10 +133,14 @@ fn unexpected(error: &QueryRejection) -> Problem {
         if let Some(error) =
             error.downcast_ref::<serde_path_to_error::Error<serde::de::value::Error>>()
         {
-            let place = error.path().to_string();
+            let mut place = error.path().to_string();
+            // One that is missing or repeated belongs to all of them: serde's words have its name.
+            if place == "." {
+                let words = error.inner().to_string();
+                place = words.split('`').nth(1).unwrap_or("?").to_owned();
+            }
             let detail = format!("the parameters behind `?` are not as expected: {error}");
-            let problem = Problem::new(ProblemCode::InvalidField, detail);
-            return if place == "." { problem } else { problem.with_field(place) };
+            return Problem::new(ProblemCode::InvalidField, detail).with_field(place);
         }
         cause = error.source();
     }
@@ -199,5 +203,28 @@ mod tests {
         let nested = br#"{"to": ["a", 1], "body": 1}"#;
         let problem = parse::<MessageCreate>(nested).map(|_| ()).unwrap_err();
         assert!(problem.detail().contains("to[1]"), "{}", problem.detail());
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only whether it can be read is asked")]
+    struct Asked {
+        limit: Option<usize>,
+        user: String,
+    }
+
+    #[test]
+    fn a_parameter_that_is_wrong_is_named() {
+        let check = |query: &str, field: &str| {
+            let uri = format!("http://a/?{query}").parse().unwrap();
+            let error = Query::<Asked>::try_from_uri(&uri).unwrap_err();
+            let problem = wire::Problem::from(unexpected(&error));
+            assert_eq!(problem.field.as_deref(), Some(field), "{query}: {}", problem.detail);
+        };
+        check("user=a&limit=many", "limit");
+        check("user=a&limit=1&limit=?", "limit");
+        check("user=a&user=b", "user");
+        check("limit=1", "user");
+        check("user=a&usr=b", "usr");
     }
 }

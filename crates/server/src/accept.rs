@@ -14,6 +14,7 @@ use wire::{FailedRecipient, PushChoice, ServerFrame, UrgencyName, limits};
 
 use crate::http::problem::{Problem, ProblemCode};
 use crate::node::Node;
+use crate::opaque;
 use crate::report;
 use crate::to_wire;
 
@@ -207,6 +208,7 @@ fn check(incoming: &Incoming) -> Result<(), Problem> {
         )
         .with_field("body"));
     }
+    opaque::check("body", incoming.body.get())?;
     if incoming.ttl.is_some_and(|ttl| Duration::from_secs(u64::from(ttl)) > LONGEST_TTL) {
         let most = LONGEST_TTL.as_secs();
         return Err(Problem::invalid_field("ttl", format!("at most {most} seconds (30 days)")));

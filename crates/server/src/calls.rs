@@ -14,6 +14,7 @@ use wire::{CallAnswered, CallEndReason, CallEnded, ServerFrame, limits};
 use crate::accept::{check_name, storage_problem};
 use crate::http::problem::{Problem, ProblemCode};
 use crate::node::Node;
+use crate::opaque;
 use crate::{from_wire, to_wire};
 
 /// The longest pause between two looks for calls that are overdue.
@@ -363,9 +364,10 @@ pub fn check_caller(field: &'static str, text: &str) -> Result<(), Problem> {
 }
 
 fn check_signal(field: &'static str, text: Option<&str>) -> Result<(), Problem> {
-    let length = text.map_or(0, str::len);
+    let Some(text) = text else { return Ok(()) };
+    let length = text.len();
     if length <= limits::SIGNAL_BYTES {
-        return Ok(());
+        return opaque::check(field, text);
     }
     let most = limits::SIGNAL_BYTES;
     Err(Problem::new(

@@ -32,6 +32,7 @@ pub mod ids;
 pub mod logging;
 pub mod node;
 pub mod offline;
+pub mod opaque;
 pub mod pushes;
 pub mod relane;
 pub mod report;

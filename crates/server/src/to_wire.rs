@@ -1,5 +1,7 @@
 //! From the domain's values to the public shapes.
 
+use std::time::Duration;
+
 use domain::{Environment, Epoch, Offset, Platform, TargetKind, Time};
 use serde_json::value::RawValue;
 use store::model::{CallRecord, Entry, EntryKind, ReceiptState};
@@ -7,6 +9,8 @@ use wire::{
     CallRing, EnvironmentName, Media, Message, MissedCall, PlatformName, Position, Receipt,
     ServerFrame, TargetKindName,
 };
+
+use crate::http::problem::Problem;
 
 /// An instant.
 pub fn time(time: Time) -> jiff::Timestamp {
@@ -120,6 +124,18 @@ pub const fn environment(environment: Environment) -> EnvironmentName {
     match environment {
         Environment::Production => EnvironmentName::Production,
         Environment::Sandbox => EnvironmentName::Sandbox,
+    }
+}
+
+/// What was wrong, for a connected client; `reconnect` says whether connecting again can help.
+pub fn error(problem: &Problem, reconnect: bool) -> wire::Error {
+    let milliseconds = |pause: Duration| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+    wire::Error {
+        code: problem.code().as_str().to_owned(),
+        message: problem.detail().to_owned(),
+        field: problem.field().map(str::to_owned),
+        retry_after_ms: problem.retry_after().map(milliseconds),
+        reconnect,
     }
 }
 

@@ -14,6 +14,9 @@ pub const NAME_BYTES: usize = 128;
 pub const TOKEN_BYTES: usize = 4096;
 /// The opaque offer of a call and one signal, in bytes of its JSON text.
 pub const SIGNAL_BYTES: usize = 64 * 1024;
+/// Levels of arrays and objects in JSON that is passed on; parsers of phones go no deeper than some
+/// hundreds.
+pub const JSON_DEPTH: usize = 100;
 /// A caller's name or handle, in bytes.
 pub const CALLER_BYTES: usize = 256;
 /// Title or body of a notification, in bytes.

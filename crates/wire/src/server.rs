@@ -315,6 +315,9 @@ pub struct Error {
     pub code: String,
     /// What is wrong with which input, and what to do.
     pub message: String,
+    /// The field at fault, if it is one's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
     /// Milliseconds to wait before trying again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,

@@ -235,6 +235,7 @@ fn error() -> Error {
     Error {
         code: "unavailable".into(),
         message: "the server is stopping; connect again".into(),
+        field: None,
         retry_after_ms: Some(1_000),
         reconnect: true,
     }

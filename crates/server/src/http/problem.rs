@@ -100,6 +100,16 @@ impl Problem {
         self.code
     }
 
+    /// The field at fault, if it is one's.
+    pub fn field(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+
+    /// When to ask again.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
     /// What is wrong with this request, and what to do.
     pub fn detail(&self) -> &str {
         &self.detail

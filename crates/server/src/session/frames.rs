@@ -227,13 +227,7 @@ impl Connection {
 
     /// Something was wrong with one frame; the session goes on.
     pub(super) async fn complain(&mut self, problem: &Problem) -> Result<(), Ending> {
-        self.send(wire::Error {
-            code: problem.code().as_str().to_owned(),
-            message: problem.detail().to_owned(),
-            retry_after_ms: None,
-            reconnect: false,
-        })
-        .await
+        self.send(to_wire::error(problem, false)).await
     }
 }
 

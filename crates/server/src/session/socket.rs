@@ -8,6 +8,7 @@ use wire::{CloseCode, ServerFrame};
 
 use super::{Ending, too_large};
 use crate::http::problem::{Problem, ProblemCode};
+use crate::to_wire;
 
 /// One WebSocket.
 pub(super) struct Socket {
@@ -61,12 +62,7 @@ impl Socket {
 
     /// The last words and the close frame, as far as the client still listens.
     pub(super) async fn close(&mut self, code: CloseCode, problem: &Problem) {
-        let error = wire::Error {
-            code: problem.code().as_str().to_owned(),
-            message: problem.detail().to_owned(),
-            retry_after_ms: None,
-            reconnect: code.reconnect(),
-        };
+        let error = to_wire::error(problem, code.reconnect());
         if self.send(&error.into()).await.is_ok() {
             // A close frame's reason holds at most 123 bytes; the words were in the frame before.
             let reason = problem.code().as_str().into();

@@ -2,6 +2,7 @@
 
 use http::{Method, Request};
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
 
 use super::rig::{Answer, Server, Session, text};
 
@@ -100,6 +101,46 @@ async fn a_message_that_cannot_be_taken_names_the_field() {
         }
         let refused = server.call(Method::POST, "/v1/messages", Some(message)).await;
         refused.refused(status, code, Some(field));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn json_that_some_devices_cannot_read_is_refused_on_every_way_in() {
+    let server = Server::start().await;
+    let token = server.token("alice").await;
+    let posted = Request::post("/v1/messages")
+        .header("authorization", format!("Bearer {}", server.app.1))
+        .header("content-type", "application/json")
+        .body(bytes::Bytes::from(r#"{"to":["alice"],"body":{"a":-1e400}}"#).into());
+    let refused = server.send(posted.expect("a request")).await;
+    refused.refused(422, "invalid_field", Some("body"));
+
+    let mut session = Session::open(server.address).await;
+    let device = json!({ "id": "phone", "platform": "android" });
+    session.say(json!({ "type": "connect", "token": token, "device": device })).await;
+    assert_eq!(session.hear().await["type"], "connected");
+    let call = r#""call":"0192f0a1-7b3c-7d4e-8f50-61728394a5b6""#;
+    for (frame, field) in [
+        (r#"{"type":"send","id":"1","to":["alice"],"body":"\ud800"}"#.to_owned(), "body"),
+        (
+            format!(
+                r#"{{"type":"call.start",{call},"to":"bob","media":"audio","caller_name":"A","offer":1e400}}"#
+            ),
+            "offer",
+        ),
+        (format!(r#"{{"type":"call.answer",{call},"answer":[1e400]}}"#), "answer"),
+        (format!(r#"{{"type":"call.signal",{call},"body":1e400}}"#), "body"),
+    ] {
+        let heard = session.poke(Message::text(frame.clone())).await.expect(&frame);
+        let [answer] = heard.as_slice() else { panic!("{frame}: {heard:?}") };
+        // A send is told so by its own id, all else by an error.
+        let said = if answer["type"] == "rejected" {
+            (&answer["problem"]["code"], answer["problem"]["field"].as_str())
+        } else {
+            (&answer["code"], answer["field"].as_str())
+        };
+        assert_eq!(said, (&json!("invalid_field"), Some(field)), "{frame}");
     }
     server.stop().await;
 }

@@ -131,6 +131,12 @@ pub(crate) const EXTERNAL: &[External] = &[
         dev: &[],
     },
     External {
+        name: "libfuzzer-sys",
+        why: "LLVM's libFuzzer, in builds that count which code runs; in tests only",
+        ship: &["fuzz"],
+        dev: &[],
+    },
+    External {
         name: "p12-keystore",
         why: "reads PKCS#12, old Keychain exports included",
         ship: &["providers"],

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! ci ──▶ lint ──▶ rustfmt, clippy, rustdoc, tidy (edges, absence, size, markdown, …)
-//!   └──▶ test ──▶ provision ──▶ tests, doc tests ──▶ torture ──▶ demo ──▶ "N passed, N failed"
+//!   └──▶ test ──▶ provision ──▶ tests, doc tests ──▶ fuzz ──▶ torture ──▶ demo ──▶ "N passed, N failed"
 //!        bench ─▶ one table, with the machine's description
 //! ```
 //!
@@ -57,6 +57,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = fuzz::coverage::as_wrapper() {
+        return code;
+    }
     match dispatch(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

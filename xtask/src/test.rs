@@ -1,10 +1,11 @@
 //! `cargo xtask test`: one run that says whether the project works.
 //!
 //! ```text
-//! provision ──▶ tests ──▶ doc tests ──▶ torture ──▶ demo ──▶ one closing line
+//! provision ──▶ tests ──▶ doc tests ──▶ fuzz ──▶ torture ──▶ demo ──▶ one closing line
 //! ```
 //!
-//! Torture and demo count as one test each. All of it uses the dev profile and one target folder:
+//! The parsers of foreign bytes are fed guided by coverage where the machine can, as a part of their
+//! own; else blindly, among the tests. Torture and demo count as one test each. All of it uses the dev profile and one target folder:
 //! a second build with optimizations would cost more time than it saves here.
 
 mod tally;
@@ -43,8 +44,10 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         say::line(format_args!("    {name}: {part} ({took})"));
         tally += part;
     };
-    part("tests", &tests);
+    let engine = fuzz::Engine::built(workspace);
+    part("tests", &|workspace| tests(workspace, engine));
     part("doc tests", &doc_tests);
+    part("fuzz", &|workspace| fuzzed(workspace, engine));
     if !options.quick {
         part("torture", &|workspace| passes(torture::run(workspace, &torture::Options::default())));
         part("demo", &|workspace| passes(demo(workspace)));
@@ -64,26 +67,35 @@ enum Verdict {
 }
 
 /// Unit and integration tests, by cargo-nextest where it is installed: it is quicker, and one
-/// test's crash ends only that test. The parsers of foreign bytes are fed for longer than when a
-/// crate's tests are run alone.
-fn tests(workspace: &Workspace) -> Result<Tally> {
+/// test's crash ends only that test. The parsers of foreign bytes are fed among them if not apart.
+fn tests(workspace: &Workspace, engine: fuzz::Engine) -> Result<Tally> {
     let mut tally = Tally::default();
-    let fuzz_seconds = fuzz::SECONDS_AMONG_TESTS.to_string();
     let status = if answer("cargo", &["nextest", "--version"]).is_some() {
-        Cargo::new(["nextest", "run", "--workspace", "--no-fail-fast"])
-            .within(&workspace.root)
-            .with_env(fuzz::SECONDS_VARIABLE, fuzz_seconds)
-            .watch(Stream::Error, |line| tally += Tally::of_nextest(line))?
+        let cargo = engine.other_tests(workspace);
+        cargo.watch(Stream::Error, |line| tally += Tally::of_nextest(line))?
     } else {
         // Not `--all-targets`: that would run the benches.
-        Cargo::new(["test", "--workspace", "--tests", "--no-fail-fast"])
-            .within(&workspace.root)
-            .with_env(fuzz::SECONDS_VARIABLE, fuzz_seconds)
+        let cargo = Cargo::new(["test", "--workspace", "--tests", "--no-fail-fast"]);
+        fuzz::among_tests(cargo.within(&workspace.root))
             .watch(Stream::Output, |line| tally += Tally::of_cargo(line))?
     };
     let tally = tally.checked_against(status.success());
     if tally == Tally::default() {
         bail!("the test runner ran no test: that is no success");
+    }
+    Ok(tally)
+}
+
+/// The parsers of foreign bytes, guided by coverage; nothing if they were fed among the tests.
+fn fuzzed(workspace: &Workspace, engine: fuzz::Engine) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let Some(cargo) = engine.feeds(workspace)? else { return Ok(tally) };
+    let status = cargo.watch(Stream::Error, |line| tally += Tally::of_nextest(line))?;
+    // What this runner left out has run among the tests.
+    tally.skipped = 0;
+    let tally = tally.checked_against(status.success());
+    if tally == Tally::default() {
+        bail!("no parser was fed: that is no success");
     }
     Ok(tally)
 }

@@ -1,6 +1,8 @@
 //! How long a run lasts, and what its inputs come from.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+#[cfg(fuzzing)]
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How long each entry point is fed, in seconds. Not `REVEILLE_…`: a server that a test starts
@@ -8,6 +10,9 @@ use std::time::{Duration, Instant};
 const SECONDS: &str = "FUZZ_SECONDS";
 /// The seed of everything random, to have a failure again.
 const SEED: &str = "FUZZ_SEED";
+/// The folder in which a guided run keeps what it found, for the next one.
+#[cfg(fuzzing)]
+const CORPUS: &str = "FUZZ_CORPUS";
 /// How long when nothing is said: nobody who runs a crate's tests waits for these.
 const USUAL: Duration = Duration::from_millis(400);
 /// The longest time that can be asked for: a day.
@@ -24,6 +29,9 @@ pub(crate) struct Budget {
     pub(crate) least: u64,
     /// What everything random comes from.
     pub(crate) seed: u64,
+    /// Where inputs are kept from run to run, each entry point's in a folder of its own.
+    #[cfg(fuzzing)]
+    pub(crate) corpus: Option<PathBuf>,
 }
 
 impl Budget {
@@ -34,6 +42,8 @@ impl Budget {
             time: seconds.map_or(USUAL, Duration::from_secs),
             least: LEAST,
             seed: number(SEED).unwrap_or_else(drawn),
+            #[cfg(fuzzing)]
+            corpus: text(CORPUS).map(PathBuf::from),
         }
     }
 
@@ -48,13 +58,17 @@ impl Budget {
 /// # Panics
 ///
 /// If something else stands there: a run that tries less than was asked for would look the same.
-#[expect(clippy::disallowed_methods, reason = "a test has no configuration; it has these two")]
 fn number(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
+    let text = text(name)?;
     match text.parse() {
         Ok(number) => Some(number),
         Err(_) => panic!("{name} is {text:?}; give a whole number"),
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test has no configuration; it has these")]
+fn text(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// A seed that nobody chose: the standard library seeds every hasher from the system. 32 bits are

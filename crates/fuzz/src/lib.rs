@@ -1,37 +1,47 @@
 //! Feeds the parsers of foreign bytes what nobody thought of; in tests only.
 //!
-//! What it does: makes inputs out of examples and out of nothing, hands them to an entry point for
-//! a time, and says of a failure what the input was and how to have it again. What it does **not**
-//! do: watch which code an input reaches (that needs a nightly toolchain); know what an entry point
-//! parses.
+//! What it does: makes inputs out of examples, hands them to an entry point for a time, and says of a
+//! failure what the input was and how to have it again. What it does **not** do: know what an entry
+//! point parses.
 //!
 //! ```text
-//!   examples ─┐
-//!             ├─[mutate: seed, number of the run]──▶ input ──▶ entry point ── panics ──▶ report
-//!   nothing ──┘                                        └── does not end ──▶ watch ──▶ report
+//!               blind: examples, changed by chance ──┐
+//!   examples ──┤                                     ├─▶ entry point ── panics ──▶ report
+//!               guided: what reached something new ──┘        └── does not end ──▶ watch
 //! ```
 //!
-//! An entry point is a plain `fn(&[u8])` that asserts what must hold of whatever comes in, so that
-//! any other fuzzer can call it too. They stand beside what they feed, in modules called `fuzz`, and
-//! each has a test that calls [`run`]. `cargo xtask fuzz` runs them for longer.
+//! There are two engines for the same entry points. In an ordinary build, as in any run of a crate's
+//! tests, inputs are blind. In a build that counts which code runs, `--cfg fuzzing`, LLVM's libFuzzer
+//! chooses them and changes them as the other engine would, or as it would itself. `cargo xtask fuzz`
+//! and `cargo xtask test` make that build with the stable toolchain, where there is a C++ compiler.
+//!
+//! An entry point is a plain `fn(&[u8])` that asserts what must hold of whatever comes in. They stand
+//! beside what they feed, in modules called `fuzz`, and each has a test that calls [`run`].
 //!
 //! Read first: [`run`].
 
+#[cfg(not(fuzzing))]
+mod blind;
 mod budget;
+#[cfg(fuzzing)]
+mod guided;
 mod mutate;
 mod report;
 mod rng;
 mod watch;
 
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Instant;
 
+#[cfg(not(fuzzing))]
+use blind::feed;
 use budget::Budget;
-use mutate::Source;
+#[cfg(fuzzing)]
+use guided::feed;
 use watch::Watch;
 
-/// Hands an entry point each example, then what is made of the examples, and now and then bytes
-/// that come from nowhere, until its time is over.
+/// Hands an entry point each example, then what is made of the examples, until its time is over.
 ///
 /// The name is the one that `cargo xtask fuzz` takes. Examples are what the entry point knows what
 /// to do with: the better they are, the deeper their offspring gets.
@@ -46,22 +56,31 @@ pub fn run(name: &str, entry: impl Fn(&[u8]), examples: Vec<Vec<u8>>) {
 
 /// The same with a budget of the caller's.
 fn run_within(budget: &Budget, name: &str, entry: &dyn Fn(&[u8]), examples: Vec<Vec<u8>>) {
-    let source = Source::new(examples);
     report::begins(name, budget.seed);
     Watch::over(name, |watch| {
         let started = Instant::now();
         let mut number = 0;
-        while budget.has_left(started, number) {
-            let input = source.input(budget.seed, number);
-            watch.sees(&input);
-            if let Err(panic) = tried(entry, &input) {
+        let mut failure = None;
+        let more = feed(name, budget, examples, &mut |input| {
+            if !budget.has_left(started, number) {
+                return ControlFlow::Break(());
+            }
+            watch.sees(input);
+            if let Err(panic) = tried(entry, input) {
+                failure = Some((input.to_vec(), panic));
+                return ControlFlow::Break(());
+            }
+            number += 1;
+            ControlFlow::Continue(())
+        });
+        match failure {
+            Some((input, panic)) => {
                 let smallest = report::shrink(entry, input, watch);
                 report::failed(name, budget.seed, number, &smallest);
                 resume_unwind(panic);
             }
-            number += 1;
+            None => report::ended(name, number, &more),
         }
-        report::ended(name, number);
     });
 }
 
@@ -70,7 +89,8 @@ fn tried(entry: &dyn Fn(&[u8]), input: &[u8]) -> std::thread::Result<()> {
     catch_unwind(AssertUnwindSafe(|| entry(input)))
 }
 
-#[cfg(test)]
+// libFuzzer runs once in a process, these do so several times.
+#[cfg(all(test, not(fuzzing)))]
 mod tests {
     use std::time::Duration;
 

@@ -6,11 +6,7 @@
 use crate::rng::Rng;
 
 /// No input is longer, but for an example that is.
-const LONGEST: usize = 64 * 1024;
-/// The longest input that comes from nowhere.
-const LONGEST_RANDOM: usize = 512;
-/// The most changes to one input.
-const MOST_CHANGES: usize = 5;
+pub(crate) const LONGEST: usize = 64 * 1024;
 /// The deepest nesting that is put in: deeper than what JSON's and TOML's readers allow.
 const DEEPEST: usize = 400;
 
@@ -118,7 +114,7 @@ const CHANGES: &[Change] = &[
 /// What inputs are made from.
 #[derive(Debug)]
 pub(crate) struct Source {
-    examples: Vec<Vec<u8>>,
+    pub(crate) examples: Vec<Vec<u8>>,
 }
 
 impl Source {
@@ -127,38 +123,16 @@ impl Source {
         Self { examples }
     }
 
-    /// The input of one run: first the examples as they are, then what is made of them.
-    pub(crate) fn input(&self, seed: u64, number: u64) -> Vec<u8> {
-        let example = usize::try_from(number).ok().and_then(|number| self.examples.get(number));
-        if let Some(example) = example {
-            return example.clone();
+    /// One change.
+    pub(crate) fn change(&self, input: &mut Vec<u8>, rng: &mut Rng) {
+        if let Some(change) = rng.one_of(CHANGES) {
+            change(input, rng, self);
         }
-        let mut rng = Rng::of_run(seed, number);
-        let mut input = match rng.one_of(&self.examples) {
-            // One in sixteen comes from nowhere.
-            Some(example) if rng.below(16) > 0 => example.clone(),
-            Some(_) | None => random(&mut rng),
-        };
-        let longest = LONGEST.max(input.len());
-        // One change more often than many: what is changed everywhere is refused at the door.
-        for _ in 0..=rng.length(MOST_CHANGES - 1) {
-            if let Some(change) = rng.one_of(CHANGES) {
-                change(&mut input, &mut rng, self);
-            }
-            input.truncate(longest);
-        }
-        input
     }
 }
 
-/// Bytes from nowhere: of all kinds, or of those that mean something.
-fn random(rng: &mut Rng) -> Vec<u8> {
-    let (length, telling) = (rng.length(LONGEST_RANDOM), rng.below(2) == 0);
-    (0..length).map(|_| if telling { telling_byte(rng) } else { rng.byte() }).collect()
-}
-
 /// A byte that means something to somebody.
-fn telling_byte(rng: &mut Rng) -> u8 {
+pub(crate) fn telling_byte(rng: &mut Rng) -> u8 {
     rng.one_of(BYTES).copied().unwrap_or_default()
 }
 
@@ -323,18 +297,6 @@ mod tests {
     }
 
     #[test]
-    fn the_examples_come_first_and_a_run_comes_again() {
-        let source = source();
-        assert_eq!(source.input(7, 0), source.examples[0]);
-        assert_eq!(source.input(7, 1), source.examples[1]);
-        for number in 2..200 {
-            let input = source.input(7, number);
-            assert_eq!(source.input(7, number), input);
-            assert!(input.len() <= LONGEST);
-        }
-    }
-
-    #[test]
     fn every_change_changes_something_and_takes_nothing_at_all() {
         let source = source();
         for (place, change) in CHANGES.iter().enumerate() {
@@ -348,12 +310,5 @@ mod tests {
             }
             assert!(seen.len() > 5, "change {place} makes {} inputs", seen.len());
         }
-    }
-
-    #[test]
-    fn without_examples_there_are_inputs_all_the_same() {
-        let source = Source::new(Vec::new());
-        let inputs: BTreeSet<_> = (0..100).map(|number| source.input(1, number)).collect();
-        assert!(inputs.len() > 50, "{}", inputs.len());
     }
 }

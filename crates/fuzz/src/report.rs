@@ -14,8 +14,8 @@ pub(crate) fn begins(name: &str, seed: u64) {
 }
 
 /// How much was tried; shown by `cargo xtask fuzz`.
-pub(crate) fn ended(name: &str, runs: u64) {
-    say(&format!("fuzz {name}: {runs} runs, nothing found"));
+pub(crate) fn ended(name: &str, runs: u64, more: &str) {
+    say(&format!("fuzz {name}: {runs} runs{more}, nothing found"));
 }
 
 /// What a failure was, and how to have it again.

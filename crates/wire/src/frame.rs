@@ -33,9 +33,11 @@ impl std::fmt::Display for FrameError {
                 "the frame is not a JSON object with a string field `type`: {detail}; \
                  send one JSON object per text frame"
             ),
+            // Cut once more: a control character is shown as up to eight.
             Self::UnknownType(kind) => write!(
                 f,
-                "`type` is {kind:?}, which this server does not know; see the list of frames in docs/protocol.md"
+                "`type` is {}, which this server does not know; see the list of frames in docs/protocol.md",
+                shortened(&format!("{kind:?}"), LONGEST_DETAIL)
             ),
             Self::Malformed { kind, detail } => {
                 write!(f, "the frame `{kind}` is malformed: {detail}")

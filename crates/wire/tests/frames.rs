@@ -89,6 +89,15 @@ fn errors_are_told_apart_by_what_they_are() {
 }
 
 #[test]
+fn what_a_type_is_shown_as_is_short_whatever_is_in_it() {
+    for letter in ["a", "\u{85}", "\u{10ffff}", "\\", "\u{1f469}"] {
+        let frame = serde_json::json!({ "type": letter.repeat(400) }).to_string();
+        let error = ClientFrame::parse(&frame).expect_err("no such frame").to_string();
+        assert!(error.chars().count() <= 400, "{error}");
+    }
+}
+
+#[test]
 fn close_codes_are_distinct_and_in_the_ranges_that_are_free_to_use() {
     let numbers: BTreeSet<u16> = CloseCode::ALL.into_iter().map(CloseCode::number).collect();
     assert_eq!(numbers.len(), CloseCode::ALL.len());

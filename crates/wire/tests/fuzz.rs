@@ -6,8 +6,8 @@ use std::path::Path;
 use wire::push::Payload;
 use wire::{ClientFrame, FrameError, ServerFrame};
 
-/// The longest text that says what is wrong with a frame, in bytes: it goes back to the client.
-const LONGEST_ERROR: usize = 1_000;
+/// The longest text that says what is wrong with a frame, in characters: it goes back to the client.
+const LONGEST_ERROR: usize = 450;
 
 /// A text frame of a client.
 fn of_client(bytes: &[u8]) {
@@ -56,7 +56,8 @@ fn payload(bytes: &[u8]) {
 /// An error says what to do, in few words.
 fn check_error(error: &FrameError) {
     let text = error.to_string();
-    assert!(!text.is_empty() && text.len() <= LONGEST_ERROR, "{} bytes: {text:.200}", text.len());
+    let length = text.chars().count();
+    assert!((1..=LONGEST_ERROR).contains(&length), "{length} characters: {text:.200}");
 }
 
 /// The golden files of a folder.

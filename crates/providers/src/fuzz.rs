@@ -5,7 +5,7 @@
 //!   fcm/fuzz.rs        answers of FCM and of the token endpoint, service accounts,
 //!                      google-services.json, conditions
 //!   webpush/fuzz.rs    answers, subscriptions, VAPID keys and subjects
-//!   transport/fuzz.rs  URLs, lists of hosts, a proxy's answers, dates
+//!   transport/fuzz.rs  URLs, lists of hosts, authorities, a proxy's answers, dates
 //! ```
 
 use std::time::Duration;

@@ -1,18 +1,22 @@
-//! Entry points for what stands between us and a push service: URLs, lists of hosts, a proxy's
-//! answers, debug data, dates.
+//! Entry points for what stands between us and a push service: URLs, lists of hosts, authorities, a
+//! proxy's answers, debug data, dates.
 
 use domain::Time;
 use http::HeaderMap;
 use http::header::{HeaderValue, RETRY_AFTER};
+use rustls::RootCertStore;
 
 use super::goaway::debug_data_of;
 use super::proxy::Proxy;
-use super::{Guard, Hosts, proxy};
+use super::{Guard, Hosts, proxy, roots};
 use crate::error::Error;
 use crate::fuzz::NOW;
 use crate::origin::Origin;
 use crate::retry_after::{http_date, retry_after};
 use crate::upload::FileKind;
+
+/// The longest text that says what is wrong with a file of authorities, in characters.
+const LONGEST_ROOTS_ERROR: usize = 300;
 
 /// What `h2` says of a GOAWAY.
 pub(crate) fn goaway(bytes: &[u8]) {
@@ -99,6 +103,19 @@ pub(crate) fn url(bytes: &[u8]) {
     assert_eq!(origin.host(), origin.host().to_ascii_lowercase());
 }
 
+/// Authorities beside the system's.
+pub(crate) fn authorities(bytes: &[u8]) {
+    let mut store = RootCertStore::empty();
+    match roots::add(&mut store, bytes) {
+        Ok(()) => assert!(!store.is_empty()),
+        Err(error) => {
+            check_setting(&error, "extra_roots_pem");
+            let length = error.to_string().chars().count();
+            assert!(length <= LONGEST_ROOTS_ERROR, "{length} characters: {error}");
+        }
+    }
+}
+
 /// An uploaded file, by its first look.
 pub(crate) fn file(bytes: &[u8]) {
     assert!(!FileKind::of(bytes).name().is_empty());
@@ -179,6 +196,13 @@ mod tests {
             "https://127.0.0.1:1/x",
         ];
         run("foreign_url", url, &examples);
+    }
+
+    #[test]
+    fn extra_roots() {
+        let made = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("made");
+        let (one, other) = (made().cert.pem(), made().cert.pem());
+        run("extra_roots", authorities, &[&one, &format!("# two\n{one}{other}")]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use rustls::RootCertStore;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 
 use crate::error::Error;
+use crate::upload::pem_problem;
 
 /// The certificate authorities a push service's certificate must come from; cheap to clone.
 #[derive(Clone)]
@@ -24,21 +25,8 @@ impl Roots {
     ///
     /// [`Error::Config`] if `pem` has no certificate or one that cannot be read.
     pub fn with_extra(pem: &[u8]) -> Result<Self, Error> {
-        let fault = |problem: String| Error::Config {
-            setting: "extra_roots_pem",
-            problem,
-            remedy: "give the certificate authority as PEM (-----BEGIN CERTIFICATE-----)",
-        };
         let mut store = system_store();
-        let mut added = 0;
-        for certificate in CertificateDer::pem_slice_iter(pem) {
-            let certificate = certificate.map_err(|error| fault(error.to_string()))?;
-            store.add(certificate).map_err(|error| fault(error.to_string()))?;
-            added += 1;
-        }
-        if added == 0 {
-            return Err(fault("no certificate in it".to_owned()));
-        }
+        add(&mut store, pem)?;
         Ok(Self(Arc::new(store)))
     }
 
@@ -52,6 +40,25 @@ impl fmt::Debug for Roots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Roots({} authorities)", self.0.len())
     }
+}
+
+/// Adds every certificate of a PEM file.
+pub(super) fn add(store: &mut RootCertStore, pem: &[u8]) -> Result<(), Error> {
+    let fault = |problem: String| Error::Config {
+        setting: "extra_roots_pem",
+        problem,
+        remedy: "give the certificate authority as PEM (-----BEGIN CERTIFICATE-----)",
+    };
+    let mut added = 0;
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|error| fault(pem_problem(&error)))?;
+        store.add(certificate).map_err(|error| fault(error.to_string()))?;
+        added += 1;
+    }
+    if added == 0 {
+        return Err(fault("no certificate in it".to_owned()));
+    }
+    Ok(())
 }
 
 /// The system's store, or Mozilla's where the system has none.
@@ -79,6 +86,19 @@ mod tests {
         for nonsense in ["", "hello", "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----"]
         {
             assert!(Roots::with_extra(nonsense.as_bytes()).is_err(), "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_said_in_words_and_not_at_its_length() {
+        for (start, expected) in [
+            ("-----BEGIN CERTIFICATE-----\n", "there is no -----END CERTIFICATE-----"),
+            ("-----BEGIN x", "a -----BEGIN line has no end"),
+        ] {
+            let file = start.replace('x', &"x".repeat(2_000));
+            let error = Roots::with_extra(file.as_bytes()).expect_err("no certificate");
+            assert!(error.to_string().contains(expected), "{error}");
+            assert!(error.to_string().len() < 300, "{error}");
         }
     }
 }

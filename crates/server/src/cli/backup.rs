@@ -1,9 +1,12 @@
 //! `reveille backup` and `reveille restore`: a copy of the database, and back.
 
+#[cfg(test)]
+mod fuzz;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use store::backup::{self, DATABASE_FILE, Sealed};
 
@@ -17,6 +20,8 @@ use crate::to_wire;
 
 /// What a backup says about itself.
 const MANIFEST: &str = "backup.json";
+/// The longest text that says what is wrong with it, in characters.
+const LONGEST_REASON: usize = 200;
 
 #[derive(clap::Args)]
 pub(super) struct BackupArgs {
@@ -50,6 +55,24 @@ struct Manifest {
     schema: i64,
     /// The fingerprint of the master key that sealed what is in it.
     master_key: String,
+}
+
+impl Manifest {
+    /// Reads what a backup says about itself; it may have been anywhere in the meantime.
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        // The reader's words may repeat all that it found.
+        let manifest: Self = serde_json::from_str(text)
+            .map_err(|error| anyhow!("{}", wire::shortened(&error.to_string(), LONGEST_REASON)))?;
+        let is_fingerprint = manifest.master_key.len() == 12
+            && manifest.master_key.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !is_fingerprint {
+            bail!(Advice::new(
+                "its `master_key` is no fingerprint, which has 12 hexadecimal digits",
+                "take the backup.json that came with this database",
+            ));
+        }
+        Ok(manifest)
+    }
 }
 
 pub(super) fn backup(args: BackupArgs, environment: &Environment) -> anyhow::Result<ExitCode> {
@@ -96,7 +119,7 @@ pub(super) fn restore(args: RestoreArgs, environment: &Environment) -> anyhow::R
             "name the folder that `reveille backup --to` made",
         )
     })?;
-    let manifest: Manifest = serde_json::from_str(&text)
+    let manifest = Manifest::parse(&text)
         .with_context(|| format!("{} is not as `reveille backup` wrote it", path.display()))?;
     let database = args.from.join(DATABASE_FILE);
     let sealed = if args.without_master_key {
@@ -245,6 +268,24 @@ mod tests {
         store.close();
         let refused = restored(&copy, &to, false).unwrap_err().to_string();
         assert!(refused.contains("there is a database already"), "{refused}");
+    }
+
+    #[test]
+    fn what_a_backup_says_is_shown_only_if_it_was_written_so() {
+        let manifest = |key: &str| {
+            let key = serde_json::json!(key);
+            format!(
+                r#"{{"made_at":"2026-03-01T06:30:00Z","made_by":"x","schema":1,"master_key":{key}}}"#
+            )
+        };
+        assert!(Manifest::parse(&manifest("0123456789ab")).is_ok());
+        for key in ["", "0123456789a", "\u{1b}[2J56789ab", "0123456789ag", "0123456789abc"] {
+            let error = Manifest::parse(&manifest(key)).err().unwrap().to_string();
+            assert!(error.contains("`master_key` is no fingerprint"), "{key:?}: {error}");
+        }
+        let long = format!(r#"{{"{}":1}}"#, "x".repeat(10_000));
+        let error = Manifest::parse(&long).err().unwrap().to_string();
+        assert!(error.starts_with("unknown field `xxx") && error.len() < 300, "{error}");
     }
 
     #[tokio::test]

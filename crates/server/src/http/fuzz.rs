@@ -1,18 +1,27 @@
-//! Entry points for the bodies of requests, and for what the server keeps of a push.
+//! Entry points for the bodies of requests, for what stands in their paths and queries, and for what
+//! the server keeps of a push.
 
+use std::fmt::Display;
 use std::time::Duration;
 
-use domain::{AppId, Platform, Policy, ProviderId, PushId, TargetKind, Time};
+use domain::{
+    AppId, CallId, CredentialId, EntryId, KeyId, MessageId, Platform, Policy, ProviderId, PushId,
+    TargetKind, Time, WakeId,
+};
 use providers::{apns, fcm};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use store::log::{Cursor, Step};
 use wire::http::{
     AckPost, AppCreate, CallAnswerPost, CallRejectPost, CredentialUpload, KeyCreate, MessageCreate,
-    PushCreate, RawTarget, TargetPut, TopicChange, UserTokenCreate,
+    PushCreate, RawTarget, Settings, TargetPut, TopicChange, UserTokenCreate,
 };
 
 use super::body::parse;
 use super::problem::Problem;
 use crate::ids::Ids;
+use crate::opaque;
 use crate::pushes::address::{Address, Destination};
 use crate::pushes::check::{Checked, check};
 use crate::pushes::content::Content;
@@ -41,6 +50,7 @@ pub(crate) fn body(bytes: &[u8]) {
     reads::<CredentialUpload>(bytes);
     reads::<KeyCreate>(bytes);
     reads::<MessageCreate>(bytes);
+    reads::<Settings>(bytes);
     reads::<TargetPut>(bytes);
     reads::<TopicChange>(bytes);
     reads::<UserTokenCreate>(bytes);
@@ -132,6 +142,48 @@ pub(crate) fn target(bytes: &[u8]) {
     }
 }
 
+/// JSON that is passed on: what is taken, the strictest of parsers can read.
+pub(crate) fn passed_on(bytes: &[u8]) {
+    fn levels(value: &Value) -> usize {
+        match value {
+            Value::Array(items) => 1 + items.iter().map(levels).max().unwrap_or_default(),
+            Value::Object(members) => 1 + members.values().map(levels).max().unwrap_or_default(),
+            Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => 0,
+        }
+    }
+    let text = String::from_utf8_lossy(bytes);
+    // What comes in is JSON by its grammar before it is looked at more closely.
+    let Ok(raw) = serde_json::from_str::<&RawValue>(&text) else { return };
+    match opaque::check("body", raw.get()) {
+        Ok(()) => {
+            let value: Value = serde_json::from_str(raw.get()).expect("every parser reads it");
+            assert!(levels(&value) <= wire::limits::JSON_DEPTH);
+        }
+        Err(problem) => check_named(problem),
+    }
+}
+
+/// A name or a place in a path or a query: what is read is what is written.
+pub(crate) fn name(bytes: &[u8]) {
+    fn reads<T: Display>(parse: fn(&str) -> Option<T>, text: &str) {
+        assert!(parse(text).is_none_or(|read| read.to_string() == text), "{text}");
+    }
+    let text = String::from_utf8_lossy(bytes);
+    reads(AppId::parse, &text);
+    reads(CallId::parse, &text);
+    reads(CredentialId::parse, &text);
+    reads(Cursor::parse, &text);
+    reads(EntryId::parse, &text);
+    reads(KeyId::parse, &text);
+    reads(MessageId::parse, &text);
+    reads(PushId::parse, &text);
+    reads(WakeId::parse, &text);
+    let word = TargetKind::parse(&text).map(TargetKind::as_str);
+    assert!(word.is_none_or(|word| word == text));
+    let step = Step::parse(&text).map(Step::as_str);
+    assert!(step.is_none_or(|step| step == text));
+}
+
 /// A key in a header.
 pub(crate) fn key(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
@@ -221,6 +273,29 @@ mod tests {
                 .to_owned(),
         ];
         fuzz::run("raw_target", target, examples.map(Vec::from).to_vec());
+    }
+
+    #[test]
+    fn opaque_json() {
+        let examples = [
+            r#"{"text":"caf\u00e9","list":[1,-2.5e3,null,true],"deep":{"a":[[]]}}"#,
+            r#""\ud83d\ude00""#,
+            "18446744073709551616",
+        ];
+        fuzz::run("opaque_json", passed_on, examples.map(Vec::from).to_vec());
+    }
+
+    #[test]
+    fn path_name() {
+        let examples = [
+            AppId::from_number(12).to_string(),
+            PushId::from_bits(9).to_string(),
+            MessageId::from_bits(9).to_string(),
+            "1772346600000000.42".to_owned(),
+            "apns_voip".to_owned(),
+            "0192f0a1-7b3c-7d4e-8f50-61728394a5b6".to_owned(),
+        ];
+        fuzz::run("path_name", name, examples.map(Vec::from).to_vec());
     }
 
     #[test]

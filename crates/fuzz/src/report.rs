@@ -1,6 +1,7 @@
 //! What is said of a run and of a failure.
 
 use std::panic::{set_hook, take_hook};
+use std::path::Path;
 
 use crate::tried;
 use crate::watch::Watch;
@@ -11,6 +12,11 @@ const MOST_CALLS: usize = 2_000;
 /// What stands above everything else of a test, and is shown if it fails in whatever way.
 pub(crate) fn begins(name: &str, seed: u64) {
     say(&format!("fuzz {name}: seed {seed}"));
+}
+
+/// Where the last input is if the process dies, as of a stack that is too deep.
+pub(crate) fn remains(name: &str, path: &Path) {
+    say(&format!("fuzz {name}: should the process die, its input is in {}", path.display()));
 }
 
 /// How much was tried; shown by `cargo xtask fuzz`.

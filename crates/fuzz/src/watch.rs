@@ -1,10 +1,13 @@
-//! Watches that every run ends.
+//! Watches that every run ends, and keeps its input should it take the process along.
 //!
 //! A parser that never ends is a fault as much as one that panics, and a test that waits for it
 //! says nothing. The input cannot be taken back from a thread that is busy with it, so the process
-//! is ended.
+//! is ended. One that overflows the stack leaves nobody who could say what it was given, so that
+//! stands in a file.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{Seek, Write};
+use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -19,12 +22,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Watch {
     /// The number of the try, and its input.
     current: Mutex<(u64, Vec<u8>)>,
+    /// The same input in a file, should the process die; none where no file can be written.
+    file: Option<(File, PathBuf)>,
 }
 
 impl Watch {
     /// Watches while `work` tries inputs and tells each of them.
     pub(crate) fn over(name: &str, work: impl FnOnce(&Self)) {
-        let watch = Self { current: Mutex::new((0, Vec::new())) };
+        let path = folder().join(format!("fuzz-{name}-{}.input", std::process::id()));
+        let file = File::create(&path).ok().map(|file| (file, path));
+        if let Some((_, path)) = &file {
+            report::remains(name, path);
+        }
+        let watch = Self { current: Mutex::new((0, Vec::new())), file };
         std::thread::scope(|scope| {
             let (done, ended) = channel::<()>();
             let watching = &watch;
@@ -50,6 +60,12 @@ impl Watch {
         current.0 += 1;
         current.1.clear();
         current.1.extend_from_slice(input);
+        if let Some((file, _)) = &self.file {
+            let mut file = file;
+            let written = file.rewind().and_then(|()| file.write_all(input));
+            // What is lost so is lost only if the process dies as well.
+            let _unwritten = written.and_then(|()| file.set_len(input.len() as u64));
+        }
     }
 
     /// The number of the try.
@@ -66,5 +82,19 @@ impl Watch {
         // Where that cannot be written there is nobody to tell.
         let _unheard = std::io::stderr().write_all(text.as_bytes());
         std::process::abort();
+    }
+}
+
+/// Where a file can be written many thousand times a second: in memory where the system has that.
+fn folder() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    if memory.is_dir() { memory } else { std::env::temp_dir() }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some((_, path)) = &self.file {
+            let _left = std::fs::remove_file(path);
+        }
     }
 }

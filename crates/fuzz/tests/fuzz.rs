@@ -1,5 +1,5 @@
 //! Faults that chance does not find, one for each thing that libFuzzer is told: which code ran, which
-//! numbers and which texts were compared. They are one input in 2^40 or fewer for whoever tries
+//! numbers and which texts were compared. They are one input in 2^32 or fewer for whoever tries
 //! blindly, and are found in a moment if the code under test is built for it.
 
 use std::panic::catch_unwind;
@@ -7,7 +7,7 @@ use std::panic::catch_unwind;
 /// A parser that looks at its bytes one after the other.
 fn byte_by_byte(bytes: &[u8]) {
     let has = |place: usize, byte: u8| bytes.get(place) == Some(&byte);
-    if has(0, 0x8b) && has(1, b'W') && has(2, b'b') && has(3, b'P') && has(4, 0x1e) {
+    if has(0, 0x8b) && has(1, b'W') && has(2, b'b') && has(3, 0x1e) {
         panic!("planted");
     }
 }

@@ -29,7 +29,7 @@ use crate::workspace::Workspace;
 pub(crate) enum Gate {
     /// What must not be where: [`absence`].
     Absence,
-    /// A crate's own `clippy.toml` repeats the root's: [`clippy_conf`].
+    /// A crate's own `clippy.toml` and lints repeat the root's: [`clippy_conf`].
     ClippyConf,
     /// Who may import whom: [`edges`].
     Edges,

@@ -1,4 +1,5 @@
-//! The entry point for what is read back from the database, and for a backup's note.
+//! Entry points for what is read back from the database, a backup's note among it, and for the text of
+//! a master key.
 
 use super::MasterKey;
 
@@ -11,6 +12,28 @@ fn opened(key: &MasterKey, bytes: &[u8]) {
         assert_eq!(*plain, b"plain", "only what was sealed opens");
         assert!(key.open("another place", bytes).is_err());
     }
+}
+
+/// The text of a master key, from a file or a variable: it is never repeated.
+fn text(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    match MasterKey::from_text(&text, "master.key") {
+        Ok(key) => {
+            let sealed = key.seal(PLACE, b"plain").expect("it seals");
+            opened(&key, &sealed);
+            assert_eq!(key.fingerprint().len(), 12);
+        }
+        Err(error) => {
+            let said = error.to_string();
+            assert!(text.len() < 20 || !said.contains(&*text), "{said}");
+        }
+    }
+}
+
+#[test]
+fn master_key() {
+    let example = MasterKey::generate_text().expose().as_bytes().to_vec();
+    fuzz::run("master_key", text, vec![example]);
 }
 
 #[test]

@@ -74,13 +74,11 @@ fn bench(workspace: &Workspace, name: &str) -> Result<Vec<Row>> {
     if program != name {
         cargo = cargo.with_arguments(["--", name]);
     }
-    let status = cargo
-        .within(&workspace.root)
-        .watch(Stream::Output, |line| {
-            if line.starts_with('{') {
-                rows.push(Row::parse(line));
-            }
-        })?;
+    let status = cargo.within(&workspace.root).watch(Stream::Output, |line| {
+        if line.starts_with('{') {
+            rows.push(Row::parse(line));
+        }
+    })?;
     if !status.success() {
         bail!("the bench {name} failed ({status})");
     }

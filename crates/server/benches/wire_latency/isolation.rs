@@ -104,7 +104,9 @@ impl Trouble {
     /// The name of its rows.
     const fn name(self) -> &'static str {
         match self {
-            Self::OtherAppHangs => "an app\u{2019}s latency while another\u{2019}s credential hangs",
+            Self::OtherAppHangs => {
+                "an app\u{2019}s latency while another\u{2019}s credential hangs"
+            }
             Self::OtherAppRefused => {
                 "an app\u{2019}s latency while another\u{2019}s credential is refused"
             }
@@ -144,13 +146,11 @@ impl Side {
         let sightings = Arc::new(Sightings::of(ROUNDS * ROUND));
         let apple = {
             let sightings = Arc::clone(&sightings);
-            PushService::start(&ca.server_identity()?, move |head| {
-                match trouble {
-                    Some(trouble) if is_of_other(head) => trouble.answer_to_other(),
-                    Some(_) | None => {
-                        sightings.saw(head.uri.path());
-                        Some(StatusCode::OK)
-                    }
+            PushService::start(&ca.server_identity()?, move |head| match trouble {
+                Some(trouble) if is_of_other(head) => trouble.answer_to_other(),
+                Some(_) | None => {
+                    sightings.saw(head.uri.path());
+                    Some(StatusCode::OK)
                 }
             })?
         };

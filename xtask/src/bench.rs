@@ -17,7 +17,7 @@ use crate::say;
 use crate::workspace::{Kind, Workspace};
 
 /// The benches, in the order of the table.
-const BENCHES: [&str; 4] = ["accept", "providers", "broadcast", "wire_latency"];
+const BENCHES: [&str; 5] = ["accept", "providers", "broadcast", "wire_latency", "isolation"];
 
 /// The document that holds the table.
 const DOCUMENT: &str = "docs/performance.md";
@@ -61,16 +61,24 @@ fn is_meant(bench: &str, names: &[String]) -> bool {
     names.iter().any(|name| name == bench || (name == "providers" && bench == "broadcast"))
 }
 
+/// The program that measures it. `isolation` is measured on the stage of `wire_latency`.
+fn program(bench: &str) -> &str {
+    if bench == "isolation" { "wire_latency" } else { bench }
+}
+
 fn bench(workspace: &Workspace, name: &str) -> Result<Vec<Row>> {
-    workspace.require_target("reveille-server", Kind::Bench, name)?;
+    let program = program(name);
+    workspace.require_target("reveille-server", Kind::Bench, program)?;
     let mut rows: Vec<Result<Row>> = Vec::new();
-    let status = Cargo::new(["bench", "--package", "reveille-server", "--bench", name])
-        .within(&workspace.root)
-        .watch(Stream::Output, |line| {
-            if line.starts_with('{') {
-                rows.push(Row::parse(line));
-            }
-        })?;
+    let mut cargo = Cargo::new(["bench", "--package", "reveille-server", "--bench", program]);
+    if program != name {
+        cargo = cargo.with_arguments(["--", name]);
+    }
+    let status = cargo.within(&workspace.root).watch(Stream::Output, |line| {
+        if line.starts_with('{') {
+            rows.push(Row::parse(line));
+        }
+    })?;
     if !status.success() {
         bail!("the bench {name} failed ({status})");
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::Uri;
 
-use crate::transport::{Guard, Hosts, Proxy, Roots};
+use crate::transport::{Guard, Hosts, Names, Proxy, Roots};
 
 /// Apple's production host; port 2197 is the same service for firewalls that close 443.
 /// <https://developer.apple.com/documentation/usernotifications/sending-notification-requests-to-apns>
@@ -28,6 +28,8 @@ pub struct Config {
     pub oauth: Option<Uri>,
     /// Whom to trust as a push service.
     pub roots: Roots,
+    /// Where names are resolved; tests give their own.
+    pub names: Names,
     /// The way out, if there is but one: an HTTP proxy for every connection
     /// (`outbound.proxy_url`, `outbound.no_proxy`).
     pub proxy: Option<Proxy>,
@@ -78,6 +80,7 @@ impl Config {
             fcm: Uri::from_static(FCM),
             oauth: None,
             roots,
+            names: Names::system(),
             proxy: None,
             guard: Guard::default(),
             webpush_hosts: Hosts::push_services(),

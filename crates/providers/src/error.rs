@@ -118,13 +118,11 @@ pub enum CredentialFault {
         /// What to do about it.
         remedy: &'static str,
     },
-    /// An app's Firebase project is not the one that its pushes would go through.
-    #[error("the app belongs to the Firebase project {app:?}, the service account to {account:?}")]
-    OtherProject {
-        /// The app's project.
-        app: String,
-        /// The service account's project.
-        account: String,
+    /// What the app knows of its Firebase project, where the server's own account is wanted.
+    #[error("the file is an Android app's google-services.json, not a service account key (JSON)")]
+    GoogleServices {
+        /// What to do about it; names the project if the file does.
+        remedy: String,
     },
     /// A certificate or key of the sandbox where production pushes are to be sent.
     #[error("the credential {name:?} is for the sandbox only")]
@@ -146,8 +144,8 @@ impl CredentialFault {
         match self {
             Self::Expired { .. } => Diagnosis::CertificateExpired,
             Self::SandboxOnly { .. } => Diagnosis::ProductionCertificateRequired,
-            Self::OtherProject { .. } => Diagnosis::AppMismatch,
-            Self::WrongFile { .. }
+            Self::GoogleServices { .. }
+            | Self::WrongFile { .. }
             | Self::Unreadable { .. }
             | Self::TooLarge { .. }
             | Self::WrongPassword
@@ -164,8 +162,9 @@ impl CredentialFault {
     }
 
     /// One sentence that says what to do.
-    pub const fn remedy(&self) -> &'static str {
+    pub fn remedy(&self) -> &str {
         match self {
+            Self::GoogleServices { remedy } => remedy,
             Self::WrongFile { remedy, .. }
             | Self::Unreadable { remedy, .. }
             | Self::Field { remedy, .. } => remedy,
@@ -189,9 +188,6 @@ impl CredentialFault {
                 "Make a new push certificate in Apple's developer portal and upload it; or use a .p8 key, which does not expire."
             }
             Self::NotYetValid { .. } => "Check this server's clock.",
-            Self::OtherProject { .. } => {
-                "Upload the service account and google-services.json of one and the same Firebase project."
-            }
             Self::SandboxOnly { .. } => {
                 "Upload a production (\"Apple Push Services\") certificate or a .p8 key for production, or use this one for sandbox tokens only."
             }

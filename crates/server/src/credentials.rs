@@ -167,7 +167,7 @@ impl Clients {
             by_app.entry(credential.app).or_default().push(credential);
         }
         for (app, credentials) in by_app {
-            self.put(node, app, credentials);
+            self.put(node, app, credentials).await;
         }
         tokens::take_over(node).await
     }
@@ -181,18 +181,20 @@ impl Clients {
     pub async fn reload(&self, node: &Arc<Node>, app: AppId) -> Result<(), store::Error> {
         let _reading = self.reading.lock().await;
         let credentials = node.store.credentials(Some(app)).await?;
-        self.put(node, app, credentials);
+        self.put(node, app, credentials).await;
         Ok(())
     }
 
-    fn put(&self, node: &Arc<Node>, app: AppId, credentials: Vec<Credential>) {
+    async fn put(&self, node: &Arc<Node>, app: AppId, credentials: Vec<Credential>) {
         let before = self.of(app);
+        let mut opened = open_all(node, &before, &credentials).await;
         let mut clients = AppClients::default();
         for credential in credentials {
             if clients.keep(&before, credential.id) {
                 continue;
             }
-            match self.open(node, &credential) {
+            let opened = opened.remove(&credential.id).unwrap_or(Err(ClientError::Damaged));
+            match opened {
                 Ok(opened) => self.add(node, &mut clients, &credential, opened),
                 Err(error) => {
                     tracing::error!(credential.id = %credential.id, app.id = %app, %error, "a credential cannot be used");
@@ -245,18 +247,36 @@ impl Clients {
         }
     }
 
-    fn open(&self, node: &Node, credential: &Credential) -> Result<Opened, ClientError> {
-        let context = store::credential_context(credential.app);
-        let plain = node.master_key.open(&context, &credential.sealed)?;
-        let upload: upload::Sealed =
-            serde_json::from_slice(&plain).map_err(|_| ClientError::Damaged)?;
-        upload.open(node.clock.now())
-    }
-
     fn of(&self, app: AppId) -> Arc<AppClients> {
         let apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
         apps.get(&app).map(Arc::clone).unwrap_or_default()
     }
+}
+
+/// Opens those of an app's credentials that have no client yet, on a thread where that holds up
+/// nobody: each was read within the limit when it was uploaded, and together they may take long.
+async fn open_all(
+    node: &Arc<Node>,
+    before: &AppClients,
+    credentials: &[Credential],
+) -> HashMap<CredentialId, Result<Opened, ClientError>> {
+    let known = before.ids();
+    let new = credentials.iter().filter(|credential| !known.contains(&credential.id));
+    let new: Vec<Credential> = new.cloned().collect();
+    if new.is_empty() {
+        return HashMap::new();
+    }
+    let worker = Arc::clone(node);
+    let opening = move || new.iter().map(|new| (new.id, open(&worker, new))).collect();
+    node.tasks.work("opening credentials", opening).await.unwrap_or_default()
+}
+
+fn open(node: &Node, credential: &Credential) -> Result<Opened, ClientError> {
+    let context = store::credential_context(credential.app);
+    let plain = node.master_key.open(&context, &credential.sealed)?;
+    let upload: upload::Sealed =
+        serde_json::from_slice(&plain).map_err(|_| ClientError::Damaged)?;
+    upload.open(node.clock.now())
 }
 
 impl AppClients {

@@ -6,11 +6,13 @@
 #[cfg(panic = "abort")]
 compile_error!("a panic of one task must not end the process; build with panic = \"unwind\"");
 
+use std::collections::HashMap;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use domain::AppId;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,8 +22,8 @@ pub struct Tasks {
     tracker: TaskTracker,
     stop: CancellationToken,
     panics: Arc<AtomicU64>,
-    /// Held by the thread that computes.
-    computing: Arc<tokio::sync::Mutex<()>>,
+    /// For each app, what is held by the thread that computes for it.
+    computing: Arc<Mutex<HashMap<AppId, Arc<tokio::sync::Mutex<()>>>>>,
 }
 
 impl Tasks {
@@ -34,17 +36,18 @@ impl Tasks {
         });
     }
 
-    /// Computes what somebody else's input may make long, on a thread of its own and one at a time,
-    /// so that nothing else waits for it. `None`: it was not done within the limit. Its thread then
-    /// goes on, and the next one waits for that.
+    /// Computes what an app's input may make long, on a thread of its own and one at a time of that
+    /// app, so that nobody else waits for it. `None`: it was not done within the limit. Its thread
+    /// then goes on, and the app's next one waits for that.
     pub async fn compute<T: Send + 'static>(
         &self,
+        app: AppId,
         limit: Duration,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        let computing = Arc::clone(&self.computing);
+        let turn = self.turn(app);
         let done = async move {
-            let alone = computing.lock_owned().await;
+            let alone = turn.lock_owned().await;
             let (tell, told) = tokio::sync::oneshot::channel();
             let thread = std::thread::Builder::new().name("compute".to_owned());
             let started = thread.spawn(move || {
@@ -56,6 +59,29 @@ impl Tasks {
             told.await.ok()
         };
         tokio::time::timeout(limit, done).await.ok().flatten()
+    }
+
+    /// What whoever computes for an app holds.
+    fn turn(&self, app: AppId) -> Arc<tokio::sync::Mutex<()>> {
+        // Every change under the lock is whole.
+        let mut computing = self.computing.lock().unwrap_or_else(PoisonError::into_inner);
+        computing.retain(|_, turn| Arc::strong_count(turn) > 1);
+        Arc::clone(computing.entry(app).or_default())
+    }
+
+    /// Works at what takes milliseconds of a processor, beside the threads that everything else
+    /// shares. `None`: it panicked.
+    pub async fn work<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let watch = PanicWatch { name, panics: Arc::clone(&self.panics) };
+        let working = self.tracker.spawn_blocking(move || {
+            let _watch = watch;
+            job()
+        });
+        working.await.ok()
     }
 
     /// Resolves once the node stops.
@@ -105,14 +131,30 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_takes_too_long_is_given_up_and_the_next_one_waits_for_its_end() {
+    async fn what_takes_too_long_is_given_up_and_the_apps_next_one_waits_for_its_end() {
         let tasks = Tasks::default();
+        let (own, other) = (AppId::from_number(1), AppId::from_number(2));
+        let (patient, short) = (Duration::from_secs(30), Duration::from_millis(50));
         let (release, released) = std::sync::mpsc::channel::<()>();
-        let long = tasks.compute(Duration::from_millis(50), move || released.recv().is_ok()).await;
+        let long = tasks.compute(own, short, move || released.recv().is_ok()).await;
         assert_eq!(long, None);
-        let next = tasks.compute(Duration::from_secs(30), || "done");
+        assert_eq!(tasks.compute(own, short, || "done").await, None);
+        assert_eq!(tasks.compute(other, patient, || "done").await, Some("done"));
+        let next = tasks.compute(own, patient, || "done");
         let (next, ()) = tokio::join!(next, async { drop(release) });
         assert_eq!(next, Some("done"));
+    }
+
+    #[tokio::test]
+    async fn work_is_done_beside_the_others_and_its_panic_is_counted() {
+        let tasks = Tasks::default();
+        let (tell, told) = std::sync::mpsc::channel();
+        let waits = tasks.work("waits", move || told.recv().is_ok());
+        // This test has one thread: it goes on while the work waits.
+        let (waited, ()) = tokio::join!(waits, async { tell.send(()).expect("it waits") });
+        assert_eq!(waited, Some(true));
+        assert_eq!(tasks.work("panics", || panic!("on purpose")).await, None::<()>);
+        assert_eq!(tasks.panics(), 1);
     }
 
     #[tokio::test]

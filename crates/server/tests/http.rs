@@ -16,4 +16,5 @@ mod pushes;
 mod rig;
 mod shape;
 mod topics;
+mod uploads;
 mod users;

@@ -379,6 +379,13 @@ fn p12_fault(error: &p12_keystore::error::Error, password: &str) -> CredentialFa
                 remedy: "Export it again: openssl pkcs12 -in old.p12 -nodes -legacy -out all.pem, then upload all.pem.",
             }
         }
+        // It works through so many at once; a parameter of another sort is damaged.
+        P12::InvalidParameters => CredentialFault::Unreadable {
+            input: "the .p12 file",
+            problem: "it asks for more than 1000000 rounds of its password, or is damaged"
+                .to_owned(),
+            remedy: "Export it again with the usual number of rounds: openssl pkcs12 -export.",
+        },
         other => CredentialFault::Unreadable {
             input: "the .p12 file",
             problem: other.to_string(),

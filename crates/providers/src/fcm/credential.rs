@@ -79,6 +79,10 @@ impl ServiceAccount {
     pub fn parse(file: &[u8]) -> Result<Self, CredentialFault> {
         check_size(file)?;
         let kind = FileKind::of(file);
+        if kind == FileKind::GoogleServices {
+            let remedy = other_file_of_project(file);
+            return Err(CredentialFault::GoogleServices { remedy });
+        }
         if kind != FileKind::ServiceAccount {
             let (found, remedy) = match other_json(file) {
                 Some(found) if kind == FileKind::Json => (found, NOT_THAT_JSON),
@@ -94,7 +98,11 @@ impl ServiceAccount {
         };
         let parsed: KeyFile =
             serde_json::from_slice(file).map_err(|error| unreadable(error.to_string()))?;
-        check_project("project_id", &parsed.project_id, DOWNLOAD_AGAIN)?;
+        if !is_project(&parsed.project_id) {
+            let problem = format!("{} is not a project id", shown(&parsed.project_id));
+            let (field, remedy) = ("project_id", DOWNLOAD_AGAIN);
+            return Err(CredentialFault::Field { field, problem, remedy });
+        }
         for (field, text) in
             [("client_email", &parsed.client_email), ("private_key_id", &parsed.private_key_id)]
         {
@@ -145,18 +153,25 @@ impl fmt::Debug for ServiceAccount {
 
 /// Project ids stand in the path: lower-case letters, digits, hyphens; old ones have a domain and
 /// a colon before it.
-pub(super) fn check_project(
-    field: &'static str,
-    id: &str,
-    remedy: &'static str,
-) -> Result<(), CredentialFault> {
-    let good = (1..=100).contains(&id.len())
-        && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b':' | b'_'));
-    if good {
-        return Ok(());
-    }
-    let problem = format!("{} is not a project id", shown(id));
-    Err(CredentialFault::Field { field, problem, remedy })
+fn is_project(id: &str) -> bool {
+    (1..=100).contains(&id.len())
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b':' | b'_'))
+}
+
+/// Where to get the key of the project that an app's configuration file is of.
+/// <https://firebase.google.com/docs/projects/learn-more#config-files-objects>
+fn other_file_of_project(google_services: &[u8]) -> String {
+    let json: serde_json::Value = serde_json::from_slice(google_services).unwrap_or_default();
+    let project = json["project_info"]["project_id"].as_str().filter(|id| is_project(id));
+    let menu = match project {
+        None => "Firebase console, Project settings, Service accounts".to_owned(),
+        Some(id) => format!(
+            "https://console.firebase.google.com/project/{id}/settings/serviceaccounts/adminsdk"
+        ),
+    };
+    format!(
+        "google-services.json belongs into the app; upload the service account key of the same project instead: {menu}, \"Generate new private key\"."
+    )
 }
 
 /// What JSON of Google's is that has credentials of another sort in it.
@@ -179,9 +194,6 @@ fn other_json(file: &[u8]) -> Option<&'static str> {
 /// What to do instead of uploading this.
 const fn wrong_file_remedy(kind: FileKind) -> &'static str {
     match kind {
-        FileKind::GoogleServices => {
-            "google-services.json belongs into the app; the server needs the service account key: Firebase console, Project settings, Service accounts, \"Generate new private key\"."
-        }
         FileKind::LegacyServerKey => {
             "Google shut down the API of server keys in 2024; upload a service account key instead: Firebase console, Project settings, Service accounts, \"Generate new private key\"."
         }
@@ -195,6 +207,7 @@ const fn wrong_file_remedy(kind: FileKind) -> &'static str {
         | FileKind::SigningRequest
         | FileKind::SignedContainer
         | FileKind::ServiceAccount
+        | FileKind::GoogleServices
         | FileKind::GoogleServicePlist
         | FileKind::Json
         | FileKind::Unknown => DOWNLOAD_AGAIN,

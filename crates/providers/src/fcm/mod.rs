@@ -16,7 +16,6 @@
 mod credential;
 #[cfg(test)]
 mod fuzz;
-mod google_services;
 mod message;
 mod oauth;
 mod probe;
@@ -33,7 +32,6 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use http::uri::{Authority, PathAndQuery};
 
 pub use credential::ServiceAccount;
-pub use google_services::GoogleServices;
 pub use message::{
     Android, AndroidNotification, Apns, ApnsOptions, Color, Content, FcmOptions, LightSettings,
     Message, Notification, NotificationPriority, Priority, Proxy, Target, Visibility, Webpush,

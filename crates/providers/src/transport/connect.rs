@@ -6,7 +6,6 @@
 //!            └──yes──▶ guard: what can be seen of the name ─▶ CONNECT ─────────┴▶ TLS, ALPN
 //! ```
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use http::uri::Authority;
 use rustls::ClientConfig;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_pki_types::ServerName;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -24,6 +23,7 @@ use tokio_rustls::client::TlsStream;
 use super::Roots;
 use super::failure::Failure;
 use super::guard::Guard;
+use super::names::Names;
 use super::proxy::Proxy;
 use crate::config::Config;
 use crate::error::Error;
@@ -38,6 +38,8 @@ pub(crate) struct Endpoint {
     host: Arc<str>,
     /// The TCP port.
     port: u16,
+    /// Who resolves it.
+    names: Names,
     /// The name the certificate must have.
     server_name: ServerName<'static>,
     /// The proxy, if there is one.
@@ -73,24 +75,33 @@ impl Endpoint {
             problem,
             remedy: "give https://host or https://host:port",
         })?;
-        Ok(Self::new(&origin, config.proxy.clone(), None, Speech::Http2))
+        let (names, proxy) = (config.names.clone(), config.proxy.clone());
+        Ok(Self::new(&origin, names, proxy, None, Speech::Http2))
     }
 
     /// An origin that somebody else chose.
     pub(super) fn of_origin(
         origin: &Origin,
+        names: Names,
         proxy: Option<Proxy>,
         guard: Guard,
         speech: Speech,
     ) -> Self {
-        Self::new(origin, proxy, Some(guard), speech)
+        Self::new(origin, names, proxy, Some(guard), speech)
     }
 
-    fn new(origin: &Origin, proxy: Option<Proxy>, guard: Option<Guard>, speech: Speech) -> Self {
+    fn new(
+        origin: &Origin,
+        names: Names,
+        proxy: Option<Proxy>,
+        guard: Option<Guard>,
+        speech: Speech,
+    ) -> Self {
         Self {
             authority: origin.authority().clone(),
             host: origin.host().into(),
             port: origin.port(),
+            names,
             server_name: origin.server_name(),
             proxy,
             guard,
@@ -191,7 +202,7 @@ pub(super) async fn connect(
             if let Some(guard) = &endpoint.guard {
                 guard.check_unresolved(host, *port)?;
             }
-            proxy.open(host, *port, limit).await?
+            proxy.open(&endpoint.names, host, *port, limit).await?
         }
         Some(_) | None => connect_directly(endpoint, limit).await?,
     };
@@ -210,8 +221,9 @@ pub(super) async fn connect(
 /// APNs spreads its load by DNS, so every connection asks again; the addresses are tried in the
 /// order the resolver gave.
 async fn connect_directly(endpoint: &Endpoint, limit: Duration) -> Result<TcpStream, Failure> {
-    let Endpoint { host, port, .. } = endpoint;
-    let mut addresses = resolve(host, *port)
+    let Endpoint { host, port, names, .. } = endpoint;
+    let mut addresses = names
+        .resolve(host, *port)
         .await
         .map_err(|error| Failure::Resolve(format!("{host}: {error}").into()))?;
     if let Some(guard) = &endpoint.guard {
@@ -220,11 +232,6 @@ async fn connect_directly(endpoint: &Endpoint, limit: Duration) -> Result<TcpStr
     dial(&addresses, limit)
         .await
         .map_err(|problem| Failure::Connect(format!("{host}:{port}: {problem}").into()))
-}
-
-/// The addresses of a name, in the resolver's order.
-pub(super) async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    Ok(lookup_host((host, port)).await?.collect())
 }
 
 /// The first address that answers; an address that swallows packets may not use up the whole time.

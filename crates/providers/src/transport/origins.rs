@@ -20,6 +20,7 @@ use super::connection::HeaderTable;
 use super::failure::Failure;
 use super::guard::Guard;
 use super::http1::Http1;
+use super::names::Names;
 use super::pool::{Policy, Pool, Reconnect};
 use super::proxy::Proxy;
 use super::{Reply, Timing};
@@ -43,6 +44,8 @@ struct Means {
     tls: Arc<ClientConfig>,
     /// TLS that offers HTTP/1.1.
     tls_http1: Arc<ClientConfig>,
+    /// Who resolves names.
+    names: Names,
     /// The proxy, if there is one.
     proxy: Option<Proxy>,
     /// Whom connections may reach.
@@ -93,6 +96,7 @@ impl Origins {
         let means = Means {
             tls: tls_for(&config.roots, None, Speech::Http2IfAgreed)?,
             tls_http1: tls_for(&config.roots, None, Speech::Http1)?,
+            names: config.names.clone(),
             proxy: config.proxy.clone(),
             guard: config.guard.clone(),
             timeouts: Timeouts::from(config),
@@ -208,6 +212,7 @@ impl Means {
 
     /// How to get to an origin.
     fn endpoint(&self, origin: &Origin, speech: Speech) -> Endpoint {
-        Endpoint::of_origin(origin, self.proxy.clone(), self.guard.clone(), speech)
+        let (names, proxy) = (self.names.clone(), self.proxy.clone());
+        Endpoint::of_origin(origin, names, proxy, self.guard.clone(), speech)
     }
 }

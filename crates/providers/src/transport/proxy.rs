@@ -18,9 +18,10 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::address::Network;
-use super::connect::{dial, resolve};
+use super::connect::dial;
 use super::failure::Failure;
 use super::hosts::{is_below, is_host};
+use super::names::Names;
 use crate::error::Error;
 
 /// The most of a proxy's answer that is read; the answer to `CONNECT` has no body that matters.
@@ -133,22 +134,29 @@ impl Proxy {
     /// that a proxy which does not answer is named before the whole is over.
     pub(super) async fn open(
         &self,
+        names: &Names,
         host: &str,
         port: u16,
         limit: Duration,
     ) -> Result<TcpStream, Failure> {
         let limit = limit - limit / 4;
-        let opened = timeout(limit, self.tunnel(host, port, limit)).await;
+        let opened = timeout(limit, self.tunnel(names, host, port, limit)).await;
         opened
             .unwrap_or_else(|_| Err("no answer in time".to_owned()))
             .map_err(|problem| Failure::Proxy(format!("{self}: {problem}").into()))
     }
 
     /// Connects, asks for the tunnel and reads the answer.
-    async fn tunnel(&self, host: &str, port: u16, limit: Duration) -> Result<TcpStream, String> {
+    async fn tunnel(
+        &self,
+        names: &Names,
+        host: &str,
+        port: u16,
+        limit: Duration,
+    ) -> Result<TcpStream, String> {
         let Server { host: own, port: own_port, authorization } = &*self.server;
         let text = |error: io::Error| error.to_string();
-        let addresses = resolve(own, *own_port).await.map_err(text)?;
+        let addresses = names.resolve(own, *own_port).await.map_err(text)?;
         let mut tcp = dial(&addresses, limit).await?;
         let request = head(host, port, authorization.as_ref().map(|text| text.as_str()));
         tcp.write_all(request.as_bytes()).await.map_err(text)?;

@@ -90,7 +90,7 @@ fn main() -> Result<()> {
 async fn run() -> Result<()> {
     let stage = Arc::new(Stage::set(|_, _| Ok(())).await?);
     let yardstick = Yardstick::open(stage.dir())?;
-    let mut users = stage.add_users(2 * USERS, TargetKind::Apns).await?;
+    let mut users = stage.add_users(stage.app, 2 * USERS, TargetKind::Apns).await?;
     let asleep: Arc<[User]> = users.split_off(USERS).into();
     let live: Arc<[User]> = users.into();
     stage.suspend(&asleep).await?;

@@ -34,6 +34,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use domain::session::AppState;
 use domain::{AppId, KeyId, Platform, PushId, SessionId, TargetKind};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use server::clock::Clock;
@@ -46,7 +47,7 @@ use tempfile::TempDir;
 use self::measure::Row;
 use self::process::Usage;
 use self::push_service::PushService;
-use self::stage::{BUNDLE, Stage, token};
+use self::stage::{App, Stage, token};
 
 /// Devices of the large broadcast.
 const LARGE: usize = 1_000_000;
@@ -95,7 +96,7 @@ async fn run() -> Result<()> {
             if head.uri.path() != "/token" {
                 arrived.fetch_add(1, Ordering::Relaxed);
             }
-            true
+            Some(StatusCode::OK)
         })?
     };
     let port = service.address.port();
@@ -104,12 +105,12 @@ async fn run() -> Result<()> {
     let dir = folder.path();
     std::fs::write(dir.join("ca.pem"), ca.pem())?;
     let stage = Stage::set(|config, _| configure(config, dir, port)).await?;
-    credentials::upload_key(&stage).await?;
-    credentials::upload_account(&stage).await?;
+    credentials::upload_key(&stage, stage.app).await?;
+    credentials::upload_account(&stage, stage.app).await?;
     let app = stage.app;
     let measured = |devices: usize| -> Result<Run> {
         let before = arrived.load(Ordering::Relaxed);
-        let run = broadcast(app, dir, port)?;
+        let run = broadcast(app.id, dir, port)?;
         let arrived = arrived.load(Ordering::Relaxed) - before;
         ensure!(arrived == devices && run.accepted == devices, "{arrived} arrived of {run:?}");
         Ok(run)
@@ -229,17 +230,17 @@ async fn until_done(node: &Node, app: AppId, id: PushId, before: &Usage) -> Resu
 }
 
 /// Adds devices with push tokens.
-async fn add_devices(node: &Node, app: AppId, numbers: std::ops::Range<usize>) -> Result<()> {
+async fn add_devices(node: &Node, app: App, numbers: std::ops::Range<usize>) -> Result<()> {
     let added = numbers.map(|index| add_device(node, app, index));
     stream::iter(added).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await.map(drop)
 }
 
-async fn add_device(node: &Node, app: AppId, index: usize) -> Result<()> {
+async fn add_device(node: &Node, app: App, index: usize) -> Result<()> {
     let (store, now) = (&node.store, node.clock.now());
     let user = format!("user-{}", index / DEVICES_OF_USER);
-    let inbox = store.ensure_user(app, user, now).await?.context("no app")?;
+    let inbox = store.ensure_user(app.id, user, now).await?.context("no app")?;
     let connect = Connect {
-        identity: Identity::User { app, inbox },
+        identity: Identity::User { app: app.id, inbox },
         device: format!("device-{index}"),
         platform: Platform::Ios,
         app_version: None,
@@ -263,7 +264,7 @@ async fn add_device(node: &Node, app: AppId, index: usize) -> Result<()> {
         kind: TargetKind::Apns,
         token: token(index),
         environment: None,
-        app_id: Some(BUNDLE.to_owned()),
+        app_id: Some(app.bundle.to_owned()),
         now,
     };
     store.set_target(target).await?;

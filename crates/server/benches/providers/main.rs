@@ -27,6 +27,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use domain::{Environment, Time};
+use http::StatusCode;
 use providers::apns::{Credential, Expiration, KeyDetails, Priority, Push, PushType, Topic};
 use providers::{Apns, Config, PushToken, Roots};
 use sim::pki::{ApnsKey, Ca, Identity};
@@ -188,7 +189,7 @@ impl Server {
             "no nghttpd on this machine (Debian, Ubuntu: apt-get install nghttp2-server; macOS: \
              brew install nghttp2): the bench's own server answers"
         );
-        Ok(Self::Own(PushService::start(identity, |_| true)?))
+        Ok(Self::Own(PushService::start(identity, |_| Some(StatusCode::OK))?))
     }
 
     const fn port(&self) -> u16 {

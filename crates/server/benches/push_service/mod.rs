@@ -1,5 +1,5 @@
-//! The least push service: HTTP/2 over TLS on a thread of its own, which answers every push with
-//! 200 and tells when the head of one arrived.
+//! The least push service: HTTP/2 over TLS on a thread of its own, which tells when the head of a
+//! push arrived and answers as it is told to then.
 //!
 //! No simulator: those judge every push, and what they cost would be measured with the client.
 
@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, Result};
 use h2::server::SendResponse;
+use http::StatusCode;
 use http::request::Parts;
 use rustls::ServerConfig;
 use sim::pki::Identity;
@@ -29,15 +30,15 @@ pub(crate) struct PushService {
 }
 
 impl PushService {
-    /// Starts one that calls `on_head` with the head of every request, before its body is read; where
-    /// that says no, the request is never answered.
+    /// Starts one that calls `on_head` with the head of every request, before its body is read, and
+    /// answers with the status that it returns; without one the request is never answered.
     ///
     /// # Errors
     ///
     /// If there is no port, no thread, or the certificate is not one.
     pub(crate) fn start(
         identity: &Identity,
-        on_head: impl Fn(&Parts) -> bool + Send + Sync + 'static,
+        on_head: impl Fn(&Parts) -> Option<StatusCode> + Send + Sync + 'static,
     ) -> Result<Self> {
         let tls = TlsAcceptor::from(Arc::new(tls(identity)?));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -46,7 +47,7 @@ impl PushService {
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
         let stopped = stop.clone();
-        let on_head: Arc<dyn Fn(&Parts) -> bool + Send + Sync> = Arc::new(on_head);
+        let on_head = Arc::new(on_head);
         let thread =
             std::thread::Builder::new().name("push-service".to_owned()).spawn(move || {
                 runtime.block_on(async {
@@ -84,7 +85,7 @@ fn tls(identity: &Identity) -> Result<ServerConfig> {
 async fn listen(
     listener: std::net::TcpListener,
     tls: TlsAcceptor,
-    on_head: Arc<dyn Fn(&Parts) -> bool + Send + Sync>,
+    on_head: Arc<impl Fn(&Parts) -> Option<StatusCode> + Send + Sync + 'static>,
 ) {
     // Without a runtime's reactor there is no connection, which the client reports.
     let Ok(listener) = TcpListener::from_std(listener) else { return };
@@ -98,7 +99,7 @@ async fn listen(
 async fn serve(
     tcp: TcpStream,
     tls: TlsAcceptor,
-    on_head: Arc<dyn Fn(&Parts) -> bool + Send + Sync>,
+    on_head: Arc<impl Fn(&Parts) -> Option<StatusCode> + Send + Sync + 'static>,
 ) {
     // Without it an answer would wait for the one before it to be confirmed.
     if tcp.set_nodelay(true).is_err() {
@@ -114,18 +115,25 @@ async fn serve(
     let mut answers = JoinSet::new();
     while let Some(Ok((request, respond))) = connection.accept().await {
         let (head, body) = request.into_parts();
-        if on_head(&head) {
-            answers.spawn(accept(body, respond, answer(head.uri.path())));
-        } else {
-            answers.spawn(hang(body, respond));
+        match on_head(&head) {
+            Some(status) => {
+                let mut answer = http::Response::new(());
+                *answer.status_mut() = status;
+                answers.spawn(tell(body, respond, answer, text(head.uri.path(), status)));
+            }
+            None => {
+                answers.spawn(hang(body, respond));
+            }
         }
         while answers.try_join_next().is_some() {}
     }
 }
 
-/// What a request is answered with: Google's services say something, Apple's nothing.
-fn answer(path: &str) -> &'static str {
-    if path == "/token" {
+/// What an answer says: Google's services something, Apple's only why not.
+fn text(path: &str, status: StatusCode) -> &'static str {
+    if !status.is_success() {
+        r#"{"reason":"InvalidProviderToken"}"#
+    } else if path == "/token" {
         r#"{"access_token":"bench","token_type":"Bearer","expires_in":3599}"#
     } else if path.ends_with("messages:send") {
         r#"{"name":"projects/bench/messages/1"}"#
@@ -134,21 +142,22 @@ fn answer(path: &str) -> &'static str {
     }
 }
 
-/// Reads a push to its end and answers 200. Errors end the connection, which the client sees.
-async fn accept(
+/// Reads a push to its end and answers. Errors end the connection, which the client sees.
+async fn tell(
     mut body: h2::RecvStream,
     mut respond: SendResponse<bytes::Bytes>,
-    answer: &'static str,
+    answer: http::Response<()>,
+    text: &'static str,
 ) {
     while let Some(Ok(chunk)) = body.data().await {
         if body.flow_control().release_capacity(chunk.len()).is_err() {
             return;
         }
     }
-    if answer.is_empty() {
-        let _sent = respond.send_response(http::Response::new(()), true);
-    } else if let Ok(mut stream) = respond.send_response(http::Response::new(()), false) {
-        let _sent = stream.send_data(bytes::Bytes::from_static(answer.as_bytes()), true);
+    if text.is_empty() {
+        let _sent = respond.send_response(answer, true);
+    } else if let Ok(mut stream) = respond.send_response(answer, false) {
+        let _sent = stream.send_data(bytes::Bytes::from_static(text.as_bytes()), true);
     }
 }
 

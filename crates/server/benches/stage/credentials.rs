@@ -1,4 +1,4 @@
-//! Credentials for a stage's app.
+//! Credentials for a stage's apps.
 
 use anyhow::{Result, anyhow};
 use base64::Engine as _;
@@ -6,34 +6,34 @@ use base64::engine::general_purpose::STANDARD;
 use sim::pki::{ApnsKey, ServiceAccount};
 use wire::http::{CredentialKind, CredentialUpload};
 
-use super::stage::{BUNDLE, Stage};
+use super::stage::{App, Stage};
 
-/// Gives the app a fresh APNs key.
+/// Gives an app a fresh APNs key.
 ///
 /// # Errors
 ///
 /// When it is refused.
-pub(crate) async fn upload_key(stage: &Stage) -> Result<()> {
+pub(crate) async fn upload_key(stage: &Stage, app: App) -> Result<()> {
     let key = ApnsKey::generate()?;
     let upload = CredentialUpload {
         key_id: Some(key.key_id.clone()),
         team_id: Some(key.team_id.clone()),
-        bundle_ids: vec![BUNDLE.to_owned()],
+        bundle_ids: vec![app.bundle.to_owned()],
         ..CredentialUpload::new(CredentialKind::ApnsKey, STANDARD.encode(key.pem()))
     };
-    let uploaded = server::credentials::upload(&stage.node, stage.app, upload).await;
+    let uploaded = server::credentials::upload(&stage.node, app.id, upload).await;
     uploaded.map(drop).map_err(|problem| anyhow!("the key was refused: {}", problem.detail()))
 }
 
-/// Gives the app a fresh service account of Google's.
+/// Gives an app a fresh service account of Google's.
 ///
 /// # Errors
 ///
 /// When it is refused.
-pub(crate) async fn upload_account(stage: &Stage) -> Result<()> {
+pub(crate) async fn upload_account(stage: &Stage, app: App) -> Result<()> {
     let account = ServiceAccount::generate("bench")?;
     let file = STANDARD.encode(account.json("https://oauth2.googleapis.com/token"));
     let upload = CredentialUpload::new(CredentialKind::FcmServiceAccount, file);
-    let uploaded = server::credentials::upload(&stage.node, stage.app, upload).await;
+    let uploaded = server::credentials::upload(&stage.node, app.id, upload).await;
     uploaded.map(drop).map_err(|problem| anyhow!("the account: {}", problem.detail()))
 }

@@ -21,8 +21,14 @@ use store::model::{Connect, Connected, Identity, Sender, SetTarget};
 use tempfile::TempDir;
 use wire::UrgencyName;
 
-/// The bundle id of the app.
-pub(crate) const BUNDLE: &str = "com.example.bench";
+/// An app, and the bundle id of its iPhone app.
+#[derive(Clone, Copy)]
+pub(crate) struct App {
+    /// Its id.
+    pub(crate) id: AppId,
+    /// The bundle id, which Android phones give too.
+    pub(crate) bundle: &'static str,
+}
 
 /// Bytes of a message's body.
 const BODY_BYTES: usize = 200;
@@ -35,7 +41,7 @@ pub(crate) struct Stage {
     /// The node.
     pub(crate) node: Arc<Node>,
     /// The app.
-    pub(crate) app: AppId,
+    pub(crate) app: App,
     body: Box<serde_json::value::RawValue>,
     /// Messages sent so far: what makes the next one's id its own.
     sent: AtomicU64,
@@ -46,6 +52,7 @@ pub(crate) struct Stage {
 /// A user with one phone.
 #[derive(Clone)]
 pub(crate) struct User {
+    app: AppId,
     name: String,
     inbox: InboxId,
     epoch: Epoch,
@@ -71,7 +78,8 @@ impl Stage {
         config.log.level = LogLevel::Error;
         configure(&mut config, dir.path())?;
         let node = Node::start(config, Clock::system(), false).await?;
-        let app = node.store.add_app("bench".to_owned(), node.clock.now()).await?.id;
+        let id = node.store.add_app("bench".to_owned(), node.clock.now()).await?.id;
+        let app = App { id, bundle: "com.example.bench" };
         let text = format!("\"{}\"", "x".repeat(BODY_BYTES - 2));
         let body = serde_json::value::RawValue::from_string(text)?;
         Ok(Self { node, app, body, sent: AtomicU64::new(0), dir })
@@ -82,24 +90,29 @@ impl Stage {
         self.dir.path()
     }
 
-    /// Adds users whose app is open, with iPhones or, for [`TargetKind::Fcm`], Android phones; that
+    /// Adds users of an app who have it open, with iPhones or, for [`TargetKind::Fcm`], Android phones; that
     /// of the n-th has the push token [`token`]`(n)`.
     ///
     /// # Errors
     ///
     /// The store's.
-    pub(crate) async fn add_users(&self, count: usize, kind: TargetKind) -> Result<Vec<User>> {
-        let users = (0..count).map(|index| self.add_user(index, kind));
+    pub(crate) async fn add_users(
+        &self,
+        app: App,
+        count: usize,
+        kind: TargetKind,
+    ) -> Result<Vec<User>> {
+        let users = (0..count).map(|index| self.add_user(app, index, kind));
         stream::iter(users).buffered(AT_ONCE).try_collect().await
     }
 
-    async fn add_user(&self, index: usize, kind: TargetKind) -> Result<User> {
+    async fn add_user(&self, app: App, index: usize, kind: TargetKind) -> Result<User> {
         let (store, now) = (&self.node.store, self.node.clock.now());
         let name = format!("{}-user-{index}", kind.as_str());
-        let inbox = store.ensure_user(self.app, name.clone(), now).await?.context("no app")?;
+        let inbox = store.ensure_user(app.id, name.clone(), now).await?.context("no app")?;
         let session = SessionId::from_bits(rand::random());
         let connect = Connect {
-            identity: Identity::User { app: self.app, inbox },
+            identity: Identity::User { app: app.id, inbox },
             device: format!("{}-phone-{index}", kind.as_str()),
             platform: if kind == TargetKind::Fcm { Platform::Android } else { Platform::Ios },
             app_version: None,
@@ -123,7 +136,7 @@ impl Stage {
             kind,
             token: token(index),
             environment: None,
-            app_id: Some(BUNDLE.to_owned()),
+            app_id: Some(app.bundle.to_owned()),
             now,
         };
         store.set_target(target).await?;
@@ -131,7 +144,7 @@ impl Stage {
         let (handle, _events) = Handle::new(session, connected.device, connected.head);
         self.node.hub.add(inbox, Arc::clone(&handle));
         let (epoch, device) = (connected.epoch, connected.device);
-        Ok(User { name, inbox, epoch, device, session, _handle: handle })
+        Ok(User { app: app.id, name, inbox, epoch, device, session, _handle: handle })
     }
 
     /// The users' apps are suspended: their sessions end.
@@ -158,7 +171,7 @@ impl Stage {
         let sender =
             Sender { inbox: from.inbox, user: from.name.clone(), device: Some(from.device) };
         let incoming = Incoming {
-            app: self.app,
+            app: from.app,
             sender: Some(sender),
             sender_key: format!("device:{}", from.device),
             client_id: format!("message-{number}"),

@@ -11,6 +11,9 @@
 //! service runs in this process on a thread of its own and notes when it has read a push's
 //! HEADERS: its TLS and its parsing are in the figure, and so are the settles of the pushes
 //! before, which share the one writer.
+//!
+//! With the argument `isolation` it measures something else on the same stage: what the troubles
+//! of one credential or push service add to that.
 
 #[path = "../stage/credentials.rs"]
 mod credentials;
@@ -31,6 +34,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use domain::TargetKind;
+use http::StatusCode;
 use sim::pki::Ca;
 use tokio::task::JoinSet;
 
@@ -57,8 +61,11 @@ fn main() -> Result<()> {
     // As the server itself runs.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        run().await?;
-        isolation::run().await
+        if std::env::args().any(|argument| argument == "isolation") {
+            isolation::run().await
+        } else {
+            run().await
+        }
     })
 }
 
@@ -70,7 +77,7 @@ async fn run() -> Result<()> {
         let sightings = Arc::clone(&sightings);
         PushService::start(&ca.server_identity()?, move |head| {
             sightings.saw(head.uri.path());
-            true
+            Some(StatusCode::OK)
         })?
     };
     let stage = Arc::new(
@@ -84,9 +91,9 @@ async fn run() -> Result<()> {
         })
         .await?,
     );
-    credentials::upload_key(&stage).await?;
+    credentials::upload_key(&stage, stage.app).await?;
     // One more than there are messages: the sender, whose app is open.
-    let mut users = stage.add_users(messages + 1, TargetKind::Apns).await?;
+    let mut users = stage.add_users(stage.app, messages + 1, TargetKind::Apns).await?;
     let sender = users.pop().context("no sender")?;
     stage.suspend(&users).await?;
     let yardstick = Yardstick::open(stage.dir())?;

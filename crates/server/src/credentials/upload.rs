@@ -88,7 +88,7 @@ pub async fn upload(
     let now = node.clock.now();
     let read = move || (sealed.facts(now), sealed);
     let (found, sealed) =
-        node.tasks.compute(LONGEST_READING, read).await.ok_or_else(takes_too_long)?;
+        node.tasks.compute(app, LONGEST_READING, read).await.ok_or_else(takes_too_long)?;
     let Found { facts, warnings, not_after } = found?;
     let mut plain = serde_json::to_vec(&sealed).map_err(|_| Problem::internal())?;
     let sealed_bytes = node.master_key.seal(&store::credential_context(app), &plain);

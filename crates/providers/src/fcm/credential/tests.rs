@@ -46,7 +46,14 @@ fn a_wrong_file_is_named() {
         file.as_object_mut().expect("an object").remove(field);
         file.to_string()
     };
-    check("{\"project_info\":{},\"client\":[]}", "google-services.json", "belongs into the app");
+    let services = |project: &str| {
+        json!({ "project_info": { "project_id": project }, "client": [] }).to_string()
+    };
+    let page = "https://console.firebase.google.com/project/example-1/settings/serviceaccounts/";
+    check(&services("example-1"), "google-services.json", page);
+    check(&services("../x"), "google-services.json", "app; upload the service account key");
+    check(&services("../x"), "google-services.json", "Firebase console, Project settings");
+    check("{\"project_info\":[],\"client\":[]}", "google-services.json", "Firebase console");
     check("AAAAabc:APA91bxyz", "a legacy FCM server key", "shut down");
     check("key=AAAAabc:APA91bxyz", "a legacy FCM server key", "shut down");
     check("AIzaSyExample", "a legacy FCM server key", "service account key instead");

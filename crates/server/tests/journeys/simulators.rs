@@ -90,9 +90,15 @@ impl Sim {
     /// One request to the control endpoint; gives status and body.
     async fn ask(&self, what: &str, kind: &str, body: &str) -> (u16, Value) {
         let address = self.text("/control").trim_start_matches("http://");
+        self.ask_as(address, what, kind, body).await
+    }
+
+    /// The same, naming this host.
+    async fn ask_as(&self, host: &str, what: &str, kind: &str, body: &str) -> (u16, Value) {
+        let address = self.text("/control").trim_start_matches("http://");
         let mut stream = TcpStream::connect(address).await.expect("the endpoint listens");
         let request = format!(
-            "{what} HTTP/1.1\r\nhost: {address}\r\ncontent-type: {kind}\r\n\
+            "{what} HTTP/1.1\r\nhost: {host}\r\ncontent-type: {kind}\r\n\
              content-length: {}\r\nconnection: close\r\n\r\n{body}",
             body.len()
         );
@@ -303,6 +309,37 @@ async fn trouble_is_ordered_by_flag_and_by_request() {
     let outcome = sim.push(&client).await;
     assert!(format!("{outcome:?}").contains("PayloadEmpty"), "{outcome:?}");
     assert!(matches!(sim.push(&client).await, Outcome::Accepted { .. }));
+    assert!(sim.interrupt().await.success());
+}
+
+#[tokio::test]
+async fn a_web_page_whose_name_leads_here_is_refused() {
+    const JSON: &str = "application/json";
+    let mut sim = Sim::start(&[]).await;
+    let client = sim.client();
+    let port = sim.text("/control").rsplit(':').next().expect("a port").to_owned();
+    let rebound = format!("rebound.example:{port}");
+    let order = json!({
+        "service": "apns",
+        "trouble": { "kind": "answer", "status": 400, "reason": "PayloadEmpty" },
+    })
+    .to_string();
+    for (what, body) in [
+        ("GET /", ""),
+        ("GET /messages", ""),
+        ("POST /subscribe", "{}"),
+        ("POST /trouble", &order),
+        ("GET /nothing", ""),
+    ] {
+        let (status, said) = sim.ask_as(&rebound, what, JSON, body).await;
+        let error = said["error"].as_str().unwrap_or_default();
+        assert!(status == 421 && error.contains("`host`"), "{what}: {status} {said}");
+        assert!(!said.to_string().contains("tokens"), "{said}");
+    }
+    assert!(matches!(sim.push(&client).await, Outcome::Accepted { .. }), "nothing was ordered");
+    assert_eq!(sim.line().await["status"], 200);
+    let local = format!("localhost:{port}");
+    assert_eq!(sim.ask_as(&local, "POST /trouble", JSON, &order).await.0, 204);
     assert!(sim.interrupt().await.success());
 }
 

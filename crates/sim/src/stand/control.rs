@@ -9,11 +9,12 @@
 //!
 //! What is refused is answered with `{"error":"…"}`.
 //! Both `POST`s insist on `application/json`: no web page can send that to another origin without
-//! asking first, and nobody here says yes.
+//! asking first, and nobody here says yes. Whatever is asked has to be asked of this machine by
+//! name, see [`host`].
 
 use std::{
     convert::Infallible,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
@@ -30,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     browser::{self, Wish},
+    host,
     order::Order,
     services::Services,
 };
@@ -69,13 +71,16 @@ impl Control {
         started: &Value,
         stop: &CancellationToken,
     ) {
+        let bound = self.address.ip();
         let mut connections = FuturesUnordered::new();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 accepted = self.listener.accept(), if connections.len() < MAX_CONNECTIONS => {
                     match accepted {
-                        Ok((stream, _)) => connections.push(connection(stream, services, started)),
+                        Ok((stream, _)) => {
+                            connections.push(connection(stream, bound, services, started));
+                        }
                         // Out of file descriptors, mostly: give the connections time to end.
                         Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
                     }
@@ -86,9 +91,9 @@ impl Control {
     }
 }
 
-async fn connection(stream: TcpStream, services: &Services, started: &Value) {
+async fn connection(stream: TcpStream, bound: IpAddr, services: &Services, started: &Value) {
     let service = service_fn(|request| async move {
-        Ok::<_, Infallible>(answer(request, services, started).await)
+        Ok::<_, Infallible>(answer(request, bound, services, started).await)
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -100,10 +105,11 @@ async fn connection(stream: TcpStream, services: &Services, started: &Value) {
 
 async fn answer(
     request: Request<Incoming>,
+    bound: IpAddr,
     services: &Services,
     started: &Value,
 ) -> Response<Full<Bytes>> {
-    match answered(request, services, started).await {
+    match answered(request, bound, services, started).await {
         Ok((status, json)) => reply(status, json.as_ref()),
         Err(Refusal(status, error)) => reply(status, Some(&json!({ "error": error }))),
     }
@@ -111,9 +117,15 @@ async fn answer(
 
 async fn answered(
     request: Request<Incoming>,
+    bound: IpAddr,
     services: &Services,
     started: &Value,
 ) -> Result<(StatusCode, Option<Value>), Refusal> {
+    if !host::is_ours(request.uri(), request.headers(), bound) {
+        let error = "`host` names another machine, as the request of a web page would: use \
+                     localhost, 127.0.0.1 or the address this listens on";
+        return Err(Refusal(StatusCode::MISDIRECTED_REQUEST, error.to_owned()));
+    }
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/") => Ok((StatusCode::OK, Some(started.clone()))),
         (&Method::GET, "/messages") => Ok((StatusCode::OK, Some(browser::messages(services)))),

@@ -15,6 +15,7 @@
 mod browser;
 mod control;
 mod directory;
+mod host;
 mod line;
 mod options;
 mod order;

@@ -164,6 +164,30 @@ async fn topics_and_conditions_are_taken() {
 }
 
 #[tokio::test]
+async fn installations_and_subscribers_are_reached() {
+    let rig = FcmRig::start().await;
+    let client = rig.client();
+    let content = rig.message().content;
+    let mut arrived = rig.devices.deliveries(&rig.token);
+    let fid = rig.devices.installation(&rig.token).expect("every app has one");
+    rig.devices.subscribe(&rig.token, "news");
+    for (target, reaches) in [
+        (Target::Fid(PushToken::new(&*fid)), true),
+        (Target::Topic("news".to_owned()), true),
+        (Target::Topic("sport".to_owned()), false),
+        (Target::Condition("'news' in topics && !('sport' in topics)".to_owned()), true),
+    ] {
+        let outcome = send(&rig, &client, target.clone(), &content).await;
+        assert!(outcome.is_accepted(), "{outcome:?}");
+        assert_eq!(arrived.try_recv().is_ok(), reaches, "{target:?}");
+    }
+    rig.devices.unregister(&rig.token);
+    let gone = Target::Fid(PushToken::new(&*fid));
+    let exchange = rig.send(&client, &fcm::Message { target: gone, content }).await;
+    check_refused(&exchange, 911, "UNREGISTERED");
+}
+
+#[tokio::test]
 async fn what_is_only_to_be_checked_reaches_nobody() {
     let rig = FcmRig::start().await;
     let client = rig.client();

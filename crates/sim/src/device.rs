@@ -13,8 +13,10 @@
 //! token (a VoIP token stores apart from its app's other token); when a fifth collapse key arrives the oldest goes,
 //! where Google leaves open which four survive.
 
+mod subscriptions;
+
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicI64, Ordering},
@@ -244,6 +246,8 @@ pub struct Devices(Arc<Registry>);
 struct Registry {
     clock: Clock,
     devices: RwLock<HashMap<String, Arc<Device>>>,
+    /// Tokens of FCM by Firebase installation id.
+    installations: RwLock<HashMap<String, String>>,
 }
 
 /// One token.
@@ -262,6 +266,8 @@ struct DeviceState {
     listener: Option<mpsc::UnboundedSender<Delivery>>,
     /// Pushes in the current windows of the service's rates.
     rates: [Window; 2],
+    /// Topics of FCM.
+    topics: HashSet<String>,
 }
 
 /// How often a device may be pushed to.
@@ -312,7 +318,8 @@ impl Devices {
     /// A new FCM token of any app.
     pub fn register_fcm_app(&self, project: &str, package: &str, platform: FcmPlatform) -> String {
         // The shape of a real one: an installation id of 22 characters, a colon, 140 characters that start with APA91b.
-        let token = format!("{}:APA91b{}", letters(22), letters(134));
+        let token = format!("d{}:APA91b{}", letters(21), letters(134));
+        self.remember_installation(&token);
         let (project, package) = (project.to_owned(), package.to_owned());
         self.register(token, Registration::Fcm { project, package, platform })
     }

@@ -93,7 +93,8 @@ impl Service {
     /// Whether a connection that agreed on this protocol is served as HTTP/1.1.
     fn is_http1(&self, agreed: Option<&[u8]>) -> bool {
         match self {
-            Self::Apns(_) | Self::Fcm(_) => false,
+            Self::Apns(_) => false,
+            Self::Fcm(_) => agreed != Some(b"h2"),
             Self::Webpush(judge) => judge.is_http1(agreed),
         }
     }

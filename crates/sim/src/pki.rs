@@ -395,6 +395,8 @@ impl fmt::Debug for ApnsKey {
 pub struct ServiceAccount {
     /// Firebase project id.
     pub project: String,
+    /// The project's number, which stands for its id in paths; the key file does not have it.
+    pub project_number: String,
     /// The account's address.
     pub client_email: String,
     /// Id of the key.
@@ -413,6 +415,7 @@ impl ServiceAccount {
         let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)?;
         Ok(Self {
             project: project.to_owned(),
+            project_number: rand::random_range(100_000_000_000_u64..1_000_000_000_000).to_string(),
             client_email: format!(
                 "push-{}@{project}.iam.gserviceaccount.com",
                 letters(5).to_ascii_lowercase()

@@ -106,7 +106,7 @@ pub(crate) fn error_code(answer: &Answer) -> Option<String> {
 }
 
 /// The field that an answer's BadRequest names.
-fn field(answer: &Answer) -> Option<String> {
+pub(crate) fn field(answer: &Answer) -> Option<String> {
     let json = answer.json();
     let details = json["error"]["details"].as_array()?;
     let violation = details.iter().find_map(|detail| detail["fieldViolations"].get(0))?;

@@ -10,6 +10,7 @@ mod apns_trouble;
 mod client;
 mod fcm;
 mod fcm_oauth;
+mod fcm_targets;
 mod fcm_trouble;
 mod page;
 mod pki;

@@ -2,7 +2,7 @@
 
 /// The page, and the files whose tests it names.
 const PAGE: &str = include_str!("../../../docs/simulators.md");
-const FILES: [(&str, &str); 11] = [
+const FILES: [(&str, &str); 12] = [
     ("apns", include_str!("apns.rs")),
     ("apns_certificates", include_str!("apns_certificates.rs")),
     ("apns_faults", include_str!("apns_faults.rs")),
@@ -10,6 +10,7 @@ const FILES: [(&str, &str); 11] = [
     ("apns_limits", include_str!("apns_limits.rs")),
     ("fcm", include_str!("fcm.rs")),
     ("fcm_oauth", include_str!("fcm_oauth.rs")),
+    ("fcm_targets", include_str!("fcm_targets.rs")),
     ("fcm_trouble", include_str!("fcm_trouble.rs")),
     ("webpush", include_str!("webpush.rs")),
     ("webpush_faults", include_str!("webpush_faults.rs")),

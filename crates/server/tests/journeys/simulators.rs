@@ -313,6 +313,41 @@ async fn trouble_is_ordered_by_flag_and_by_request() {
 }
 
 #[tokio::test]
+async fn an_app_subscribes_to_a_topic_by_hand() {
+    const JSON: &str = "application/json";
+    let mut sim = Sim::start(&[]).await;
+    let account = sim.text("/files/service_account").to_owned();
+    let (oauth, url) = (sim.text("/fcm_token_url").to_owned(), sim.text("/fcm").to_owned());
+    let topic = ["fcm", "--service-account", &account, "--oauth-url", &oauth, "--url", &url];
+    let topic = [&topic[..], &["--topic", "news"]].concat();
+    for (step, what, body, status, fate) in [
+        ("nobody is there", "", "", 0, "discarded"),
+        ("the app subscribes", "POST /topics", r#"{"topic":"news"}"#, 204, "delivered"),
+        ("a name that is none", "POST /topics", r#"{"topic":"/topics/news"}"#, 400, "delivered"),
+        ("nobody's token", "POST /topics", r#"{"topic":"news","token":"x"}"#, 400, "delivered"),
+        ("no such request", "PUT /topics", r#"{"topic":"news"}"#, 405, "delivered"),
+        ("the app leaves", "DELETE /topics", r#"{"topic":"news"}"#, 204, "discarded"),
+        ("it has left already", "DELETE /topics", r#"{"topic":"news"}"#, 400, "discarded"),
+    ] {
+        if !what.is_empty() {
+            let (answered, said) = sim.ask(what, JSON, body).await;
+            assert_eq!(answered, status, "{step}: {said}");
+            assert_eq!(said["error"].is_string(), status >= 400, "{step}: {said}");
+        }
+        let (good, said) = sim.reveille_push(&topic, "").await;
+        assert!(good, "{step}: {said}");
+        let line = loop {
+            let line = sim.line().await;
+            if line["path"] != "/token" {
+                break line;
+            }
+        };
+        assert_eq!(line["fate"], fate, "{step}: {line}");
+    }
+    assert!(sim.interrupt().await.success());
+}
+
+#[tokio::test]
 async fn a_web_page_whose_name_leads_here_is_refused() {
     const JSON: &str = "application/json";
     let mut sim = Sim::start(&[]).await;

@@ -64,6 +64,10 @@ impl Refusal {
         Self::invalid("message.token", "Invalid registration token")
     }
 
+    pub(super) fn bad_installation() -> Self {
+        Self::invalid("message.fid", "Invalid installation id")
+    }
+
     pub(super) fn unregistered() -> Self {
         let message = "Requested entity was not found.";
         Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", message).with_code("UNREGISTERED")

@@ -3,15 +3,13 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
-use super::{answer::Refusal, schema};
+use super::{answer::Refusal, condition::Condition, schema};
 use crate::device::{Expiration, FcmPlatform, Priority, PushType};
 
 /// Keys and values of data and notification.
 const MAX_BYTES: usize = 4096;
 /// The same for a topic or condition.
 const MAX_TOPIC_BYTES: usize = 2048;
-/// Topics that one condition may name ("Send messages to topics").
-const MAX_CONDITION_TOPICS: u32 = 5;
 /// Four weeks, also the default.
 const MAX_TTL_S: i64 = 2_419_200;
 
@@ -27,9 +25,11 @@ pub(super) struct Message {
 
 #[derive(Debug)]
 pub(super) enum Target {
-    /// A topic or condition: nobody subscribes here.
-    Nobody,
+    /// A Firebase installation id.
+    Installation(String),
     Token(String),
+    /// Whoever has subscribed to a topic, or as a condition says.
+    Topics(Condition),
 }
 
 impl Message {
@@ -51,7 +51,10 @@ impl Message {
         };
         let target = target(&message)?;
         check_data(&message)?;
-        let limit = if matches!(target, Target::Nobody) { MAX_TOPIC_BYTES } else { MAX_BYTES };
+        let limit = match target {
+            Target::Installation(_) | Target::Token(_) => MAX_BYTES,
+            Target::Topics(_) => MAX_TOPIC_BYTES,
+        };
         if size(&message) > limit {
             return Err(Refusal::too_big());
         }
@@ -202,16 +205,27 @@ fn target(message: &Map<String, Value>) -> Result<Target, Refusal> {
     match named.as_slice() {
         [] | [(_, "")] => Err(Refusal::invalid("message", "Recipient of the message is not set.")),
         [("token", token)] => Ok(Target::Token((*token).to_owned())),
-        [("fid", _)] => Err(Refusal::invalid("message.fid", "Invalid installation id")),
-        [("topic", topic)] if !topic.bytes().all(is_topic_letter) => {
-            Err(Refusal::invalid("message.topic", "Invalid topic name"))
+        [("fid", fid)] if is_installation(fid) => Ok(Target::Installation((*fid).to_owned())),
+        [("fid", _)] => Err(Refusal::bad_installation()),
+        [("topic", topic)] => {
+            let topic = Condition::topic(topic).map(Target::Topics);
+            topic.ok_or_else(|| Refusal::invalid("message.topic", "Invalid topic name"))
         }
-        [("condition", condition)] if !is_condition(condition) => {
-            Err(Refusal::invalid("message.condition", "Invalid condition expression"))
+        [(_, condition)] => {
+            let condition = Condition::parse(condition).map(Target::Topics);
+            condition.ok_or_else(|| {
+                Refusal::invalid("message.condition", "Invalid condition expression")
+            })
         }
-        [_] => Ok(Target::Nobody),
         _ => Err(Refusal::invalid("message", "Only one recipient may be set.")),
     }
+}
+
+/// 17 bytes in base64url that begin with the bits 0111, cut to 22 characters; that is how Google's
+/// open SDKs for installations make them.
+fn is_installation(fid: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    fid.len() == 22 && fid.starts_with(['c', 'd', 'e', 'f']) && fid.bytes().all(is_letter)
 }
 
 /// Google keeps some keys to itself.
@@ -302,83 +316,4 @@ fn check_forms(message: &Map<String, Value>) -> Result<(), Refusal> {
 fn is_color(text: &str) -> bool {
     let digits = text.strip_prefix('#').unwrap_or_default();
     digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-/// `'X' in topics`, joined by `&&` and `||`, in parentheses, negated: at most five topics.
-fn is_condition(text: &str) -> bool {
-    let mut rest = text.trim_start();
-    let (mut open, mut topics, mut wants_topic) = (0_u32, 0_u32, true);
-    while !rest.is_empty() {
-        let after = if wants_topic {
-            if let Some(after) = rest.strip_prefix('(') {
-                open += 1;
-                after
-            } else if let Some(after) = rest.strip_prefix('!') {
-                after
-            } else {
-                let Some((topic, after)) =
-                    rest.strip_prefix('\'').and_then(|rest| rest.split_once('\''))
-                else {
-                    return false;
-                };
-                let after = after.trim_start().strip_prefix("in ").unwrap_or_default();
-                let Some(after) = after.trim_start().strip_prefix("topics") else { return false };
-                if topic.is_empty() || !topic.bytes().all(is_topic_letter) {
-                    return false;
-                }
-                topics += 1;
-                wants_topic = false;
-                after
-            }
-        } else if let Some(after) = rest.strip_prefix(')') {
-            let Some(fewer) = open.checked_sub(1) else { return false };
-            open = fewer;
-            after
-        } else {
-            let joined = rest.strip_prefix("&&").or_else(|| rest.strip_prefix("||"));
-            let Some(after) = joined else { return false };
-            wants_topic = true;
-            after
-        };
-        rest = after.trim_start();
-    }
-    !wants_topic && open == 0 && topics <= MAX_CONDITION_TOPICS
-}
-
-fn is_topic_letter(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-_.~%".contains(&byte)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_condition_may_say() {
-        for good in [
-            "'a' in topics",
-            "'a' in topics && ('b' in topics || !('c' in topics))",
-            "!'a' in topics",
-            "  ( 'a'  in  topics )  ",
-        ] {
-            assert!(is_condition(good), "{good}");
-        }
-        let many = ["'a' in topics"; 6].join(" || ");
-        for bad in [
-            "",
-            "a in topics",
-            "'a'",
-            "'a' in topic",
-            "'a b' in topics",
-            "'' in topics",
-            "'a' in topics &&",
-            "'a' in topics 'b' in topics",
-            "('a' in topics",
-            "'a' in topics)",
-            "'a in topics",
-            &many,
-        ] {
-            assert!(!is_condition(bad), "{bad}");
-        }
-    }
 }

@@ -11,10 +11,16 @@
 //! A message is checked in this order: access token, project, quota, JSON with its fields and types, target, values,
 //! device. Google does not promise an order.
 //!
-//! Not modelled: topics and conditions have no subscribers (the message is accepted and goes nowhere), installation
-//! ids (`fid`) are refused as unknown, topic management, HTTP/1.1.
+//! A project is named by its id or its number. A message for a topic or a condition goes to every living device of
+//! the project that has subscribed, as [`Devices::subscribe`] says; where its rules keep it from one (a package, an
+//! iPhone without an APNs key), that one hears nothing and the sender does not learn of it.
+//!
+//! What a client without ALPN speaks is HTTP/1.1, as anywhere at Google's front end.
+//!
+//! Not modelled: topic management over HTTP, the rate of a topic.
 
 mod answer;
+mod condition;
 mod message;
 mod oauth;
 mod quota;
@@ -35,14 +41,17 @@ use tokio::sync::mpsc;
 use crate::{
     Counts, Delivery, Devices, Error, Fate, Recording, SeenPush, Sighting, Trouble,
     apns::UnknownTokens,
-    device::{Facts, FcmPlatform, Rate, Registration, Service as Vendor, hex},
+    device::{Device, Facts, FcmPlatform, Handed, Rate, Registration, Service as Vendor, hex},
     http2::{self, Server, Verdict},
     pki::{Ca, ServiceAccount},
 };
 
 pub use answer::DetailsOrder;
 
+pub(crate) use condition::is_topic;
+
 use answer::Refusal;
+use condition::Condition;
 use message::{Message, Target};
 use oauth::AccessTokens;
 use quota::Quota;
@@ -116,7 +125,8 @@ impl FcmSim {
     pub async fn start(options: FcmOptions) -> Result<Self, Error> {
         let ca = options.ca.clone();
         let identity = ca.server_identity_at(options.ip)?;
-        let tls = http2::server_config(&identity, None, &[b"h2"], options.devices.clock())?;
+        let tls =
+            http2::server_config(&identity, None, &[b"h2", b"http/1.1"], options.devices.clock())?;
         let (wanted, recording) = ((options.ip, options.port).into(), options.recording);
         let service = |address| http2::Service::Fcm(Box::new(Judge::new(options, address)));
         let server = Server::start(wanted, tls, recording, service).await?;
@@ -212,6 +222,8 @@ impl FcmSim {
 pub(crate) struct Judge {
     options: FcmOptions,
     accounts: HashMap<String, ServiceAccount>,
+    /// Ids of the projects, by number.
+    numbers: HashMap<String, String>,
     access: AccessTokens,
     quota: Mutex<Quota>,
     /// What an assertion may name as its audience.
@@ -221,7 +233,9 @@ pub(crate) struct Judge {
 impl Judge {
     fn new(mut options: FcmOptions, address: SocketAddr) -> Self {
         let accounts = std::mem::take(&mut options.accounts);
+        let number = |it: &ServiceAccount| (it.project_number.clone(), it.project.clone());
         Self {
+            numbers: accounts.iter().map(number).collect(),
             accounts: accounts
                 .into_iter()
                 .map(|account| (account.client_email.clone(), account))
@@ -284,6 +298,7 @@ impl Judge {
         addressed: &mut String,
     ) -> Result<Accepted, Refusal> {
         let project = project(request.uri.path()).ok_or_else(Refusal::not_found)?;
+        let project = self.numbers.get(project).map_or(project, String::as_str);
         if request.method != Method::POST {
             return Err(Refusal::not_found());
         }
@@ -298,14 +313,21 @@ impl Judge {
         }
         self.quota().spend(project, now)?;
         let message = Message::read(body)?;
+        let name = message_name(project, now);
         let fate = match &message.target {
+            Target::Installation(fid) => {
+                addressed.clone_from(fid);
+                match self.options.devices.find_installation(fid) {
+                    Some(token) => self.to_device(project, &token, &name, &message)?,
+                    None => self.to_unknown(Refusal::bad_installation)?,
+                }
+            }
             Target::Token(token) => {
                 addressed.clone_from(token);
-                self.to_device(project, token, &message)?
+                self.to_device(project, token, &name, &message)?
             }
-            Target::Nobody => (Fate::Discarded, message_name(project, now)),
+            Target::Topics(condition) => self.to_topics(project, condition, &name, &message),
         };
-        let (fate, name) = fate;
         if message.validate_only {
             return Ok(Accepted {
                 name: format!("projects/{project}/messages/fake_message_id"),
@@ -315,19 +337,22 @@ impl Judge {
         Ok(Accepted { name, fate })
     }
 
+    fn to_unknown(&self, refusal: impl FnOnce() -> Refusal) -> Result<Fate, Refusal> {
+        match self.options.unknown_tokens {
+            UnknownTokens::Accept => Ok(Fate::Delivered),
+            UnknownTokens::Refuse => Err(refusal()),
+        }
+    }
+
     fn to_device(
         &self,
         project: &str,
         token: &str,
+        name: &str,
         message: &Message,
-    ) -> Result<(Fate, String), Refusal> {
-        let now = self.now();
-        let name = message_name(project, now);
+    ) -> Result<Fate, Refusal> {
         let Some(device) = self.options.devices.find(token) else {
-            return match self.options.unknown_tokens {
-                UnknownTokens::Accept => Ok((Fate::Delivered, name)),
-                UnknownTokens::Refuse => Err(Refusal::bad_token()),
-            };
+            return self.to_unknown(Refusal::bad_token);
         };
         let Registration::Fcm { project: home, package, platform } = &device.registration else {
             return Err(Refusal::bad_token());
@@ -343,28 +368,73 @@ impl Judge {
             FcmPlatform::IosWithoutKey => return Err(Refusal::third_party_auth()),
             FcmPlatform::Android | FcmPlatform::Ios => {}
         }
-        if !device.spend(self.device_rates(), now) {
+        if !device.spend(self.device_rates(), self.now()) {
             return Err(Refusal::quota("device"));
         }
         if message.validate_only {
-            return Ok((Fate::NotAPush, name));
+            return Ok(Fate::NotAPush);
         }
-        let (priority, expiration) =
-            (message.priority(*platform), message.expiration(*platform, now));
+        Ok(self.hand(&device, *platform, project, token, name, message).into())
+    }
+
+    /// What became of it where it came furthest.
+    fn to_topics(
+        &self,
+        project: &str,
+        condition: &Condition,
+        name: &str,
+        message: &Message,
+    ) -> Fate {
+        if message.validate_only {
+            return Fate::NotAPush;
+        }
+        let mut furthest = Handed::Discarded;
+        for (token, device) in self.options.devices.subscribers(|topics| condition.holds(topics)) {
+            let Registration::Fcm { project: home, package, platform } = &device.registration
+            else {
+                continue;
+            };
+            let reachable = match platform {
+                FcmPlatform::IosWithoutKey => false,
+                FcmPlatform::Android | FcmPlatform::Ios => device.gone().is_none(),
+            };
+            if home != project || !reachable || message.check_for(package, *platform).is_err() {
+                continue;
+            }
+            furthest =
+                match (furthest, self.hand(&device, *platform, project, &token, name, message)) {
+                    (Handed::Delivered, _) | (_, Handed::Delivered) => Handed::Delivered,
+                    (Handed::Stored, _) | (_, Handed::Stored) => Handed::Stored,
+                    (Handed::Discarded, Handed::Discarded) => Handed::Discarded,
+                };
+        }
+        furthest.into()
+    }
+
+    fn hand(
+        &self,
+        device: &Device,
+        platform: FcmPlatform,
+        project: &str,
+        token: &str,
+        name: &str,
+        message: &Message,
+    ) -> Handed {
+        let priority = message.priority(platform);
+        let expiration = message.expiration(platform, self.now());
         let facts = Facts { service: Vendor::Fcm, priority, expiration };
-        let handed = device.hand(&facts, |at| Delivery {
+        device.hand(&facts, |at| Delivery {
             service: Vendor::Fcm,
             token: token.to_owned(),
-            id: name.clone(),
-            push_type: message.push_type(*platform),
+            id: name.to_owned(),
+            push_type: message.push_type(platform),
             priority,
             topic: project.to_owned(),
-            collapse_id: message.collapse_key(*platform),
+            collapse_id: message.collapse_key(platform),
             expiration,
-            payload: message.payload(*platform),
+            payload: message.payload(platform),
             at,
-        });
-        Ok((handed.into(), name))
+        })
     }
 
     fn device_rates(&self) -> [Rate; 2] {

@@ -5,10 +5,11 @@
 //! | `GET /` | where everything is: the first line of the log |
 //! | `GET /messages` | the latest messages of Web Push as their browsers read them |
 //! | `POST /subscribe` | 201 with a subscription |
+//! | `POST /topics`, `DELETE /topics` | 204: an Android app has subscribed to a topic, or left it |
 //! | `POST /trouble` | 204 |
 //!
 //! What is refused is answered with `{"error":"…"}`.
-//! Both `POST`s insist on `application/json`: no web page can send that to another origin without
+//! What changes something insists on `application/json`: no web page can send that to another origin without
 //! asking first, and nobody here says yes. Whatever is asked has to be asked of this machine by
 //! name, see [`host`].
 
@@ -34,6 +35,7 @@ use super::{
     host,
     order::Order,
     services::Services,
+    topics::Membership,
 };
 
 /// More than any order needs.
@@ -133,16 +135,26 @@ async fn answered(
             let subscription = Wish::parse(&take(request).await?)?.fulfil(services)?;
             Ok((StatusCode::CREATED, Some(subscription.to_json())))
         }
+        (&Method::DELETE, "/topics") => {
+            Membership::parse(&take(request).await?)?.end(services)?;
+            Ok((StatusCode::NO_CONTENT, None))
+        }
+        (&Method::POST, "/topics") => {
+            Membership::parse(&take(request).await?)?.begin(services)?;
+            Ok((StatusCode::NO_CONTENT, None))
+        }
         (&Method::POST, "/trouble") => {
             Order::parse(&take(request).await?)?.carry_out(services);
             Ok((StatusCode::NO_CONTENT, None))
         }
-        (_, "/" | "/messages" | "/subscribe" | "/trouble") => {
-            let error = "use GET /, GET /messages, POST /subscribe or POST /trouble";
+        (_, "/" | "/messages" | "/subscribe" | "/topics" | "/trouble") => {
+            let error = "use GET /, GET /messages, POST /subscribe, POST or DELETE /topics, or \
+                         POST /trouble";
             Err(Refusal(StatusCode::METHOD_NOT_ALLOWED, error.to_owned()))
         }
         _ => {
-            let error = "there are /, /messages, /subscribe and /trouble here, nothing else";
+            let error = "there are /, /messages, /subscribe, /topics and /trouble here, nothing \
+                         else";
             Err(Refusal(StatusCode::NOT_FOUND, error.to_owned()))
         }
     }

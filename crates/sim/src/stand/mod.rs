@@ -4,7 +4,7 @@
 //! ```text
 //!   your client ──TLS──▶ ApnsSim, ApnsSim (sandbox), FcmSim, WebPushSim ──Sighting──▶ Line ──▶ log
 //!                                       ▲                      ▲
-//!   you ──POST /trouble, --trouble──▶ Order                 browser ◀── POST /subscribe ── you
+//!   you ──POST /trouble, --trouble──▶ Order                 browser, topics ◀── POST /subscribe, /topics ── you
 //! ```
 //!
 //! Everything a client needs is written into a folder: the certificate to trust, an APNs key and
@@ -20,6 +20,7 @@ mod line;
 mod options;
 mod order;
 mod services;
+mod topics;
 
 use std::{io::Write, path::Path};
 

@@ -48,6 +48,8 @@ pub(super) struct Services {
     webpush: WebPushSim,
     app_id: String,
     project: String,
+    project_number: String,
+    devices: Devices,
     tokens: Value,
 }
 
@@ -102,16 +104,15 @@ impl Services {
         let app = &options.app_id;
         let apple = |environment, kind| devices.register_apns(app, environment, kind);
         let (production, sandbox) = (Environment::Production, Environment::Sandbox);
+        let android = crate::device::FcmPlatform::Android;
+        let fcm_token = devices.register_fcm_app(&options.project, app, android);
         let tokens = json!({
             "apns": apple(production, ApnsTokenKind::App),
             "apns_voip": apple(production, ApnsTokenKind::Voip),
             "apns_sandbox": apple(sandbox, ApnsTokenKind::App),
             "apns_sandbox_voip": apple(sandbox, ApnsTokenKind::Voip),
-            "fcm": devices.register_fcm_app(
-                &options.project,
-                app,
-                crate::device::FcmPlatform::Android,
-            ),
+            "fcm": fcm_token,
+            "fcm_fid": devices.installation(&fcm_token),
         });
         let services = Self {
             apns: ApnsSim::start(apns_options).await?,
@@ -120,6 +121,8 @@ impl Services {
             webpush: WebPushSim::start(webpush_options).await?,
             app_id: app.clone(),
             project: options.project.clone(),
+            project_number: account.project_number.clone(),
+            devices: devices.clone(),
             tokens,
         };
         let vapid = VapidKey::generate();
@@ -145,6 +148,16 @@ impl Services {
             stream(Name::Fcm, self.fcm.watch()),
             stream(Name::Webpush, self.webpush.watch()),
         ])
+    }
+
+    /// The devices of all services.
+    pub(super) fn devices(&self) -> &Devices {
+        &self.devices
+    }
+
+    /// The token of the Android app.
+    pub(super) fn fcm_token(&self) -> &str {
+        self.tokens["fcm"].as_str().unwrap_or_default()
     }
 
     /// A browser's way to Web Push.
@@ -177,6 +190,7 @@ impl Services {
             "webpush": self.webpush.origin(),
             "app_id": self.app_id,
             "project": self.project,
+            "project_number": self.project_number,
             "files": files,
             "tokens": self.tokens,
         })

@@ -13,6 +13,7 @@
 //! token (a VoIP token stores apart from its app's other token); when a fifth collapse key arrives the oldest goes,
 //! where Google leaves open which four survive.
 
+mod channels;
 mod subscriptions;
 
 use std::{
@@ -27,6 +28,8 @@ use std::{
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::mpsc;
+
+pub use channels::ChannelStorage;
 
 use crate::window::Window;
 
@@ -224,6 +227,15 @@ pub enum Registration {
         environment: Environment,
         /// Which of the app's tokens.
         kind: ApnsTokenKind,
+    },
+    /// At Apple, a channel for broadcasts; what its subscribers hear arrives here.
+    ApnsChannel {
+        /// The app.
+        bundle_id: String,
+        /// Which of Apple's services.
+        environment: Environment,
+        /// What it keeps for devices that are away.
+        storage: ChannelStorage,
     },
     /// At Google.
     Fcm {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod apns;
+mod apns_broadcasts;
 mod apns_certificates;
 mod apns_faults;
 mod apns_keys;

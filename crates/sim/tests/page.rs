@@ -2,8 +2,9 @@
 
 /// The page, and the files whose tests it names.
 const PAGE: &str = include_str!("../../../docs/simulators.md");
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 13] = [
     ("apns", include_str!("apns.rs")),
+    ("apns_broadcasts", include_str!("apns_broadcasts.rs")),
     ("apns_certificates", include_str!("apns_certificates.rs")),
     ("apns_faults", include_str!("apns_faults.rs")),
     ("apns_keys", include_str!("apns_keys.rs")),

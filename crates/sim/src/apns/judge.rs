@@ -9,11 +9,11 @@ use rustls::pki_types::CertificateDer;
 use uuid::Uuid;
 
 use super::{
-    ApnsOptions, CertificateFault, Reason, UnknownTokens,
+    ApnsOptions, CertificateFault, Reason, UnknownTokens, broadcast,
     key::Keys,
     payload,
     push_type::{Row, Topic},
-    request::{self, Push},
+    request::{self, Endpoint, Push},
     session::Session,
 };
 use crate::{
@@ -27,7 +27,7 @@ use crate::{
 
 /// The service's judgement.
 pub(crate) struct Judge {
-    options: ApnsOptions,
+    pub(super) options: ApnsOptions,
     pub(super) keys: Keys,
 }
 
@@ -49,12 +49,21 @@ impl Judge {
     }
 
     pub(crate) fn judge(&self, session: &mut Session, request: &Parts, body: &Bytes) -> Verdict {
-        let id = request::id(&request.headers);
-        match self.check(session, request, body) {
-            Ok(push) => self.accept(session, push, id.unwrap_or_else(|_| Uuid::new_v4()), body),
-            Err(refusal) => {
-                self.refuse(session, refusal, id.unwrap_or_else(|_| Uuid::new_v4()), request)
-            }
+        let endpoint = Endpoint::of(request.uri.path());
+        let id = request::id(&request.headers, endpoint).unwrap_or_else(|_| Uuid::new_v4());
+        let id = id.hyphenated().to_string();
+        let mut headers = HeaderMap::new();
+        // A UUID is always a legal header value.
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            headers.insert(endpoint.id_header(), id);
+        }
+        let checked = match endpoint {
+            Endpoint::Broadcast => self.check_broadcast(session, request, body),
+            Endpoint::Device => self.check(session, request, body),
+        };
+        match checked {
+            Ok(push) => self.accept(session, push, id, headers, body),
+            Err(refusal) => self.refuse(session, refusal, headers, request),
         }
     }
 
@@ -127,9 +136,15 @@ impl Judge {
         }
     }
 
-    fn accept(&self, session: &mut Session, checked: Checked, id: Uuid, body: &Bytes) -> Verdict {
+    fn accept(
+        &self,
+        session: &mut Session,
+        checked: Checked,
+        id: String,
+        mut headers: HeaderMap,
+        body: &Bytes,
+    ) -> Verdict {
         let Checked { token, topic, push, device } = checked;
-        let id = id.hyphenated().to_string();
         let facts =
             Facts { service: Vendor::Apns, priority: push.priority, expiration: push.expiration };
         let delivery = |at| Delivery {
@@ -146,7 +161,6 @@ impl Judge {
             at,
         };
         let handed = device.map_or(Handed::Delivered, |device| device.hand(&facts, delivery));
-        let mut headers = answer_headers(&id);
         if self.options.environment == Environment::Sandbox
             && let Ok(unique) = HeaderValue::try_from(Uuid::new_v4().to_string())
         {
@@ -170,7 +184,7 @@ impl Judge {
         &self,
         session: &mut Session,
         refusal: Refusal,
-        id: Uuid,
+        mut headers: HeaderMap,
         request: &Parts,
     ) -> Verdict {
         let Refusal { reason, since } = refusal;
@@ -179,7 +193,6 @@ impl Judge {
             body["timestamp"] = since.as_millisecond().into();
         }
         let body = Bytes::from(body.to_string());
-        let mut headers = answer_headers(&id.hyphenated().to_string());
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let status = reason.status();
         let is_error = status.is_client_error() && status != StatusCode::GONE;
@@ -200,7 +213,7 @@ impl Judge {
             go_away,
             body,
             reason: Some(reason.as_str().to_owned()),
-            token: request::token(request.uri.path()).unwrap_or_default().to_owned(),
+            token: addressed(request).to_owned(),
             id: None,
             fate: Fate::Refused,
             streams,
@@ -218,11 +231,12 @@ impl Judge {
 }
 
 /// A push that passed all checks.
-struct Checked {
-    token: String,
-    topic: Topic,
-    push: Push,
-    device: Option<Arc<Device>>,
+pub(super) struct Checked {
+    /// The device token, or the channel.
+    pub(super) token: String,
+    pub(super) topic: Topic,
+    pub(super) push: Push,
+    pub(super) device: Option<Arc<Device>>,
 }
 
 /// A refusal with what goes into its body.
@@ -248,11 +262,13 @@ impl From<Handed> for Fate {
     }
 }
 
-fn answer_headers(id: &str) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    // An id is a UUID, so it is always a legal header value.
-    if let Ok(id) = HeaderValue::from_str(id) {
-        headers.insert("apns-id", id);
+/// The device token or the channel that a request names, whatever it is worth.
+fn addressed(request: &Parts) -> &str {
+    match Endpoint::of(request.uri.path()) {
+        Endpoint::Broadcast => {
+            let channel = request.headers.get(broadcast::CHANNEL);
+            channel.and_then(|channel| channel.to_str().ok()).unwrap_or_default()
+        }
+        Endpoint::Device => request::token(request.uri.path()).unwrap_or_default(),
     }
-    headers
 }

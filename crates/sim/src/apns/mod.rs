@@ -20,9 +20,12 @@
 //! then [`ApnsOptions::token_streams`]; [`ApnsOptions::certificate_streams`] from the start with a certificate; 1 after
 //! a 4xx other than 410, restored by the next success. Real SETTINGS frames say so.
 //!
-//! Not modelled: broadcast channels, `IdleTimeout`, revoked certificates (script the TLS alert 44),
+//! A broadcast to a channel has checks of its own, see `broadcast`.
+//!
+//! Not modelled: the management of channels, `IdleTimeout`, revoked certificates (script the TLS alert 44),
 //! and the counting of provider tokens across connections that one forum report tells of.
 
+mod broadcast;
 mod certificate;
 mod judge;
 mod key;

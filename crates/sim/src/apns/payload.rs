@@ -16,6 +16,8 @@ use aps::Payload;
 
 const MAX_BYTES: usize = 4096;
 const MAX_VOIP_BYTES: usize = 5120;
+/// Of a broadcast.
+const MAX_BROADCAST_BYTES: usize = 5120;
 
 /// Checks a payload; `row` is the push type named by header or topic.
 pub(super) fn check(
@@ -24,28 +26,42 @@ pub(super) fn check(
     undocumented: Undocumented,
 ) -> Result<(), Reason> {
     let push_type = row.map(|row| row.push_type);
-    if body.is_empty() {
-        return Err(Reason::PayloadEmpty);
-    }
     let voip = push_type == Some(PushType::Voip);
-    if body.len() > if voip { MAX_VOIP_BYTES } else { MAX_BYTES } {
-        return Err(Reason::PayloadTooLarge);
-    }
-    let payload: Payload = serde_json::from_slice(body).map_err(|_| Reason::BadRequestPayload)?;
+    let limit = if voip { MAX_VOIP_BYTES } else { MAX_BYTES };
+    let Payload { aps, mdm } = read(body, limit, undocumented)?;
     let strict = !undocumented.accepts();
-    let aps = payload.aps;
-    if strict && aps.wrongly_typed {
-        return Err(Reason::BadRequestPayload);
-    }
     let fits = match push_type {
         Some(PushType::Alert) => aps.is_visible(),
         Some(PushType::Background) => aps.wakes && aps.keys == 1,
         Some(PushType::LiveActivity) => !strict || aps.is_live_activity(),
         // "Device management: sending push notifications": the key holds the push magic.
-        Some(PushType::Mdm) => payload.mdm,
+        Some(PushType::Mdm) => mdm,
         _ => true,
     };
     if fits { Ok(()) } else { Err(Reason::InvalidPushType) }
+}
+
+/// Checks the payload of a broadcast: an update or the end of a Live Activity, as nothing is
+/// subscribed to a channel before it has started.
+pub(super) fn check_broadcast(body: &[u8], undocumented: Undocumented) -> Result<(), Reason> {
+    let aps = read(body, MAX_BROADCAST_BYTES, undocumented)?.aps;
+    let fits = undocumented.accepts() || aps.is_live_activity() && !aps.starts();
+    if fits { Ok(()) } else { Err(Reason::InvalidPushType) }
+}
+
+/// What any payload has to be.
+fn read(body: &[u8], limit: usize, undocumented: Undocumented) -> Result<Payload, Reason> {
+    if body.is_empty() {
+        return Err(Reason::PayloadEmpty);
+    }
+    if body.len() > limit {
+        return Err(Reason::PayloadTooLarge);
+    }
+    let payload: Payload = serde_json::from_slice(body).map_err(|_| Reason::BadRequestPayload)?;
+    if !undocumented.accepts() && payload.aps.wrongly_typed {
+        return Err(Reason::BadRequestPayload);
+    }
+    Ok(payload)
 }
 
 /// What a push without push type and suffix is taken for.

@@ -1,4 +1,5 @@
-//! Apple's reasons for refusing a push, from "Handling notification responses from APNs".
+//! Apple's reasons for refusing a push, from "Handling notification responses from APNs"; those of broadcasts from
+//! "Handling error responses from Apple Push Notification service".
 
 use http::StatusCode;
 
@@ -9,6 +10,8 @@ pub enum Reason {
     BadCertificate,
     /// The certificate is for the other environment.
     BadCertificateEnvironment,
+    /// Of a broadcast: `apns-channel-id` is not base64.
+    BadChannelId,
     /// The collapse id is longer than 64 bytes.
     BadCollapseId,
     /// Malformed, unknown, or of the other environment.
@@ -17,9 +20,9 @@ pub enum Reason {
     BadEnvironmentKeyIdInToken,
     /// `apns-expiration` is not a number.
     BadExpirationDate,
-    /// `apns-id` is not a canonical UUID.
+    /// `apns-id`, of a broadcast `apns-request-id`, is not a canonical UUID.
     BadMessageId,
-    /// The path is not `/3/device/<token>`.
+    /// The path is neither `/3/device/<token>` nor `/4/broadcasts/apps/<bundle id>`.
     BadPath,
     /// Not 10, 5 or 1, or 10 on a background push.
     BadPriority,
@@ -28,6 +31,8 @@ pub enum Reason {
     BadRequestPayload,
     /// The topic does not fit the push type, or the certificate.
     BadTopic,
+    /// Of a broadcast: nobody made this channel.
+    ChannelNotRegistered,
     /// The token belongs to another app.
     DeviceTokenNotForTopic,
     /// A header was repeated.
@@ -36,6 +41,8 @@ pub enum Reason {
     ExpiredProviderToken,
     /// The device token has expired.
     ExpiredToken,
+    /// Of a broadcast: the app has no channels.
+    FeatureNotEnabled,
     /// The push type needs the other kind of credential.
     Forbidden,
     /// The provider token is malformed, wrongly signed, or of an unknown key or team.
@@ -44,15 +51,19 @@ pub enum Reason {
     InvalidPushType,
     /// Not POST.
     MethodNotAllowed,
+    /// Of a broadcast: `apns-channel-id` is needed.
+    MissingChannelId,
     /// The path names no token.
     MissingDeviceToken,
     /// Neither certificate nor provider token.
     MissingProviderToken,
+    /// Of a broadcast: `apns-push-type` is needed.
+    MissingPushType,
     /// `apns-topic` is needed.
     MissingTopic,
     /// There is no body.
     PayloadEmpty,
-    /// More than 4096 bytes, 5120 for VoIP.
+    /// More than 4096 bytes, 5120 for VoIP and for broadcasts.
     PayloadTooLarge,
     /// A new provider token came too soon after the last.
     TooManyProviderTokenUpdates,
@@ -60,6 +71,8 @@ pub enum Reason {
     TooManyRequests,
     /// The key may not push to the topic.
     TopicDisallowed,
+    /// Of a broadcast: the channel is another app's.
+    TopicMismatch,
     /// The app was removed.
     Unregistered,
     /// The key differs from the connection's first.
@@ -72,6 +85,7 @@ impl Reason {
         match self {
             Self::BadCertificate => "BadCertificate",
             Self::BadCertificateEnvironment => "BadCertificateEnvironment",
+            Self::BadChannelId => "BadChannelId",
             Self::BadCollapseId => "BadCollapseId",
             Self::BadDeviceToken => "BadDeviceToken",
             Self::BadEnvironmentKeyIdInToken => "BadEnvironmentKeyIdInToken",
@@ -81,22 +95,27 @@ impl Reason {
             Self::BadPriority => "BadPriority",
             Self::BadRequestPayload => "BadRequestPayload",
             Self::BadTopic => "BadTopic",
+            Self::ChannelNotRegistered => "ChannelNotRegistered",
             Self::DeviceTokenNotForTopic => "DeviceTokenNotForTopic",
             Self::DuplicateHeaders => "DuplicateHeaders",
             Self::ExpiredProviderToken => "ExpiredProviderToken",
             Self::ExpiredToken => "ExpiredToken",
+            Self::FeatureNotEnabled => "FeatureNotEnabled",
             Self::Forbidden => "Forbidden",
             Self::InvalidProviderToken => "InvalidProviderToken",
             Self::InvalidPushType => "InvalidPushType",
             Self::MethodNotAllowed => "MethodNotAllowed",
+            Self::MissingChannelId => "MissingChannelId",
             Self::MissingDeviceToken => "MissingDeviceToken",
             Self::MissingProviderToken => "MissingProviderToken",
+            Self::MissingPushType => "MissingPushType",
             Self::MissingTopic => "MissingTopic",
             Self::PayloadEmpty => "PayloadEmpty",
             Self::PayloadTooLarge => "PayloadTooLarge",
             Self::TooManyProviderTokenUpdates => "TooManyProviderTokenUpdates",
             Self::TooManyRequests => "TooManyRequests",
             Self::TopicDisallowed => "TopicDisallowed",
+            Self::TopicMismatch => "TopicMismatch",
             Self::Unregistered => "Unregistered",
             Self::UnrelatedKeyIdInToken => "UnrelatedKeyIdInToken",
         }
@@ -105,17 +124,22 @@ impl Reason {
     /// The status it comes with.
     pub fn status(self) -> StatusCode {
         match self {
-            Self::BadCollapseId
+            Self::BadChannelId
+            | Self::BadCollapseId
             | Self::BadDeviceToken
             | Self::BadExpirationDate
             | Self::BadMessageId
             | Self::BadPriority
             | Self::BadRequestPayload
             | Self::BadTopic
+            | Self::ChannelNotRegistered
             | Self::DeviceTokenNotForTopic
             | Self::DuplicateHeaders
+            | Self::FeatureNotEnabled
             | Self::InvalidPushType
+            | Self::MissingChannelId
             | Self::MissingDeviceToken
+            | Self::MissingPushType
             | Self::MissingTopic
             | Self::PayloadEmpty
             | Self::TopicDisallowed => StatusCode::BAD_REQUEST,
@@ -126,6 +150,7 @@ impl Reason {
             | Self::Forbidden
             | Self::InvalidProviderToken
             | Self::MissingProviderToken
+            | Self::TopicMismatch
             | Self::UnrelatedKeyIdInToken => StatusCode::FORBIDDEN,
             Self::BadPath => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,

@@ -13,6 +13,8 @@ use crate::device::{Expiration, Priority, PushType};
 
 /// The longest collapse id, in bytes.
 const MAX_COLLAPSE_ID: usize = 64;
+/// How the path of a broadcast begins.
+const BROADCASTS: &str = "/4/broadcasts/apps";
 
 /// What the headers beside the topic say.
 #[derive(Debug)]
@@ -22,6 +24,35 @@ pub(super) struct Push {
     pub(super) priority: Priority,
     pub(super) expiration: Expiration,
     pub(super) collapse_id: Option<String>,
+}
+
+/// What a path leads to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Endpoint {
+    /// A channel, "Sending broadcast push notification requests to APNs".
+    Broadcast,
+    /// A device, and whatever is unknown.
+    Device,
+}
+
+impl Endpoint {
+    pub(super) fn of(path: &str) -> Self {
+        if path.starts_with(BROADCASTS) { Self::Broadcast } else { Self::Device }
+    }
+
+    /// The header that names a push, in requests and answers.
+    pub(super) fn id_header(self) -> &'static str {
+        match self {
+            Self::Broadcast => "apns-request-id",
+            Self::Device => "apns-id",
+        }
+    }
+}
+
+/// The bundle id in `/4/broadcasts/apps/<bundle id>`.
+pub(super) fn bundle_id(path: &str) -> Result<&str, Reason> {
+    let rest = path.strip_prefix(BROADCASTS).and_then(|rest| rest.strip_prefix('/'));
+    rest.filter(|id| !id.is_empty() && !id.contains('/')).ok_or(Reason::BadPath)
 }
 
 pub(super) fn check_method(method: &Method) -> Result<(), Reason> {
@@ -50,9 +81,9 @@ pub(super) fn check_repeats(headers: &HeaderMap) -> Result<(), Reason> {
     if headers.len() == headers.keys_len() { Ok(()) } else { Err(Reason::DuplicateHeaders) }
 }
 
-/// `apns-id`, or a new one if there is none.
-pub(super) fn id(headers: &HeaderMap) -> Result<Uuid, Reason> {
-    let Some(text) = text(headers, "apns-id", Reason::BadMessageId)? else {
+/// The push's name, or a new one if it has none.
+pub(super) fn id(headers: &HeaderMap, endpoint: Endpoint) -> Result<Uuid, Reason> {
+    let Some(text) = text(headers, endpoint.id_header(), Reason::BadMessageId)? else {
         return Ok(Uuid::new_v4());
     };
     let id = Uuid::parse_str(text).map_err(|_| Reason::BadMessageId)?;
@@ -81,23 +112,27 @@ pub(super) fn read(
     undocumented: Undocumented,
     now: Timestamp,
 ) -> Result<Push, Reason> {
-    id(headers)?;
+    id(headers, Endpoint::Device)?;
     let collapse_id = text(headers, "apns-collapse-id", Reason::BadCollapseId)?;
     if collapse_id.is_some_and(|id| id.len() > MAX_COLLAPSE_ID) {
         return Err(Reason::BadCollapseId);
     }
     let expiration = expiration(headers, now)?;
     let row = push_type(headers, topic)?;
-    let priority = match text(headers, "apns-priority", Reason::BadPriority)? {
-        None | Some("10") => Priority::High,
-        Some("5") => Priority::Normal,
-        Some("1") => Priority::Low,
-        Some(_) => return Err(Reason::BadPriority),
-    };
+    let priority = priority(headers)?;
     if let Some(row) = row {
         check_priority(row, priority, undocumented)?;
     }
     Ok(Push { row, priority, expiration, collapse_id: collapse_id.map(str::to_owned) })
+}
+
+pub(super) fn priority(headers: &HeaderMap) -> Result<Priority, Reason> {
+    match text(headers, "apns-priority", Reason::BadPriority)? {
+        None | Some("10") => Ok(Priority::High),
+        Some("5") => Ok(Priority::Normal),
+        Some("1") => Ok(Priority::Low),
+        Some(_) => Err(Reason::BadPriority),
+    }
 }
 
 /// Apple: "Specifying priority 10 is an error" for background; which error is not said. Of the
@@ -108,7 +143,7 @@ fn check_priority(row: &Row, priority: Priority, undocumented: Undocumented) -> 
     if is_error || strange { Err(Reason::BadPriority) } else { Ok(()) }
 }
 
-fn expiration(headers: &HeaderMap, now: Timestamp) -> Result<Expiration, Reason> {
+pub(super) fn expiration(headers: &HeaderMap, now: Timestamp) -> Result<Expiration, Reason> {
     let Some(text) = text(headers, "apns-expiration", Reason::BadExpirationDate)? else {
         return Ok(Expiration::Vendor);
     };
@@ -133,7 +168,7 @@ fn push_type(headers: &HeaderMap, topic: &Topic) -> Result<Option<&'static Row>,
 }
 
 /// A header's value as text; `fault` if it is not UTF-8.
-fn text<'a>(
+pub(super) fn text<'a>(
     headers: &'a HeaderMap,
     name: &'static str,
     fault: Reason,

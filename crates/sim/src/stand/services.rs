@@ -15,7 +15,7 @@ use crate::{
     ApnsOptions, ApnsSim, Devices, FcmOptions, FcmSim, Recording, SeenPush, Sighting, Trouble,
     WebPushOptions, WebPushSim,
     apns::{KnownKey, UnknownTokens},
-    device::{ApnsTokenKind, Environment},
+    device::{ApnsTokenKind, ChannelStorage, Environment, FcmPlatform},
     pki::{ApnsCertificate, ApnsKey, Ca, Identity, ServiceAccount, VapidKey},
     webpush::{PushManager, Subscription, Vendor},
 };
@@ -103,14 +103,17 @@ impl Services {
         };
         let app = &options.app_id;
         let apple = |environment, kind| devices.register_apns(app, environment, kind);
+        let channel =
+            |environment| devices.create_channel(app, environment, ChannelStorage::MostRecent);
         let (production, sandbox) = (Environment::Production, Environment::Sandbox);
-        let android = crate::device::FcmPlatform::Android;
-        let fcm_token = devices.register_fcm_app(&options.project, app, android);
+        let fcm_token = devices.register_fcm_app(&options.project, app, FcmPlatform::Android);
         let tokens = json!({
             "apns": apple(production, ApnsTokenKind::App),
             "apns_voip": apple(production, ApnsTokenKind::Voip),
             "apns_sandbox": apple(sandbox, ApnsTokenKind::App),
             "apns_sandbox_voip": apple(sandbox, ApnsTokenKind::Voip),
+            "apns_channel": channel(production),
+            "apns_sandbox_channel": channel(sandbox),
             "fcm": fcm_token,
             "fcm_fid": devices.installation(&fcm_token),
         });

@@ -53,6 +53,11 @@ impl Aps {
             }
     }
 
+    /// Whether it starts a Live Activity.
+    pub(super) fn starts(&self) -> bool {
+        self.event == Some("start")
+    }
+
     fn take(&mut self, key: Key, shape: Shape) {
         if shape == Shape::Nothing {
             return;

@@ -2,11 +2,13 @@
 //!
 //! Scripts are consumed in the order they were given, one request (or one connection) each, and apply across all
 //! connections of the service. A handle from [`Trouble::on`] scripts for one path alone; a request
-//! takes the first script that is meant for it. Holding, latency, freezing, storms and stream
-//! limits are states that stay until they are ended.
+//! takes the first script that is meant for it. Holding, latency, freezing, storms, quotas, stream
+//! limits and the end of quiet connections are states that stay until they are ended.
 //!
 //! A service's own defence against clients that connect over and over, [`Churn`], works here too,
 //! as it meets connections before TLS; [`Trouble::clear`] forgives and leaves the rule.
+
+mod answer;
 
 use std::{
     collections::VecDeque,
@@ -17,90 +19,12 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
-use crate::{Error, window::Window};
+pub use answer::{GoAway, Scripted};
 
-/// An answer given in place of the service's own judgement.
-#[derive(Clone, Debug)]
-pub struct Scripted {
-    /// Status to answer.
-    pub status: StatusCode,
-    /// Headers to answer; none is added.
-    pub headers: HeaderMap,
-    /// Body to answer, as it is.
-    pub body: Bytes,
-}
-
-impl Scripted {
-    /// An answer with an empty body.
-    pub fn status(status: StatusCode) -> Self {
-        Self { status, headers: HeaderMap::new(), body: Bytes::new() }
-    }
-
-    /// An answer with a body.
-    pub fn new(status: StatusCode, body: impl Into<Bytes>) -> Self {
-        Self { body: body.into(), ..Self::status(status) }
-    }
-
-    /// An APNs refusal as Apple writes it: `{"reason":"…"}`.
-    pub fn apns(status: StatusCode, reason: &str) -> Self {
-        Self::new(status, serde_json::json!({ "reason": reason }).to_string())
-            .header(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
-    }
-
-    /// An FCM refusal as Google writes it: `error_code` is the word of its FcmError.
-    pub fn fcm(status: StatusCode, word: &str, error_code: Option<&str>) -> Self {
-        let mut error =
-            serde_json::json!({ "code": status.as_u16(), "status": word, "message": word });
-        if let Some(error_code) = error_code {
-            let kind = "type.googleapis.com/google.firebase.fcm.v1.FcmError";
-            error["details"] = serde_json::json!([{ "@type": kind, "errorCode": error_code }]);
-        }
-        Self::new(status, serde_json::json!({ "error": error }).to_string())
-            .header(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
-    }
-
-    /// The page that Google's front end answers with when the service behind it is away.
-    pub fn front_end_502() -> Self {
-        Self::new(StatusCode::BAD_GATEWAY, "<!DOCTYPE html><html><title>Error 502</title></html>")
-            .header(
-                http::header::CONTENT_TYPE,
-                HeaderValue::from_static("text/html; charset=UTF-8"),
-            )
-    }
-
-    /// The same answer with one more header.
-    #[must_use]
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.append(name, value);
-        self
-    }
-}
-
-/// A GOAWAY to be sent.
-#[derive(Clone, Debug)]
-pub struct GoAway {
-    /// HTTP/2 error code (RFC 9113, section 7); 0 is NO_ERROR, the one Apple sends.
-    pub code: u32,
-    /// Debug data; APNs puts `{"reason":"…"}` there.
-    pub debug_data: Bytes,
-}
-
-impl GoAway {
-    /// NO_ERROR with Apple's JSON reason.
-    pub fn reason(reason: &str) -> Self {
-        Self { code: 0, debug_data: serde_json::json!({ "reason": reason }).to_string().into() }
-    }
-
-    /// NO_ERROR without a reason.
-    pub fn plain() -> Self {
-        Self { code: 0, debug_data: Bytes::new() }
-    }
-}
+use crate::{Error, device::Rate, window::Window};
 
 /// What happens to one request.
 #[derive(Clone, Debug)]
@@ -145,10 +69,11 @@ pub struct Trouble {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Whether `requests` or `storm` may hold something, so that the hot path takes no lock.
+    /// Whether `requests`, `storm` or `quota` may hold something, so that the hot path takes no lock.
     armed: AtomicBool,
     requests: Mutex<VecDeque<Script>>,
     storm: Mutex<Option<Storm>>,
+    quota: Mutex<Option<Quota>>,
     connections: Mutex<VecDeque<ConnectionTrouble>>,
     churn: Mutex<Option<Churning>>,
     hold: watch::Sender<Hold>,
@@ -157,6 +82,8 @@ struct State {
     frozen: watch::Sender<bool>,
     /// The most streams that any connection may have, whatever the service grants.
     streams: watch::Sender<Option<u32>>,
+    /// After how long a quiet connection is ended, and how.
+    idle: watch::Sender<Option<(Duration, GoAway)>>,
 }
 
 /// What happens to some of the coming requests.
@@ -178,6 +105,16 @@ struct Storm {
     lasting: Duration,
     /// Set by the first request that meets it.
     until: Option<Timestamp>,
+}
+
+/// How many requests are taken, and how that stands.
+#[derive(Debug)]
+struct Quota {
+    path: Option<Arc<str>>,
+    rate: Rate,
+    window: Window,
+    /// To those above.
+    answer: Scripted,
 }
 
 /// The rule on connecting, and how it stands.
@@ -279,6 +216,32 @@ impl Trouble {
         self.state.armed.store(true, Ordering::Release);
     }
 
+    /// Answers by script what is above this rate, of everybody together; the service's clock
+    /// counts. A request that a script or a storm takes does not count. Ended by
+    /// [`lift_quota`](Self::lift_quota).
+    pub fn limit_rate(&self, rate: Rate, answer: &Scripted) {
+        let (path, answer) = (self.path.clone(), answer.clone());
+        let quota = Quota { path, rate, window: Window::default(), answer };
+        *lock(&self.state.quota) = Some(quota);
+        self.state.armed.store(true, Ordering::Release);
+    }
+
+    /// Ends [`limit_rate`](Self::limit_rate).
+    pub fn lift_quota(&self) {
+        *lock(&self.state.quota) = None;
+    }
+
+    /// Says GOAWAY on every connection of HTTP/2 that has had no request for this long, those that
+    /// are quiet already included. Ended by [`keep_idle`](Self::keep_idle).
+    pub fn end_idle(&self, after: Duration, go_away: &GoAway) {
+        self.state.idle.send_replace(Some((after, go_away.clone())));
+    }
+
+    /// Ends [`end_idle`](Self::end_idle).
+    pub fn keep_idle(&self) {
+        self.state.idle.send_replace(None);
+    }
+
     /// Answers the next `n` requests by script; they are not judged and not delivered.
     pub fn answer_next(&self, n: usize, answer: &Scripted) {
         self.script(n, RequestTrouble::Answer(answer.clone()));
@@ -352,8 +315,8 @@ impl Trouble {
         *lock(&self.state.churn) = rule.map(Churning::new);
     }
 
-    /// Ends all trouble: scripts, holding, latency, freezing, storms, stream limits, and a block
-    /// for connecting too often. The rule on connecting stays.
+    /// Ends all trouble: scripts, holding, latency, freezing, storms, quotas, stream limits, the
+    /// end of quiet connections, and a block for connecting too often. The rule on connecting stays.
     pub fn clear(&self) {
         lock(&self.state.requests).clear();
         lock(&self.state.storm).take();
@@ -363,6 +326,8 @@ impl Trouble {
         }
         self.latency(Duration::ZERO);
         self.lift_stream_limit();
+        self.lift_quota();
+        self.keep_idle();
         self.thaw();
         self.release();
     }
@@ -393,21 +358,24 @@ impl Trouble {
             return trouble;
         }
         let mut storm = lock(&self.state.storm);
-        let Some(raging) = &mut *storm else {
-            // Both locks are held, so no script can come in between.
+        let mut quota = lock(&self.state.quota);
+        if storm.is_none() && quota.is_none() {
+            // All locks are held, so nothing can be scripted in between.
             self.state.armed.store(!requests.is_empty(), Ordering::Release);
-            return None;
-        };
-        if !is_for(&raging.path) {
             return None;
         }
         let now = now();
-        let until = *raging.until.get_or_insert_with(|| later(now, raging.lasting));
-        if now < until {
-            return Some(RequestTrouble::Answer(raging.answer.clone()));
+        if let Some(raging) = storm.as_mut().filter(|raging| is_for(&raging.path)) {
+            let until = *raging.until.get_or_insert_with(|| later(now, raging.lasting));
+            if now < until {
+                return Some(RequestTrouble::Answer(raging.answer.clone()));
+            }
+            *storm = None;
         }
-        *storm = None;
-        None
+        let quota = quota.as_mut().filter(|quota| is_for(&quota.path))?;
+        let Rate { pushes, within } = quota.rate;
+        let passes = quota.window.spend(pushes, within, now);
+        (!passes).then(|| RequestTrouble::Answer(quota.answer.clone()))
     }
 
     /// What is to happen to the connection that just arrived.
@@ -456,6 +424,11 @@ impl Trouble {
     /// Watches the most streams that a connection may have, whatever the service grants.
     pub(crate) fn stream_limit(&self) -> watch::Receiver<Option<u32>> {
         self.state.streams.subscribe()
+    }
+
+    /// Watches after how long a quiet connection is to be ended, and how.
+    pub(crate) fn idle(&self) -> watch::Receiver<Option<(Duration, GoAway)>> {
+        self.state.idle.subscribe()
     }
 
     fn script(&self, n: usize, trouble: RequestTrouble) {

@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use http::StatusCode;
 use sim::{
     Sighting,
+    device::Rate,
     trouble::{GoAway, Scripted},
 };
 use tokio::sync::mpsc;
@@ -283,4 +284,74 @@ async fn a_slow_service_takes_a_push_long_before_it_answers() {
         slow = try_push(&world, &client) => panic!("answered within the hour: {slow:?}"),
         answer = quick => assert_eq!(answer.unwrap().status, StatusCode::OK),
     }
+}
+
+#[tokio::test]
+async fn a_quiet_connection_is_ended_with_its_reason() {
+    let world = World::new().await;
+    let client = world.connect().await;
+    world.push(&client).await;
+    let mut sightings = world.sim.watch();
+    // The connection has long been quiet when it is ordered.
+    world.sim.trouble().end_idle(Duration::from_millis(1), &GoAway::reason("IdleTimeout"));
+    let ended = tokio::time::timeout(PATIENCE, client.connection).await.unwrap().unwrap();
+    assert!(ended.is_ok(), "GOAWAY with NO_ERROR: {ended:?}");
+    let seen = tokio::time::timeout(PATIENCE, sightings.recv()).await.unwrap().unwrap();
+    let Sighting::GoAway { connection, last_stream, go_away, .. } = seen else {
+        panic!("{seen:?}")
+    };
+    assert_eq!((connection, last_stream, go_away.code), (1, 1, 0));
+    assert_eq!(go_away.debug_data, br#"{"reason":"IdleTimeout"}"#.as_slice());
+    world.sim.trouble().keep_idle();
+    assert_eq!(world.push(&world.connect().await).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_connection_with_an_answer_due_is_not_quiet() {
+    let world = World::new().await;
+    let client = world.connect().await;
+    world.push(&client).await;
+    world.sim.trouble().hold_next(1);
+    let idle = world.connect().await;
+    let release = async {
+        world.sim.trouble().wait_held(1, PATIENCE).await.unwrap();
+        world.sim.trouble().end_idle(Duration::from_millis(1), &GoAway::plain());
+        // By now any quiet connection would have been ended.
+        tokio::time::timeout(PATIENCE, idle.connection).await.unwrap().unwrap().unwrap();
+        world.sim.trouble().release();
+    };
+    let (answer, ()) = tokio::join!(try_push(&world, &client), release);
+    assert_eq!(answer.unwrap().status, StatusCode::OK);
+    let ended = tokio::time::timeout(PATIENCE, client.connection).await.unwrap().unwrap();
+    assert!(ended.is_ok(), "and ends when all is answered: {ended:?}");
+}
+
+#[tokio::test]
+async fn a_quota_takes_so_many_and_refuses_the_rest() {
+    let world = World::new().await;
+    let (one, other) = (world.connect().await, world.connect().await);
+    let busy = Scripted::apns(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests");
+    let within = Duration::from_secs(30);
+    let trouble = world.sim.trouble();
+    trouble.limit_rate(Rate { pushes: 2, within }, &busy);
+    let statuses = async || {
+        let mut statuses = Vec::new();
+        for client in [&one, &other, &one] {
+            statuses.push(world.push(client).await.status.as_u16());
+        }
+        statuses
+    };
+    assert_eq!(statuses().await, [200, 200, 429], "of all connections together");
+    world.devices.clock().advance(within);
+    assert_eq!(statuses().await, [200, 200, 429]);
+    trouble.lift_quota();
+    assert_eq!(statuses().await, [200, 200, 200]);
+    trouble.on("/another").limit_rate(Rate { pushes: 0, within }, &busy);
+    assert_eq!(statuses().await, [200, 200, 200], "of another path");
+    trouble.limit_rate(Rate { pushes: 1, within }, &busy);
+    let answer = Scripted::status(StatusCode::SERVICE_UNAVAILABLE);
+    trouble.answer_next(1, &answer);
+    assert_eq!(statuses().await, [503, 200, 429], "what is scripted does not count");
+    trouble.clear();
+    assert_eq!(statuses().await, [200, 200, 200]);
 }

@@ -2,13 +2,14 @@
 
 /// The page, and the files whose tests it names.
 const PAGE: &str = include_str!("../../../docs/simulators.md");
-const FILES: [(&str, &str); 13] = [
+const FILES: [(&str, &str); 14] = [
     ("apns", include_str!("apns.rs")),
     ("apns_broadcasts", include_str!("apns_broadcasts.rs")),
     ("apns_certificates", include_str!("apns_certificates.rs")),
     ("apns_faults", include_str!("apns_faults.rs")),
     ("apns_keys", include_str!("apns_keys.rs")),
     ("apns_limits", include_str!("apns_limits.rs")),
+    ("apns_trouble", include_str!("apns_trouble.rs")),
     ("fcm", include_str!("fcm.rs")),
     ("fcm_oauth", include_str!("fcm_oauth.rs")),
     ("fcm_targets", include_str!("fcm_targets.rs")),

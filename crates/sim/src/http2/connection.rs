@@ -92,6 +92,7 @@ pub(super) async fn serve(stream: TlsStream<Wire>, number: u64, shared: &Shared)
     };
 
     let mut frozen = shared.trouble.frozen();
+    let mut idle = shared.trouble.idle();
     let mut at_work = FuturesUnordered::new();
     // Streams that stay untouched: what came after GOAWAY or behind a closed door, and what a
     // script lets lie.
@@ -101,6 +102,8 @@ pub(super) async fn serve(stream: TlsStream<Wire>, number: u64, shared: &Shared)
             // An error says that the service is gone, and then this task is ended anyway.
             let _ = frozen.wait_for(|frozen| !frozen).await;
         }
+        // Counted anew from whatever happened last.
+        let end_of_quiet = idle.borrow_and_update().clone();
         tokio::select! {
             biased;
             stream = h2.accept() => match stream {
@@ -118,7 +121,11 @@ pub(super) async fn serve(stream: TlsStream<Wire>, number: u64, shared: &Shared)
                     return;
                 }
             }
+            go_away = quiet(end_of_quiet), if at_work.is_empty() => {
+                connection.say_go_away(&mut connection.state(), &go_away);
+            }
             _ = frozen.changed() => {}
+            _ = idle.changed() => {}
             _ = stream_limit.changed() => {
                 connection.limit_streams(*stream_limit.borrow_and_update());
             }
@@ -135,6 +142,13 @@ pub(super) async fn serve(stream: TlsStream<Wire>, number: u64, shared: &Shared)
     let farewell = async { while let Some(Ok(_)) = h2.accept().await {} };
     // A client that does not go is dropped.
     let _ = tokio::time::timeout(FAREWELL, farewell).await;
+}
+
+/// Waits until a connection has been quiet for too long; for ever if none is.
+async fn quiet(end: Option<(Duration, GoAway)>) -> GoAway {
+    let Some((after, go_away)) = end else { return std::future::pending().await };
+    tokio::time::sleep(after).await;
+    go_away
 }
 
 /// A request that is to be processed.
@@ -291,6 +305,12 @@ impl<'a> Connection<'a> {
         if state.last_stream.is_none() {
             state.last_stream = Some(state.highest);
             self.control.go_away(state.highest, go_away.code, &go_away.debug_data);
+            self.shared.recorder.went_away(|| Sighting::GoAway {
+                at: self.shared.service.now(),
+                connection: self.number,
+                last_stream: state.highest,
+                go_away: go_away.clone(),
+            });
         }
     }
 

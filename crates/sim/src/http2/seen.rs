@@ -14,7 +14,7 @@ use http::{HeaderMap, Method, StatusCode, header::AUTHORIZATION};
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc};
 
-use crate::Error;
+use crate::{Error, trouble::GoAway};
 
 /// How much a service remembers of each request.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -88,6 +88,17 @@ impl SeenPush {
 /// What a service notices, for those who watch it.
 #[derive(Clone, Debug)]
 pub enum Sighting {
+    /// A GOAWAY that the service said.
+    GoAway {
+        /// When, by the service's clock.
+        at: Timestamp,
+        /// Number of the connection, from 1.
+        connection: u64,
+        /// The last stream that was, or will be, processed; 0 is none.
+        last_stream: u32,
+        /// What it said.
+        go_away: GoAway,
+    },
     /// A connection that came to nothing before its first request.
     HandshakeFailed {
         /// When, by the service's clock.
@@ -189,6 +200,11 @@ impl Recorder {
     /// Tells those who watch of a request without answer.
     pub(crate) fn unanswered(&self, unanswered: impl FnOnce() -> Unanswered) {
         self.tell(|| Sighting::Unanswered(unanswered()));
+    }
+
+    /// Tells those who watch of a GOAWAY.
+    pub(crate) fn went_away(&self, sighting: impl FnOnce() -> Sighting) {
+        self.tell(sighting);
     }
 
     /// Keeps one request; `push` is only called if requests are kept or watched.

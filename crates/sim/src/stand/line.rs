@@ -31,6 +31,15 @@ const TOKEN_CHARS: usize = 32;
 /// The line for one thing seen.
 pub(super) fn line(service: Name, sighting: &Sighting) -> Value {
     match sighting {
+        Sighting::GoAway { at, connection, last_stream, go_away } => json!({
+            "event": "goaway",
+            "time": at.to_string(),
+            "service": service,
+            "connection": connection,
+            "last_stream": last_stream,
+            "code": go_away.code,
+            "debug_data": String::from_utf8_lossy(&go_away.debug_data),
+        }),
         Sighting::HandshakeFailed { at, connection, why } => json!({
             "event": "handshake_failed",
             "time": at.to_string(),

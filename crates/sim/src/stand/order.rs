@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::services::{Name, Services};
 use crate::{
     Trouble,
+    device::Rate,
     trouble::{GoAway, Scripted},
 };
 
@@ -89,6 +90,8 @@ enum Kind {
         #[serde(default = "once")]
         times: usize,
     },
+    /// GOAWAY on connections that are quiet for so long; without `ms` it ends.
+    IdleTimeout { ms: Option<u64> },
     /// Delays every answer; 0 ends it.
     Latency { ms: u64 },
     /// At most so many streams per connection, as SETTINGS say; none ends it.
@@ -97,6 +100,14 @@ enum Kind {
     Pass {
         #[serde(default = "once")]
         times: usize,
+    },
+    /// The service's own 429 to what is above so many requests in so many seconds; without
+    /// `requests` it ends.
+    Quota {
+        requests: Option<u32>,
+        #[serde(default = "minute")]
+        seconds: u64,
+        retry_after_s: Option<u32>,
     },
     /// REFUSED_STREAM on the next requests.
     RefuseStreams {
@@ -117,6 +128,10 @@ enum Kind {
 
 fn once() -> usize {
     1
+}
+
+fn minute() -> u64 {
+    60
 }
 
 impl Order {
@@ -161,7 +176,15 @@ impl Order {
                 at_most("over", *over, MAX_TIMES)?;
                 at_most("reason", reason.as_deref().map_or(0, str::len), MAX_TEXT)
             }
+            Kind::IdleTimeout { ms } => {
+                ensure!(*ms != Some(0), "`ms` is 0; give at least 1, or leave it out to end it");
+                at_most("ms", ms.unwrap_or_default(), MAX_SECONDS * 1000)
+            }
             Kind::Latency { ms } => at_most("ms", *ms, MAX_SECONDS * 1000),
+            Kind::Quota { seconds, .. } => {
+                ensure!(*seconds > 0, "`seconds` is 0; give at least 1");
+                at_most("seconds", *seconds, MAX_SECONDS)
+            }
             Kind::Storm { status, reason, seconds, .. } => {
                 at_most("seconds", *seconds, MAX_SECONDS)?;
                 check_answer(*status, reason.as_deref())
@@ -191,10 +214,21 @@ impl Kind {
                 trouble.go_away_over(after, over, &GoAway { code, ..go_away });
             }
             Self::HalfClose { times } => trouble.half_close_next(times),
+            Self::IdleTimeout { ms: Some(ms) } => {
+                trouble.end_idle(Duration::from_millis(ms), &idle_timeout(service));
+            }
+            Self::IdleTimeout { ms: None } => trouble.keep_idle(),
             Self::Latency { ms } => trouble.latency(Duration::from_millis(ms)),
             Self::LimitStreams { streams: Some(streams) } => trouble.limit_streams(streams),
             Self::LimitStreams { streams: None } => trouble.lift_stream_limit(),
             Self::Pass { times } => trouble.pass(times),
+            Self::Quota { requests: Some(pushes), seconds, retry_after_s } => {
+                let rate = Rate { pushes, within: Duration::from_secs(seconds) };
+                let reason = Some(too_many(service).to_owned());
+                let status = StatusCode::TOO_MANY_REQUESTS.as_u16();
+                trouble.limit_rate(rate, &answer(service, status, reason, retry_after_s));
+            }
+            Self::Quota { requests: None, .. } => trouble.lift_quota(),
             Self::RefuseStreams { times } => trouble.refuse_streams(times),
             Self::Reset { code, times } => trouble.reset_next(times, code),
             Self::Storm { status, reason, retry_after_s, seconds } => {
@@ -203,6 +237,23 @@ impl Kind {
             }
             Self::Thaw {} => trouble.thaw(),
         }
+    }
+}
+
+/// Apple has a word for it, the others close without one.
+fn idle_timeout(service: Name) -> GoAway {
+    match service {
+        Name::Apns | Name::ApnsSandbox => GoAway::reason("IdleTimeout"),
+        Name::Fcm | Name::Webpush => GoAway::plain(),
+    }
+}
+
+/// The service's word for too many requests.
+fn too_many(service: Name) -> &'static str {
+    match service {
+        Name::Apns | Name::ApnsSandbox => "TooManyRequests",
+        Name::Fcm => "QUOTA_EXCEEDED",
+        Name::Webpush => "too many requests",
     }
 }
 
@@ -281,10 +332,15 @@ mod tests {
             r#"{"kind":"front_end_page"}"#,
             r#"{"kind":"goaway","after":10,"over":5,"reason":"Shutdown"}"#,
             r#"{"kind":"half_close"}"#,
+            r#"{"kind":"idle_timeout","ms":200}"#,
+            r#"{"kind":"idle_timeout"}"#,
             r#"{"kind":"latency","ms":200}"#,
             r#"{"kind":"limit_streams","streams":1}"#,
             r#"{"kind":"limit_streams"}"#,
             r#"{"kind":"pass","times":100}"#,
+            r#"{"kind":"quota","requests":10,"seconds":60,"retry_after_s":30}"#,
+            r#"{"kind":"quota","requests":0}"#,
+            r#"{"kind":"quota"}"#,
             r#"{"kind":"refuse_streams"}"#,
             r#"{"kind":"reset","code":2}"#,
             r#"{"kind":"storm","status":429,"seconds":30,"retry_after_s":5}"#,
@@ -298,7 +354,11 @@ mod tests {
             (r#"{"kind":"close","times":100001}"#, "`times`"),
             (r#"{"kind":"answer","status":99}"#, "`status`"),
             (r#"{"kind":"goaway","over":0}"#, "`over`"),
+            (r#"{"kind":"idle_timeout","ms":0}"#, "`ms`"),
+            (r#"{"kind":"idle_timeout","ms":86400001}"#, "`ms`"),
             (r#"{"kind":"latency","ms":86400001}"#, "`ms`"),
+            (r#"{"kind":"quota","requests":1,"seconds":0}"#, "`seconds`"),
+            (r#"{"kind":"quota","requests":1,"seconds":86401}"#, "`seconds`"),
             (r#"{"kind":"storm","status":429,"seconds":86401}"#, "`seconds`"),
             (r#"{"kind":"storm","status":429}"#, "`seconds`"),
             (r#"{"kind":"alert","alert":256}"#, "256"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::json;
 use sim::{
-    apns::{KeyEnvironments, KeyTopics, KnownKey},
+    apns::{KeyEnvironments, KeyTopics, KnownKey, TokenUpdates},
     device::{ApnsTokenKind, Environment},
     pki::ApnsKey,
 };
@@ -162,6 +162,38 @@ async fn going_back_to_an_older_token_is_a_change_as_well() {
     assert_eq!(world.push(&client).await.status, StatusCode::OK);
     let older = push_with(&world, &client, &world.jwt(1800)).await;
     assert_eq!(refusal(&older), (429, "TooManyProviderTokenUpdates".into()));
+}
+
+#[tokio::test]
+async fn tokens_of_a_key_can_be_counted_on_all_connections_together() {
+    for (updates, reason) in [
+        (TokenUpdates::OfKey, Some("TooManyProviderTokenUpdates")),
+        (TokenUpdates::OfConnection, None),
+    ] {
+        let another = ApnsKey::generate().unwrap();
+        let world = World::with(|options| {
+            options.token_updates = updates;
+            options.keys.push(KnownKey::new(&another, &[APP]));
+        })
+        .await;
+        let (first, renewed) = (world.jwt(0), world.jwt(-1199));
+        let (one, other) = (world.connect().await, world.connect().await);
+        let push = async |client: &Client, token: &str| {
+            let answer = push_with(&world, client, token).await;
+            (!answer.body.is_empty()).then(|| answer.reason())
+        };
+        assert_eq!(push(&one, &first).await, None, "{updates:?}");
+        assert_eq!(push(&other, &renewed).await.as_deref(), reason, "{updates:?}");
+        assert_eq!(push(&world.connect().await, &first).await, None, "the same is no renewal");
+        let of_another = jwt(&another, world.devices.clock().now().as_second() - 600);
+        assert_eq!(push(&world.connect().await, &of_another).await, None, "each key for itself");
+        world.devices.clock().advance(Duration::from_secs(1300));
+        let later = world.jwt(0);
+        assert_eq!(push(&world.connect().await, &later).await, None, "{updates:?}");
+        assert_eq!(push(&one, &first).await, None, "who has it may go on with it");
+        let back = push(&world.connect().await, &first).await;
+        assert_eq!(back.as_deref(), reason, "going back is a change as well");
+    }
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ pub(crate) struct Judge {
 
 impl Judge {
     pub(super) fn new(mut options: ApnsOptions) -> Self {
-        let keys = Keys::new(std::mem::take(&mut options.keys));
+        let keys = Keys::new(std::mem::take(&mut options.keys), options.token_updates);
         Self { options, keys }
     }
 

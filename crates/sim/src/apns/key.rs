@@ -3,11 +3,12 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
 };
 
+use super::{TokenUpdates, session::MIN_REFRESH_S};
 use crate::{device::Environment, pki::ApnsKey};
 
 /// A provider's key as Apple knows it.
@@ -109,14 +110,33 @@ impl KeyTopics {
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     known: RwLock<HashMap<String, Arc<KnownKey>>>,
+    /// When the latest token of each key was issued, if that counts.
+    latest: Option<Mutex<HashMap<String, i64>>>,
     /// Grows with each key that is revoked, so that connections notice without a lock.
     revocations: AtomicU64,
 }
 
 impl Keys {
-    pub(super) fn new(keys: Vec<KnownKey>) -> Self {
+    pub(super) fn new(keys: Vec<KnownKey>, updates: TokenUpdates) -> Self {
         let known = keys.into_iter().map(|key| (key.key_id.clone(), Arc::new(key))).collect();
-        Self { known: RwLock::new(known), revocations: AtomicU64::new(0) }
+        let latest = match updates {
+            TokenUpdates::OfConnection => None,
+            TokenUpdates::OfKey => Some(Mutex::default()),
+        };
+        Self { known: RwLock::new(known), latest, revocations: AtomicU64::new(0) }
+    }
+
+    /// Notes that a token of this key came to a connection that did not know it; false if that is
+    /// too soon after another.
+    pub(super) fn renew(&self, key_id: &str, issued_at: i64) -> bool {
+        let Some(latest) = &self.latest else { return true };
+        let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = latest.entry(key_id.to_owned()).or_insert(issued_at);
+        let passes = *last == issued_at || issued_at >= last.saturating_add(MIN_REFRESH_S);
+        if passes {
+            *last = issued_at;
+        }
+        passes
     }
 
     pub(super) fn find(&self, key_id: &str) -> Option<Arc<KnownKey>> {

@@ -22,8 +22,7 @@
 //!
 //! A broadcast to a channel has checks of its own, see `broadcast`.
 //!
-//! Not modelled: the management of channels, `IdleTimeout`, revoked certificates (script the TLS alert 44),
-//! and the counting of provider tokens across connections that one forum report tells of.
+//! Not modelled: the management of channels, revoked certificates (script the TLS alert 44).
 
 mod broadcast;
 mod certificate;
@@ -49,7 +48,7 @@ use crate::{
 
 pub(crate) use judge::Judge;
 pub use key::{KeyEnvironments, KeyKind, KeyTopics, KnownKey};
-pub use options::{ApnsOptions, CertificateFault, Undocumented, UnknownTokens};
+pub use options::{ApnsOptions, CertificateFault, TokenUpdates, Undocumented, UnknownTokens};
 pub use reason::Reason;
 pub(crate) use session::Session;
 

@@ -32,6 +32,8 @@ pub struct ApnsOptions {
     pub token_streams: u32,
     /// Streams per connection with a client certificate.
     pub certificate_streams: u32,
+    /// Among which tokens a provider token counts as renewed too soon.
+    pub token_updates: TokenUpdates,
     /// How far ahead of its own clock a provider token's `iat` may lie. Apple says "within one
     /// hour" and no more.
     pub clock_skew: Duration,
@@ -66,6 +68,7 @@ impl ApnsOptions {
             keys: Vec::new(),
             token_streams: 1000,
             certificate_streams: 500,
+            token_updates: TokenUpdates::OfConnection,
             clock_skew: Duration::from_secs(3600),
             certificate_fault: CertificateFault::Answer,
             unknown_tokens: UnknownTokens::Refuse,
@@ -85,6 +88,16 @@ pub enum CertificateFault {
     Answer,
     /// GOAWAY, NO_ERROR, last stream 0, the reason as debug data; no answer on the stream.
     GoAway,
+}
+
+/// Where provider tokens are counted; 20 minutes have to lie between two of one key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TokenUpdates {
+    /// On all connections together, as a report in Apple's developer forums has it (thread 770438):
+    /// it shows processes that make tokens of their own.
+    OfKey,
+    /// On each connection for itself, as Apple's page says.
+    OfConnection,
 }
 
 /// What to do with device tokens nobody registered.

@@ -17,7 +17,7 @@ use super::{
 use crate::device::Environment;
 
 /// A new provider token may follow the last on a connection after this time at the earliest.
-const MIN_REFRESH_S: i64 = 20 * 60;
+pub(super) const MIN_REFRESH_S: i64 = 20 * 60;
 /// What a refusal for a bad device token takes from the error budget. Apple disconnects "sooner"
 /// for these.
 const BAD_TOKEN_COST: u32 = 2;
@@ -173,6 +173,9 @@ impl Session {
             && token.issued_at != last.token.issued_at
             && token.issued_at < last.token.issued_at.saturating_add(MIN_REFRESH_S)
         {
+            return Err(Reason::TooManyProviderTokenUpdates);
+        }
+        if !keys.renew(&token.key.key_id, token.issued_at) {
             return Err(Reason::TooManyProviderTokenUpdates);
         }
         if self.bound.is_none() {

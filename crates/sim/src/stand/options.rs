@@ -42,6 +42,10 @@ pub struct StandOptions {
     /// Accept every device token, as if its device were there
     #[arg(long)]
     pub accept_unknown_tokens: bool,
+    /// Count how soon provider tokens of APNs are renewed on all connections together, to find
+    /// processes that make their own
+    #[arg(long)]
+    pub shared_provider_tokens: bool,
     /// Trouble from the start, in the JSON of `POST /trouble`; may be given several times
     #[arg(long, value_name = "JSON")]
     pub trouble: Vec<String>,

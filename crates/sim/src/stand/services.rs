@@ -14,7 +14,7 @@ use super::{StandOptions, directory::Files};
 use crate::{
     ApnsOptions, ApnsSim, Devices, FcmOptions, FcmSim, Recording, SeenPush, Sighting, Trouble,
     WebPushOptions, WebPushSim,
-    apns::{KnownKey, UnknownTokens},
+    apns::{KnownKey, TokenUpdates, UnknownTokens},
     device::{ApnsTokenKind, ChannelStorage, Environment, FcmPlatform},
     pki::{ApnsCertificate, ApnsKey, Ca, Identity, ServiceAccount, VapidKey},
     webpush::{PushManager, Subscription, Vendor},
@@ -79,6 +79,11 @@ impl Services {
             port: options.apns_port,
             keys: vec![KnownKey::new(&key, &[&options.app_id])],
             unknown_tokens,
+            token_updates: if options.shared_provider_tokens {
+                TokenUpdates::OfKey
+            } else {
+                TokenUpdates::OfConnection
+            },
             recording: Recording::Count,
             ..ApnsOptions::new(&ca, &devices)
         };

@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use domain::{Environment, Outcome};
+use http::StatusCode;
 use providers::apns::Push;
 use providers::{Apns, Config, PushToken, Roots};
-use sim::trouble::GoAway;
+use sim::Sighting;
+use sim::trouble::{GoAway, Scripted};
 
 use crate::rig::{ApnsRig, PATIENCE, check_all_accepted, check_refused, soon};
 
@@ -49,6 +51,67 @@ async fn goaways_in_a_row_are_outlived() {
     }
     check_all_accepted(&rig.send_many(&client, 40).await);
     check_each_once(&rig, 48);
+}
+
+#[tokio::test]
+async fn a_goaway_below_what_was_taken_in_loses_and_doubles_nothing() {
+    let rig = ApnsRig::start().await;
+    let client = warm(&rig).await;
+    rig.sim.trouble().go_away_over(10, 15, &GoAway::reason("Shutdown"));
+    check_all_accepted(&rig.send_many(&client, 60).await);
+    check_each_once(&rig, 68);
+    assert_eq!(rig.sim.counts().requests, 68, "what was left unprocessed went elsewhere");
+}
+
+#[tokio::test]
+async fn a_half_closed_connection_loses_nothing_and_doubles_by_no_other_name() {
+    let rig = ApnsRig::start().await;
+    let client = warm(&rig).await;
+    rig.sim.trouble().pass(10);
+    rig.sim.trouble().half_close_next(1);
+    check_all_accepted(&soon(rig.send_many(&client, 40)).await);
+    // Those that were taken before the door closed may have been answered or not.
+    let ids: HashSet<_> = rig.accepted_ids().into_iter().collect();
+    assert_eq!(ids.len(), 48);
+}
+
+#[tokio::test]
+async fn a_connection_ended_for_being_idle_costs_no_push() {
+    let rig = ApnsRig::start().await;
+    let client = warm(&rig).await;
+    let mut sightings = rig.sim.watch();
+    rig.sim.trouble().end_idle(Duration::from_millis(1), &GoAway::reason("IdleTimeout"));
+    let said = soon(sightings.recv()).await;
+    assert!(matches!(said, Some(Sighting::GoAway { .. })), "{said:?}");
+    rig.sim.trouble().keep_idle();
+    check_all_accepted(&[rig.send(&client).await]);
+    check_each_once(&rig, 9);
+    assert_eq!(rig.sim.counts().connections, 2);
+}
+
+#[tokio::test]
+async fn a_storm_is_passed_on_and_nothing_sent_again() {
+    let rig = ApnsRig::start().await;
+    let client = warm(&rig).await;
+    let (minute, before) = (Duration::from_secs(60), rig.sim.counts().requests);
+    let busy = Scripted::apns(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests");
+    rig.sim.trouble().answer_for(minute, &busy);
+    for exchange in rig.send_many(&client, 20).await {
+        check_refused(&exchange, 902, "TooManyRequests");
+    }
+    assert_eq!(rig.sim.counts().requests, before + 20, "each asked for once");
+    rig.devices.clock().advance(minute);
+    check_all_accepted(&rig.send_many(&client, 20).await);
+    check_each_once(&rig, 28);
+}
+
+#[tokio::test]
+async fn slow_answers_are_waited_for() {
+    let rig = ApnsRig::start().await;
+    let client = warm(&rig).await;
+    rig.sim.trouble().latency(Duration::from_millis(100));
+    check_all_accepted(&soon(rig.send_many(&client, 30)).await);
+    check_each_once(&rig, 38);
 }
 
 #[tokio::test]
@@ -167,6 +230,28 @@ async fn a_limit_lowered_while_requests_are_under_way_is_obeyed() {
     check_refused(&refused, 911, "BadDeviceToken");
     check_all_accepted(&burst);
     check_each_once(&rig, 48);
+    assert_eq!(rig.sim.counts().connections, 1);
+}
+
+#[tokio::test]
+async fn a_limit_that_drops_by_settings_is_obeyed() {
+    let mut rig = ApnsRig::start().await;
+    rig.config.connections_per_credential = 1;
+    let client = warm(&rig).await;
+    rig.sim.trouble().limit_streams(2);
+    // Its answer comes after the SETTINGS.
+    check_all_accepted(&[rig.send(&client).await]);
+    let before = rig.sim.counts().requests;
+    rig.sim.trouble().hold();
+    let watch = async {
+        rig.sim.trouble().wait_held(2, PATIENCE).await.unwrap();
+        assert_eq!(rig.sim.counts().requests, before + 2, "two at a time");
+        rig.sim.trouble().release();
+    };
+    let (burst, ()) = tokio::join!(rig.send_many(&client, 20), watch);
+    check_all_accepted(&burst);
+    check_each_once(&rig, 29);
+    assert_eq!(rig.sim.counts().refused_streams, 0);
     assert_eq!(rig.sim.counts().connections, 1);
 }
 

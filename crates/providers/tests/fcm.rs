@@ -8,6 +8,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use providers::{Fcm, PushToken, fcm};
 use sim::device::FcmPlatform;
+use sim::device::Rate;
 use sim::fcm::DetailsOrder;
 use sim::trouble::{GoAway, Scripted};
 
@@ -84,6 +85,32 @@ async fn googles_pauses_are_passed_on() {
     rig.sim.trouble().answer_next(1, &later);
     let exchange = rig.send(&client, &rig.message()).await;
     assert_eq!(refusal(&exchange).retry, RetryRule::BackOff { first }, "a date in the past");
+}
+
+#[tokio::test]
+async fn a_storm_and_a_quota_are_passed_on_and_nothing_sent_again() {
+    let rig = FcmRig::start().await;
+    let client = rig.client();
+    let message = rig.message();
+    check_all_accepted(&[rig.send(&client, &message).await]);
+    let burst = async || join_all((0..5).map(|_| rig.send(&client, &message))).await;
+    let (minute, before) = (Duration::from_secs(60), rig.sim.counts());
+    let busy = StatusCode::TOO_MANY_REQUESTS;
+    let busy = Scripted::fcm(busy, "RESOURCE_EXHAUSTED", Some("QUOTA_EXCEEDED"))
+        .header(RETRY_AFTER, HeaderValue::from_static("30"));
+    rig.sim.trouble().answer_for(minute, &busy);
+    for exchange in burst().await {
+        check_refused(&exchange, 902, "QUOTA_EXCEEDED");
+        assert_eq!(refusal(&exchange).retry, RetryRule::After(Duration::from_secs(30)));
+    }
+    assert_eq!(rig.sim.counts().requests, before.requests + 5, "each asked for once");
+    rig.devices.clock().advance(minute);
+    rig.sim.trouble().limit_rate(Rate { pushes: 3, within: minute }, &busy);
+    let accepted = burst().await.iter().filter(|one| one.outcome.is_accepted()).count();
+    assert_eq!(accepted, 3);
+    assert_eq!(rig.sim.counts().requests, before.requests + 10);
+    rig.devices.clock().advance(minute);
+    check_all_accepted(&[rig.send(&client, &message).await]);
 }
 
 #[tokio::test]

@@ -313,11 +313,20 @@ async fn a_connection_with_an_answer_due_is_not_quiet() {
     world.push(&client).await;
     world.sim.trouble().hold_next(1);
     let idle = world.connect().await;
+    let mut sightings = world.sim.watch();
     let release = async {
         world.sim.trouble().wait_held(1, PATIENCE).await.unwrap();
         world.sim.trouble().end_idle(Duration::from_millis(1), &GoAway::plain());
         // By now any quiet connection would have been ended.
         tokio::time::timeout(PATIENCE, idle.connection).await.unwrap().unwrap().unwrap();
+        let seen = std::iter::from_fn(|| sightings.try_recv().ok());
+        let ended = seen.filter_map(|sighting| match sighting {
+            Sighting::GoAway { connection, .. } => Some(connection),
+            Sighting::HandshakeFailed { .. } | Sighting::Request(_) | Sighting::Unanswered(_) => {
+                None
+            }
+        });
+        assert_eq!(ended.collect::<Vec<_>>(), [2]);
         world.sim.trouble().release();
     };
     let (answer, ()) = tokio::join!(try_push(&world, &client), release);

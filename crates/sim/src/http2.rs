@@ -19,7 +19,7 @@ mod tap;
 mod tls;
 mod wire;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, request};
@@ -60,6 +60,8 @@ pub(crate) struct Verdict {
     pub(crate) body: Bytes,
     /// The vendor's word for a refusal.
     pub(crate) reason: Option<String>,
+    /// What was wrong, in words.
+    pub(crate) why: Option<Cow<'static, str>>,
     pub(crate) token: String,
     pub(crate) id: Option<String>,
     pub(crate) fate: Fate,

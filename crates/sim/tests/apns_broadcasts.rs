@@ -83,7 +83,8 @@ async fn every_fault_of_a_broadcast_is_refused_with_its_reason() {
     let just_fits = String::from_utf8_lossy(UPDATE).replace("1:0", &format!("1:0{state}"));
     type Change<'a> = Option<(&'a str, Option<&'a str>)>;
     let other_path = "/4/broadcasts/apps/com.example.third";
-    let cases: Vec<(&str, &str, &str, Change<'_>, &[u8], u16, &str)> = vec![
+    type Case<'a> = (&'a str, &'a str, &'a str, Change<'a>, &'a [u8], u16, &'a str);
+    let cases: Vec<Case<'_>> = vec![
         ("not POST", "GET", PATH, None, b"", 405, "MethodNotAllowed"),
         ("no app", "POST", "/4/broadcasts/apps/", None, UPDATE, 404, "BadPath"),
         ("more path", "POST", "/4/broadcasts/apps/com.example.app/x", None, UPDATE, 404, "BadPath"),

@@ -20,3 +20,4 @@ mod webpush;
 mod webpush_client;
 mod webpush_faults;
 mod webpush_wire;
+mod why;

@@ -159,6 +159,7 @@ async fn a_push_is_a_line_of_json_without_a_secret() {
         ("/push_type", json!("background")),
         ("/status", json!(200)),
         ("/reason", Value::Null),
+        ("/why", Value::Null),
         ("/fate", json!("delivered")),
     ] {
         assert_eq!(line.pointer(field), Some(&expected), "{field} in {line}");
@@ -269,7 +270,8 @@ async fn a_message_to_a_browser_that_subscribed_by_hand_can_be_read_back() {
     let (_, another) = sim.ask("POST /subscribe", JSON, &wish).await;
     let (good, said) = sim.reveille_push(&arguments, &another.to_string()).await;
     assert!(!good && said["answer"]["status"] == 403, "{said}");
-    assert_eq!(sim.line().await["fate"], "refused");
+    let line = sim.line().await;
+    assert!(line["fate"] == "refused" && line["why"].is_string(), "{line}");
 
     // Gone, on order.
     let order = json!({
@@ -296,7 +298,7 @@ async fn trouble_is_ordered_by_flag_and_by_request() {
     let outcome = sim.push(&client).await;
     assert!(format!("{outcome:?}").contains("BadCollapseId"), "{outcome:?}");
     let line = sim.line().await;
-    assert_eq!(line["status"], 400);
+    assert_eq!((&line["status"], &line["why"]), (&json!(400), &json!("answered by script")));
     assert!(!line.to_string().contains(sim.text("/tokens/apns")), "{line}");
 
     let order = json!({

@@ -13,9 +13,10 @@ use http::{HeaderMap, request::Parts};
 
 use super::{
     Reason,
-    judge::{Checked, Judge, Refusal},
+    judge::{Checked, Judge},
     payload, push_type,
     push_type::Topic,
+    reason::Refusal,
     request::{self, Endpoint, Push},
     session::Session,
 };
@@ -48,7 +49,7 @@ impl Judge {
         let undocumented = self.options.undocumented;
         // Apple calls the header required, and names no word for its absence.
         if expiration == Expiration::Vendor && !undocumented.accepts() {
-            return Err(Reason::BadExpirationDate.into());
+            return Err(Reason::BadExpirationDate.because("`apns-expiration` is missing"));
         }
         let priority = request::priority(headers)?;
         payload::check_broadcast(body, undocumented)?;
@@ -68,7 +69,8 @@ impl Judge {
         // What is not stored has no time to live; that this is refused is ours.
         let lives = matches!(expiration, Expiration::Until(_));
         if *storage == ChannelStorage::Nothing && lives && !undocumented.accepts() {
-            return Err(Reason::BadExpirationDate.into());
+            let why = "the channel keeps nothing: `apns-expiration` has to be 0";
+            return Err(Reason::BadExpirationDate.because(why));
         }
         let row = push_type::named(LIVE_ACTIVITY);
         let push = Push { row, priority, expiration, collapse_id: None };
@@ -79,11 +81,11 @@ impl Judge {
 /// The only push type there is for channels.
 const LIVE_ACTIVITY: &str = "liveactivity";
 
-fn check_push_type(headers: &HeaderMap) -> Result<(), Reason> {
+fn check_push_type(headers: &HeaderMap) -> Result<(), Refusal> {
     match request::text(headers, "apns-push-type", Reason::InvalidPushType)? {
-        None => Err(Reason::MissingPushType),
+        None => Err(Reason::MissingPushType.into()),
         Some(LIVE_ACTIVITY) => Ok(()),
-        Some(_) => Err(Reason::InvalidPushType),
+        Some(_) => Err(Reason::InvalidPushType.because("a broadcast is a `liveactivity`")),
     }
 }
 

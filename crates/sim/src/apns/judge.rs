@@ -13,6 +13,7 @@ use super::{
     key::Keys,
     payload,
     push_type::{Row, Topic},
+    reason::Refusal,
     request::{self, Endpoint, Push},
     session::Session,
 };
@@ -111,10 +112,11 @@ impl Judge {
             };
         };
         let Registration::Apns { bundle_id, environment, kind } = &device.registration else {
-            return Err(Reason::BadDeviceToken.into());
+            return Err(Reason::BadDeviceToken.because("the token is none of Apple's"));
         };
         if *environment != self.options.environment {
-            return Err(Reason::BadDeviceToken.into());
+            let why = "the device token is of the other environment";
+            return Err(Reason::BadDeviceToken.because(why));
         }
         let fits = match row {
             Some(row) => row.token == *kind,
@@ -122,16 +124,20 @@ impl Judge {
             // management.
             None => matches!(kind, ApnsTokenKind::App | ApnsTokenKind::Mdm),
         };
-        if *bundle_id != topic.bundle_id() || !fits {
+        if *bundle_id != topic.bundle_id() {
             return Err(Reason::DeviceTokenNotForTopic.into());
+        }
+        if !fits {
+            let why = "the app has another device token for this push type";
+            return Err(Reason::DeviceTokenNotForTopic.because(why));
         }
         match device.gone() {
             None => Ok(Some(device)),
             Some(Gone::Expired(at)) => {
-                Err(Refusal { reason: Reason::ExpiredToken, since: Some(at) })
+                Err(Refusal { since: Some(at), ..Reason::ExpiredToken.into() })
             }
             Some(Gone::Unregistered(at)) => {
-                Err(Refusal { reason: Reason::Unregistered, since: Some(at) })
+                Err(Refusal { since: Some(at), ..Reason::Unregistered.into() })
             }
         }
     }
@@ -172,6 +178,7 @@ impl Judge {
             headers,
             body: Bytes::new(),
             reason: None,
+            why: None,
             token,
             id: Some(id),
             fate: handed.into(),
@@ -187,7 +194,7 @@ impl Judge {
         mut headers: HeaderMap,
         request: &Parts,
     ) -> Verdict {
-        let Refusal { reason, since } = refusal;
+        let Refusal { reason, why, since } = refusal;
         let mut body = serde_json::json!({ "reason": reason.as_str() });
         if let Some(since) = since {
             body["timestamp"] = since.as_millisecond().into();
@@ -213,6 +220,7 @@ impl Judge {
             go_away,
             body,
             reason: Some(reason.as_str().to_owned()),
+            why: Some(why.into()),
             token: addressed(request).to_owned(),
             id: None,
             fate: Fate::Refused,
@@ -237,19 +245,6 @@ pub(super) struct Checked {
     pub(super) topic: Topic,
     pub(super) push: Push,
     pub(super) device: Option<Arc<Device>>,
-}
-
-/// A refusal with what goes into its body.
-pub(crate) struct Refusal {
-    reason: Reason,
-    /// Since when a token has been dead.
-    since: Option<Timestamp>,
-}
-
-impl From<Reason> for Refusal {
-    fn from(reason: Reason) -> Self {
-        Self { reason, since: None }
-    }
 }
 
 impl From<Handed> for Fate {

@@ -9,7 +9,7 @@
 mod aps;
 mod shape;
 
-use super::{Reason, Undocumented, push_type::Row};
+use super::{Reason, Undocumented, push_type::Row, reason::Refusal};
 use crate::device::PushType;
 
 use aps::Payload;
@@ -24,42 +24,52 @@ pub(super) fn check(
     body: &[u8],
     row: Option<&Row>,
     undocumented: Undocumented,
-) -> Result<(), Reason> {
+) -> Result<(), Refusal> {
     let push_type = row.map(|row| row.push_type);
     let voip = push_type == Some(PushType::Voip);
     let limit = if voip { MAX_VOIP_BYTES } else { MAX_BYTES };
     let Payload { aps, mdm } = read(body, limit, undocumented)?;
     let strict = !undocumented.accepts();
-    let fits = match push_type {
-        Some(PushType::Alert) => aps.is_visible(),
-        Some(PushType::Background) => aps.wakes && aps.keys == 1,
-        Some(PushType::LiveActivity) => !strict || aps.is_live_activity(),
+    let (fits, why) = match push_type {
+        Some(PushType::Alert) => {
+            (aps.is_visible(), "an alert has `alert`, `badge` or `sound` in `aps`")
+        }
+        Some(PushType::Background) => (
+            aps.wakes && aps.keys == 1,
+            "a background push has `content-available`: 1 in `aps`, and nothing else",
+        ),
+        Some(PushType::LiveActivity) => (
+            !strict || aps.is_live_activity(),
+            "a Live Activity has `timestamp` and `event` in `aps`, and what the event needs",
+        ),
         // "Device management: sending push notifications": the key holds the push magic.
-        Some(PushType::Mdm) => mdm,
-        _ => true,
+        Some(PushType::Mdm) => (mdm, "device management has the text `mdm`"),
+        _ => (true, ""),
     };
-    if fits { Ok(()) } else { Err(Reason::InvalidPushType) }
+    if fits { Ok(()) } else { Err(Reason::InvalidPushType.because(why)) }
 }
 
 /// Checks the payload of a broadcast: an update or the end of a Live Activity, as nothing is
 /// subscribed to a channel before it has started.
-pub(super) fn check_broadcast(body: &[u8], undocumented: Undocumented) -> Result<(), Reason> {
+pub(super) fn check_broadcast(body: &[u8], undocumented: Undocumented) -> Result<(), Refusal> {
     let aps = read(body, MAX_BROADCAST_BYTES, undocumented)?.aps;
     let fits = undocumented.accepts() || aps.is_live_activity() && !aps.starts();
-    if fits { Ok(()) } else { Err(Reason::InvalidPushType) }
+    let why = "a broadcast is the update or the end of a Live Activity";
+    if fits { Ok(()) } else { Err(Reason::InvalidPushType.because(why)) }
 }
 
 /// What any payload has to be.
-fn read(body: &[u8], limit: usize, undocumented: Undocumented) -> Result<Payload, Reason> {
+fn read(body: &[u8], limit: usize, undocumented: Undocumented) -> Result<Payload, Refusal> {
     if body.is_empty() {
-        return Err(Reason::PayloadEmpty);
+        return Err(Reason::PayloadEmpty.into());
     }
     if body.len() > limit {
-        return Err(Reason::PayloadTooLarge);
+        return Err(Reason::PayloadTooLarge.into());
     }
     let payload: Payload = serde_json::from_slice(body).map_err(|_| Reason::BadRequestPayload)?;
     if !undocumented.accepts() && payload.aps.wrongly_typed {
-        return Err(Reason::BadRequestPayload);
+        let why = "a key of `aps` has another type than Apple documents";
+        return Err(Reason::BadRequestPayload.because(why));
     }
     Ok(payload)
 }
@@ -81,7 +91,8 @@ mod tests {
     use super::{super::push_type, *};
 
     fn check(name: &str, undocumented: Undocumented, body: &str) -> Result<(), Reason> {
-        super::check(body.as_bytes(), push_type::named(name), undocumented)
+        let checked = super::check(body.as_bytes(), push_type::named(name), undocumented);
+        checked.map_err(|refusal| refusal.reason)
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! "Handling error responses from Apple Push Notification service".
 
 use http::StatusCode;
+use jiff::Timestamp;
 
 /// Why APNs refuses a push.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -121,6 +122,60 @@ impl Reason {
         }
     }
 
+    /// What is wrong, in words, where nothing more is known.
+    fn words(self) -> &'static str {
+        match self {
+            Self::BadCertificate => "the certificate is no push certificate of Apple's form",
+            Self::BadCertificateEnvironment => "the certificate is for the other environment",
+            Self::BadChannelId => "`apns-channel-id` is not base64",
+            Self::BadCollapseId => "`apns-collapse-id` has more than 64 bytes",
+            Self::BadDeviceToken => "nobody has registered this device token here",
+            Self::BadEnvironmentKeyIdInToken => "the key is for the other environment",
+            Self::BadExpirationDate => "`apns-expiration` has to be seconds since 1970, or 0",
+            Self::BadMessageId => "the id has to be a UUID in lower case, 8-4-4-4-12",
+            Self::BadPath => "there are /3/device/<token> and /4/broadcasts/apps/<bundle id> here",
+            Self::BadPriority => "`apns-priority` has to be 10, 5 or 1",
+            Self::BadRequestPayload => "the payload is no JSON object, or `aps` is none",
+            Self::BadTopic => "the certificate does not list this topic",
+            Self::ChannelNotRegistered => "nobody has made this channel in this environment",
+            Self::DeviceTokenNotForTopic => {
+                "the device token is of another app than the topic names"
+            }
+            Self::DuplicateHeaders => "a header came twice",
+            Self::ExpiredProviderToken => "the provider token was issued more than an hour ago",
+            Self::ExpiredToken => "the device token has expired",
+            Self::FeatureNotEnabled => "the app has no channels in this environment",
+            Self::Forbidden => "the push type needs the other kind of credential",
+            Self::InvalidProviderToken => "the provider token is not good",
+            Self::InvalidPushType => "there is no push type of this name",
+            Self::MethodNotAllowed => "there is only POST",
+            Self::MissingChannelId => "`apns-channel-id` is missing",
+            Self::MissingDeviceToken => "the path names no device token",
+            Self::MissingProviderToken => "there is neither a certificate nor `authorization`",
+            Self::MissingPushType => "`apns-push-type` is missing",
+            Self::MissingTopic => "`apns-topic` is missing, and no certificate says it",
+            Self::PayloadEmpty => "there is no payload",
+            Self::PayloadTooLarge => {
+                "the payload has more than 4096 bytes, for VoIP and broadcasts more than 5120"
+            }
+            Self::TooManyProviderTokenUpdates => {
+                "the provider token was issued less than 20 minutes after the last"
+            }
+            Self::TooManyRequests => "too many pushes to this device",
+            Self::TopicDisallowed => "the key did not cover this app when the connection began",
+            Self::TopicMismatch => "the channel is of another app than the path names",
+            Self::Unregistered => "the app was removed from the device",
+            Self::UnrelatedKeyIdInToken => {
+                "the key is not related to the first of this connection: open another"
+            }
+        }
+    }
+
+    /// A refusal for this reason that says more.
+    pub(super) fn because(self, why: &'static str) -> Refusal {
+        Refusal { reason: self, why, since: None }
+    }
+
     /// The status it comes with.
     pub fn status(self) -> StatusCode {
         match self {
@@ -160,5 +215,21 @@ impl Reason {
                 StatusCode::TOO_MANY_REQUESTS
             }
         }
+    }
+}
+
+/// A refusal with what is told of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Refusal {
+    pub(super) reason: Reason,
+    /// What is wrong, in words for the log; the answer has the reason alone.
+    pub(super) why: &'static str,
+    /// Since when a token has been dead.
+    pub(super) since: Option<Timestamp>,
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        reason.because(reason.words())
     }
 }

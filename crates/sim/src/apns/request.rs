@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{
     Reason, Undocumented,
     push_type::{self, Row, Topic},
+    reason::Refusal,
     session::Session,
 };
 use crate::device::{Expiration, Priority, PushType};
@@ -70,10 +71,11 @@ pub(super) fn token(path: &str) -> Result<&str, Reason> {
 }
 
 /// A token is an even number of hex digits; Apple names no length.
-pub(super) fn check_token(token: &str) -> Result<(), Reason> {
+pub(super) fn check_token(token: &str) -> Result<(), Refusal> {
     let is_hex =
         token.len().is_multiple_of(2) && token.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_hex { Ok(()) } else { Err(Reason::BadDeviceToken) }
+    let why = "a device token is an even number of hex digits";
+    if is_hex { Ok(()) } else { Err(Reason::BadDeviceToken.because(why)) }
 }
 
 /// No header may come twice.
@@ -111,11 +113,11 @@ pub(super) fn read(
     topic: &Topic,
     undocumented: Undocumented,
     now: Timestamp,
-) -> Result<Push, Reason> {
+) -> Result<Push, Refusal> {
     id(headers, Endpoint::Device)?;
     let collapse_id = text(headers, "apns-collapse-id", Reason::BadCollapseId)?;
     if collapse_id.is_some_and(|id| id.len() > MAX_COLLAPSE_ID) {
-        return Err(Reason::BadCollapseId);
+        return Err(Reason::BadCollapseId.into());
     }
     let expiration = expiration(headers, now)?;
     let row = push_type(headers, topic)?;
@@ -137,10 +139,20 @@ pub(super) fn priority(headers: &HeaderMap) -> Result<Priority, Reason> {
 
 /// Apple: "Specifying priority 10 is an error" for background; which error is not said. Of the
 /// other types it names the priorities to use and not what happens to the rest.
-fn check_priority(row: &Row, priority: Priority, undocumented: Undocumented) -> Result<(), Reason> {
-    let is_error = row.push_type == PushType::Background && priority == Priority::High;
-    let strange = !undocumented.accepts() && !row.priorities.contains(&priority);
-    if is_error || strange { Err(Reason::BadPriority) } else { Ok(()) }
+fn check_priority(
+    row: &Row,
+    priority: Priority,
+    undocumented: Undocumented,
+) -> Result<(), Refusal> {
+    if row.push_type == PushType::Background && priority == Priority::High {
+        let why = "a background push must not have priority 10, which it has without the header";
+        return Err(Reason::BadPriority.because(why));
+    }
+    if !undocumented.accepts() && !row.priorities.contains(&priority) {
+        let why = "the description of the push type does not name this priority";
+        return Err(Reason::BadPriority.because(why));
+    }
+    Ok(())
 }
 
 pub(super) fn expiration(headers: &HeaderMap, now: Timestamp) -> Result<Expiration, Reason> {
@@ -159,12 +171,13 @@ pub(super) fn expiration(headers: &HeaderMap, now: Timestamp) -> Result<Expirati
 }
 
 /// `apns-push-type`, which has to fit the topic's suffix.
-fn push_type(headers: &HeaderMap, topic: &Topic) -> Result<Option<&'static Row>, Reason> {
+fn push_type(headers: &HeaderMap, topic: &Topic) -> Result<Option<&'static Row>, Refusal> {
     let Some(name) = text(headers, "apns-push-type", Reason::InvalidPushType)? else {
         return Ok(topic.kind);
     };
     let row = push_type::named(name).ok_or(Reason::InvalidPushType)?;
-    if topic.fits(row) { Ok(Some(row)) } else { Err(Reason::BadTopic) }
+    let why = "the end of `apns-topic` belongs to another push type";
+    if topic.fits(row) { Ok(Some(row)) } else { Err(Reason::BadTopic.because(why)) }
 }
 
 /// A header's value as text; `fault` if it is not UTF-8.

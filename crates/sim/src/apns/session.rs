@@ -12,6 +12,7 @@ use super::{
     certificate::Allowed,
     key::{Keys, KnownKey},
     push_type::{Needs, Row, Topic},
+    reason::Refusal,
     token::ProviderToken,
 };
 use crate::device::Environment;
@@ -81,13 +82,14 @@ impl Session {
         keys: &Keys,
         now: Timestamp,
         ahead: Duration,
-    ) -> Result<(), Reason> {
+    ) -> Result<(), Refusal> {
         if let Some(certificate) = &self.certificate {
-            return certificate.check(self.environment);
+            return Ok(certificate.check(self.environment)?);
         }
         let header = headers.get(AUTHORIZATION).ok_or(Reason::MissingProviderToken)?;
         if self.wedged {
-            return Err(Reason::ExpiredProviderToken);
+            let why = "a token expired on this connection before: open another";
+            return Err(Reason::ExpiredProviderToken.because(why));
         }
         let revocations = keys.revocations();
         if revocations != self.revocations {
@@ -99,7 +101,8 @@ impl Session {
             Some(proven) => proven.token.check_age(now, ahead),
             None => self.prove(header, keys, now, ahead),
         };
-        self.wedged |= passed == Err(Reason::ExpiredProviderToken);
+        let expired = |refusal: Refusal| refusal.reason == Reason::ExpiredProviderToken;
+        self.wedged |= passed.is_err_and(expired);
         passed
     }
 
@@ -149,20 +152,21 @@ impl Session {
         keys: &Keys,
         now: Timestamp,
         ahead: Duration,
-    ) -> Result<(), Reason> {
-        let text = header.to_str().map_err(|_| Reason::InvalidProviderToken)?;
-        let (scheme, jwt) = text.split_once(' ').ok_or(Reason::InvalidProviderToken)?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(Reason::InvalidProviderToken);
-        }
+    ) -> Result<(), Refusal> {
+        let words = header.to_str().ok().and_then(|text| text.split_once(' '));
+        let (_, jwt) =
+            words.filter(|(it, _)| it.eq_ignore_ascii_case("bearer")).ok_or_else(|| {
+                Reason::InvalidProviderToken.because("`authorization` has to be `bearer` and a JWT")
+            })?;
         let token = ProviderToken::verify(jwt, keys, self.environment)?;
         if let Some(first) = &self.bound {
             // Apple calls another team an error and does not say which.
             if first.team_id != token.key.team_id {
-                return Err(Reason::InvalidProviderToken);
+                let why = "the first push of this connection was of another team: open another";
+                return Err(Reason::InvalidProviderToken.because(why));
             }
             if !token.key.may_follow(first) {
-                return Err(Reason::UnrelatedKeyIdInToken);
+                return Err(Reason::UnrelatedKeyIdInToken.into());
             }
         }
         token.check_age(now, ahead)?;
@@ -173,10 +177,11 @@ impl Session {
             && token.issued_at != last.token.issued_at
             && token.issued_at < last.token.issued_at.saturating_add(MIN_REFRESH_S)
         {
-            return Err(Reason::TooManyProviderTokenUpdates);
+            return Err(Reason::TooManyProviderTokenUpdates.into());
         }
         if !keys.renew(&token.key.key_id, token.issued_at) {
-            return Err(Reason::TooManyProviderTokenUpdates);
+            let why = "another connection has a token of this key that is less than 20 minutes off";
+            return Err(Reason::TooManyProviderTokenUpdates.because(why));
         }
         if self.bound.is_none() {
             self.bound = Some(token.key.clone());

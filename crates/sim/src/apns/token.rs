@@ -11,6 +11,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use super::{
     Reason,
     key::{KeyEnvironments, Keys, KnownKey},
+    reason::Refusal,
 };
 use crate::device::Environment;
 
@@ -39,27 +40,40 @@ struct Claims {
 
 impl ProviderToken {
     /// Checks everything but the age.
-    pub(super) fn verify(jwt: &str, keys: &Keys, environment: Environment) -> Result<Self, Reason> {
-        let invalid = Reason::InvalidProviderToken;
-        let (signed, signature) = jwt.rsplit_once('.').ok_or(invalid)?;
-        let (header, claims) = signed.split_once('.').ok_or(invalid)?;
-        let header: Header = part(header)?;
-        let claims: Claims = part(claims)?;
+    pub(super) fn verify(
+        jwt: &str,
+        keys: &Keys,
+        environment: Environment,
+    ) -> Result<Self, Refusal> {
+        let invalid = |why| Reason::InvalidProviderToken.because(why);
+        let parts = jwt.rsplit_once('.');
+        let parts = parts.and_then(|(signed, end)| Some((signed, signed.split_once('.')?, end)));
+        let (signed, (header, claims), signature) = parts
+            .ok_or_else(|| invalid("the provider token is no JWT: three parts and two dots"))?;
+        let header: Header = part(header).ok_or_else(|| {
+            invalid("the JWT's header is no JSON in base64url with the texts `alg` and `kid`")
+        })?;
+        let claims: Claims = part(claims).ok_or_else(|| {
+            invalid("the claims are no JSON in base64url with `iss`, a text, and `iat`, a number")
+        })?;
         if header.alg != "ES256" {
-            return Err(invalid);
+            return Err(invalid("`alg` is not ES256"));
         }
-        let key = keys.find(&header.kid).ok_or(invalid)?;
-        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| invalid)?;
+        let key = keys.find(&header.kid).ok_or_else(|| invalid("no key has this `kid`"))?;
         // JWS (RFC 7518, section 3.4): R and S, 32 bytes each; a DER signature fails here.
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok().filter(|it| it.len() == 64);
+        let signature = signature.ok_or_else(|| {
+            invalid("the signature is not R and S, 64 bytes in base64url; DER has to be converted")
+        })?;
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &key.public_key)
             .verify(signed.as_bytes(), &signature)
-            .map_err(|_| invalid)?;
+            .map_err(|_| invalid("the signature is not by the key that `kid` names"))?;
         if claims.iss != key.team_id {
-            return Err(invalid);
+            return Err(invalid("`iss` is not the team of the key"));
         }
         match key.environments {
             KeyEnvironments::Only(only) if only != environment => {
-                return Err(Reason::BadEnvironmentKeyIdInToken);
+                return Err(Reason::BadEnvironmentKeyIdInToken.into());
             }
             KeyEnvironments::Both | KeyEnvironments::Only(_) => {}
         }
@@ -67,17 +81,17 @@ impl ProviderToken {
     }
 
     /// Checks the age; `ahead` is how far its `iat` may lie in the future.
-    pub(super) fn check_age(&self, now: Timestamp, ahead: Duration) -> Result<(), Reason> {
+    pub(super) fn check_age(&self, now: Timestamp, ahead: Duration) -> Result<(), Refusal> {
         let age_s = now.as_second().saturating_sub(self.issued_at);
         if age_s > MAX_AGE_S {
-            return Err(Reason::ExpiredProviderToken);
+            return Err(Reason::ExpiredProviderToken.into());
         }
         let ahead_s = i64::try_from(ahead.as_secs()).unwrap_or(i64::MAX);
-        if age_s < -ahead_s { Err(Reason::InvalidProviderToken) } else { Ok(()) }
+        let why = "`iat` is ahead of this clock; it counts seconds";
+        if age_s < -ahead_s { Err(Reason::InvalidProviderToken.because(why)) } else { Ok(()) }
     }
 }
 
-fn part<T: DeserializeOwned>(text: &str) -> Result<T, Reason> {
-    let json = URL_SAFE_NO_PAD.decode(text).map_err(|_| Reason::InvalidProviderToken)?;
-    serde_json::from_slice(&json).map_err(|_| Reason::InvalidProviderToken)
+fn part<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
 }

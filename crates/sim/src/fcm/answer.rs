@@ -1,5 +1,7 @@
 //! Answers in Google's shapes.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use serde_json::{Value, json};
@@ -10,6 +12,9 @@ use crate::{Fate, http2::Verdict};
 const FCM_ERROR: &str = "type.googleapis.com/google.firebase.fcm.v1.FcmError";
 const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
 const QUOTA_FAILURE: &str = "type.googleapis.com/google.rpc.QuotaFailure";
+
+/// The longest text of what was wrong, in characters.
+const MAX_WORDS: usize = 300;
 
 /// Where the FcmError stands among an error's details; all three were seen in the field.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,6 +37,8 @@ pub(super) struct Refusal {
     /// `FcmError.errorCode`.
     error_code: Option<&'static str>,
     other: Option<Value>,
+    /// What was wrong, where the message does not say it.
+    why: Option<&'static str>,
 }
 
 impl Refusal {
@@ -58,6 +65,7 @@ impl Refusal {
     pub(super) fn too_big() -> Self {
         let message = "Request contains an invalid argument.";
         Self::new(StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", message)
+            .because("data and notification have more than 4096 bytes, to topics more than 2048")
     }
 
     pub(super) fn bad_token() -> Self {
@@ -70,17 +78,22 @@ impl Refusal {
 
     pub(super) fn unregistered() -> Self {
         let message = "Requested entity was not found.";
-        Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", message).with_code("UNREGISTERED")
+        Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)
+            .with_code("UNREGISTERED")
+            .because("the token or installation is dead")
     }
 
     pub(super) fn sender_mismatch() -> Self {
         Self::new(StatusCode::FORBIDDEN, "PERMISSION_DENIED", "SenderId mismatch")
             .with_code("SENDER_ID_MISMATCH")
+            .because("the token is of another project")
     }
 
     /// The text is the one of a missing access token, as it was seen in the field: only the code tells.
     pub(super) fn third_party_auth() -> Self {
-        Self::unauthenticated().with_code("THIRD_PARTY_AUTH_ERROR")
+        Self::unauthenticated()
+            .with_code("THIRD_PARTY_AUTH_ERROR")
+            .because("the project has no APNs key for this iPhone")
     }
 
     pub(super) fn unauthenticated() -> Self {
@@ -91,13 +104,15 @@ impl Refusal {
     pub(super) fn permission_denied() -> Self {
         let message = "Permission 'cloudmessaging.messages.create' denied on the project (or it may not exist).";
         Self::new(StatusCode::FORBIDDEN, "PERMISSION_DENIED", message)
+            .because("the access token is for another project than the path names")
     }
 
     pub(super) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", "Requested entity was not found.")
+            .because("there is only POST, to /token and /v1/projects/<project>/messages:send")
     }
 
-    pub(super) fn quota(subject: &str) -> Self {
+    pub(super) fn quota(subject: &'static str) -> Self {
         let message = "Quota exceeded.";
         let failure = json!({
             "@type": QUOTA_FAILURE,
@@ -105,12 +120,17 @@ impl Refusal {
         });
         Self {
             other: Some(failure),
+            why: Some(match subject {
+                "device" => "too many messages to this device",
+                _ => "too many messages of this project",
+            }),
             ..Self::new(StatusCode::TOO_MANY_REQUESTS, "RESOURCE_EXHAUSTED", message)
                 .with_code("QUOTA_EXCEEDED")
         }
     }
 
     pub(super) fn into_verdict(self, order: DetailsOrder) -> Verdict {
+        let why = Some(self.words());
         let fcm_error =
             self.error_code.map(|code| json!({ "@type": FCM_ERROR, "errorCode": code }));
         let details: Vec<Value> = match order {
@@ -124,11 +144,32 @@ impl Refusal {
             error["details"] = details.into();
         }
         let reason = self.error_code.unwrap_or(self.status);
-        json_verdict(self.code, &json!({ "error": error }), Some(reason.to_owned()), Fate::Refused)
+        let error = json!({ "error": error });
+        Verdict { why, ..json_verdict(self.code, &error, Some(reason.to_owned()), Fate::Refused) }
     }
 
     fn new(code: StatusCode, status: &'static str, message: impl Into<String>) -> Self {
-        Self { code, status, message: message.into(), error_code: None, other: None }
+        Self { code, status, message: message.into(), error_code: None, other: None, why: None }
+    }
+
+    /// The same, with what was wrong for whoever reads the log.
+    pub(super) fn because(self, why: &'static str) -> Self {
+        Self { why: Some(why), ..self }
+    }
+
+    /// In words: Google's, with the field in front.
+    fn words(&self) -> Cow<'static, str> {
+        if let Some(why) = self.why {
+            return why.into();
+        }
+        let field =
+            self.other.as_ref().and_then(|other| other["fieldViolations"][0]["field"].as_str());
+        let words = match field {
+            None | Some("") => self.message.clone(),
+            Some(field) => format!("{field}: {}", self.message),
+        };
+        // A name of the client's choosing may stand in it.
+        words.chars().take(MAX_WORDS).collect::<String>().into()
     }
 
     fn with_code(self, error_code: &'static str) -> Self {
@@ -152,7 +193,11 @@ pub(super) fn token(access_token: &str, seconds: u32) -> Verdict {
 
 pub(super) fn oauth_fault(fault: &OauthFault) -> Verdict {
     let body = json!({ "error": fault.error, "error_description": fault.description });
-    json_verdict(StatusCode::BAD_REQUEST, &body, Some(fault.error.to_owned()), Fate::NotAPush)
+    let reason = Some(fault.error.to_owned());
+    Verdict {
+        why: Some(fault.description.into()),
+        ..json_verdict(StatusCode::BAD_REQUEST, &body, reason, Fate::NotAPush)
+    }
 }
 
 fn json_verdict(status: StatusCode, body: &Value, reason: Option<String>, fate: Fate) -> Verdict {
@@ -163,6 +208,7 @@ fn json_verdict(status: StatusCode, body: &Value, reason: Option<String>, fate: 
         headers,
         body: Bytes::from(body.to_string()),
         reason,
+        why: None,
         token: String::new(),
         id: None,
         fate,

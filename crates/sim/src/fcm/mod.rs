@@ -305,9 +305,14 @@ impl Judge {
         let bearer = request.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
         let now = self.now();
-        let granted = bearer
-            .and_then(|token| self.access.project(token, now))
-            .ok_or_else(Refusal::unauthenticated)?;
+        let granted =
+            bearer.and_then(|token| self.access.project(token, now)).ok_or_else(|| {
+                Refusal::unauthenticated().because(if bearer.is_none() {
+                    "`authorization` has to be `Bearer` and an access token"
+                } else {
+                    "the access token was not issued here, or has ended"
+                })
+            })?;
         if granted != project {
             return Err(Refusal::permission_denied());
         }

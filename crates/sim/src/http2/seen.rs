@@ -1,6 +1,7 @@
 //! What a push service saw: a record that tests wait on, and that others watch as it grows.
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     sync::{
         Mutex, PoisonError,
@@ -70,6 +71,8 @@ pub struct SeenPush {
     pub status: StatusCode,
     /// The vendor's reason word of a refusal (`BadDeviceToken`, `UNREGISTERED`).
     pub reason: Option<String>,
+    /// Why it was refused, in words that no vendor promises; or that a script answered.
+    pub why: Option<Cow<'static, str>>,
     /// Answered body.
     pub answer: Bytes,
     /// `apns-id`, the FCM message name or the id of the Web Push message of an accepted push.

@@ -8,13 +8,14 @@ use super::services::Name;
 use crate::{SeenPush, Sighting, device::hex};
 
 /// Headers that say nothing secret, besides those that begin with `apns-`.
-const PLAIN: [&str; 15] = [
+const PLAIN: [&str; 16] = [
     "accept",
     "accept-encoding",
     "access_token_auth",
     "content-encoding",
     "content-length",
     "content-type",
+    "host",
     "te",
     "topic",
     "ttl",
@@ -77,6 +78,7 @@ fn request(service: Name, seen: &SeenPush) -> Value {
         "token_hash": if seen.token.is_empty() { None } else { Some(hash(&seen.token)) },
         "status": seen.status.as_u16(),
         "reason": seen.reason,
+        "why": seen.why,
         "id": seen.id,
         "fate": format!("{:?}", seen.fate).to_ascii_lowercase(),
     })

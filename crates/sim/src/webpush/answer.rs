@@ -124,7 +124,13 @@ impl Fault {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=86400"));
         }
         let fate = Fate::Refused;
-        Verdict { reason: Some(reason.to_owned()), token, body, ..verdict(status, headers, fate) }
+        Verdict {
+            reason: Some(reason.to_owned()),
+            why: Some(self.why.into()),
+            token,
+            body,
+            ..verdict(status, headers, fate)
+        }
     }
 }
 
@@ -361,6 +367,7 @@ fn verdict(status: S, headers: HeaderMap, fate: Fate) -> Verdict {
         headers,
         body: Bytes::new(),
         reason: None,
+        why: None,
         token: String::new(),
         id: None,
         fate,

@@ -223,6 +223,7 @@ mod tests {
             payload: Bytes::from(payload.to_string()),
             status: StatusCode::SERVICE_UNAVAILABLE,
             reason: None,
+            why: None,
             answer: Bytes::new(),
             id: None,
             fate: Fate::Refused,

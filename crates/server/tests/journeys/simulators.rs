@@ -350,6 +350,83 @@ async fn an_app_subscribes_to_a_topic_by_hand() {
 }
 
 #[tokio::test]
+async fn a_device_goes_away_and_dies_by_hand() {
+    const JSON: &str = "application/json";
+    let mut sim = Sim::start(&[]).await;
+    let client = sim.client();
+    let change = |token: &str, state: &str| json!({ "token": token, "state": state }).to_string();
+    let token = sim.text("/tokens/apns").to_owned();
+    for (token, state, complaint) in [
+        ("nobody", "offline", "`token`"),
+        (&*token, "lost", "unknown variant"),
+        (&*token, "", "unknown variant"),
+    ] {
+        let (status, said) = sim.ask("POST /devices", JSON, &change(token, state)).await;
+        let error = said["error"].as_str().unwrap_or_default();
+        assert!(status == 400 && error.contains(complaint), "{state}: {status} {said}");
+    }
+    for (state, fate, answer) in [
+        ("online", "delivered", "Accepted"),
+        // The push is now or never.
+        ("offline", "discarded", "Accepted"),
+        ("dozing", "discarded", "Accepted"),
+        ("online", "delivered", "Accepted"),
+        ("unregistered", "refused", "Unregistered"),
+    ] {
+        let (status, said) = sim.ask("POST /devices", JSON, &change(&token, state)).await;
+        assert_eq!(status, 204, "{said}");
+        let outcome = format!("{:?}", sim.push(&client).await);
+        assert!(outcome.contains(answer), "{state}: {outcome}");
+        assert_eq!(sim.line().await["fate"], fate, "{state}");
+    }
+    let subscription = std::fs::read(sim.text("/files/subscription")).expect("its file");
+    let subscription: Value = serde_json::from_slice(&subscription).expect("JSON");
+    let endpoint = subscription["endpoint"].as_str().expect("an endpoint");
+    assert_eq!(sim.ask("POST /devices", JSON, &change(endpoint, "expired")).await.0, 204);
+    let vapid = ["webpush", "--vapid", sim.text("/files/vapid_key"), "--url", sim.text("/webpush")];
+    let to =
+        ["--subject", "mailto:a@example.org", "--subscription", sim.text("/files/subscription")];
+    let (good, said) = sim.reveille_push(&[&vapid[..], &to].concat(), "").await;
+    assert!(!good && said["answer"]["status"] == 404, "{said}");
+    assert!(sim.interrupt().await.success());
+}
+
+#[tokio::test]
+async fn what_apple_has_without_figures_is_set_by_flag_or_order() {
+    const JSON: &str = "application/json";
+    let flags = ["--apns-max-errors=1", "--apns-device-rate=2", "--fcm-details=fcm-error-last"];
+    let mut sim = Sim::start(&flags).await;
+    let client = sim.client();
+    for answer in ["Accepted", "Accepted", "TooManyRequests"] {
+        let outcome = format!("{:?}", sim.push(&client).await);
+        assert!(outcome.contains(answer), "{outcome}");
+        sim.line().await;
+    }
+    // A second error is one too many.
+    let outcome = format!("{:?}", sim.push(&client).await);
+    assert!(outcome.contains("TooManyRequests"), "{outcome}");
+    assert_eq!(sim.line().await["status"], 429);
+    assert_eq!(sim.line().await["event"], "goaway");
+
+    let fcm = ["fcm", "--service-account", sim.text("/files/service_account")];
+    let at = ["--oauth-url", sim.text("/fcm_token_url"), "--url", sim.text("/fcm")];
+    let (_, said) = sim.reveille_push(&[&fcm[..], &at, &["--token", "hello"]].concat(), "").await;
+    let body = said["answer"]["body"].to_string();
+    let place = |kind: &str| body.find(kind).unwrap_or_else(|| panic!("no {kind} in {said}"));
+    assert!(place("BadRequest") < place("FcmError"), "{said}");
+    assert_eq!(sim.line().await["path"], "/token");
+    sim.line().await;
+
+    let churn = json!({ "service": "apns", "trouble": { "kind": "churn", "connections": 0 } });
+    assert_eq!(sim.order(JSON, &churn).await, 204);
+    let outcome = format!("{:?}", sim.push(&sim.client()).await);
+    assert!(!outcome.contains("Accepted"), "{outcome}");
+    let line = sim.line().await;
+    assert_eq!(line["why"], "too many connections", "{line}");
+    assert!(sim.interrupt().await.success());
+}
+
+#[tokio::test]
 async fn a_web_page_whose_name_leads_here_is_refused() {
     const JSON: &str = "application/json";
     let mut sim = Sim::start(&[]).await;

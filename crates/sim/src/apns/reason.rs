@@ -162,7 +162,9 @@ impl Reason {
                 "the provider token was issued less than 20 minutes after the last"
             }
             Self::TooManyRequests => "too many pushes to this device",
-            Self::TopicDisallowed => "the key did not cover this app when the connection began",
+            Self::TopicDisallowed => {
+                "the key does not cover this app, or did not when the connection began"
+            }
             Self::TopicMismatch => "the channel is of another app than the path names",
             Self::Unregistered => "the app was removed from the device",
             Self::UnrelatedKeyIdInToken => {

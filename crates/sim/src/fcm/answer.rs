@@ -17,11 +17,12 @@ const QUOTA_FAILURE: &str = "type.googleapis.com/google.rpc.QuotaFailure";
 const MAX_WORDS: usize = 300;
 
 /// Where the FcmError stands among an error's details; all three were seen in the field.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
 pub enum DetailsOrder {
     /// No details at all.
     Absent,
     /// FcmError, then the others.
+    #[default]
     FcmErrorFirst,
     /// FcmError after the others.
     FcmErrorLast,

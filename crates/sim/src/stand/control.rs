@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `GET /` | where everything is: the first line of the log |
 //! | `GET /messages` | the latest messages of Web Push as their browsers read them |
+//! | `POST /devices` | 204: a device is away, back, or its token dead |
 //! | `POST /subscribe` | 201 with a subscription |
 //! | `POST /topics`, `DELETE /topics` | 204: an Android app has subscribed to a topic, or left it |
 //! | `POST /trouble` | 204 |
@@ -32,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     browser::{self, Wish},
+    devices::Change,
     host,
     order::Order,
     services::Services,
@@ -131,6 +133,10 @@ async fn answered(
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/") => Ok((StatusCode::OK, Some(started.clone()))),
         (&Method::GET, "/messages") => Ok((StatusCode::OK, Some(browser::messages(services)))),
+        (&Method::POST, "/devices") => {
+            Change::parse(&take(request).await?)?.carry_out(services)?;
+            Ok((StatusCode::NO_CONTENT, None))
+        }
         (&Method::POST, "/subscribe") => {
             let subscription = Wish::parse(&take(request).await?)?.fulfil(services)?;
             Ok((StatusCode::CREATED, Some(subscription.to_json())))
@@ -147,14 +153,14 @@ async fn answered(
             Order::parse(&take(request).await?)?.carry_out(services);
             Ok((StatusCode::NO_CONTENT, None))
         }
-        (_, "/" | "/messages" | "/subscribe" | "/topics" | "/trouble") => {
-            let error = "use GET /, GET /messages, POST /subscribe, POST or DELETE /topics, or \
-                         POST /trouble";
+        (_, "/" | "/devices" | "/messages" | "/subscribe" | "/topics" | "/trouble") => {
+            let error = "use GET /, GET /messages, POST /devices, POST /subscribe, POST or DELETE \
+                         /topics, or POST /trouble";
             Err(Refusal(StatusCode::METHOD_NOT_ALLOWED, error.to_owned()))
         }
         _ => {
-            let error = "there are /, /messages, /subscribe, /topics and /trouble here, nothing \
-                         else";
+            let error = "there are /, /devices, /messages, /subscribe, /topics and /trouble here, \
+                         nothing else";
             Err(Refusal(StatusCode::NOT_FOUND, error.to_owned()))
         }
     }

@@ -4,7 +4,7 @@
 //! ```text
 //!   your client ──TLS──▶ ApnsSim, ApnsSim (sandbox), FcmSim, WebPushSim ──Sighting──▶ Line ──▶ log
 //!                                       ▲                      ▲
-//!   you ──POST /trouble, --trouble──▶ Order                 browser, topics ◀── POST /subscribe, /topics ── you
+//!   you ──POST /trouble, --trouble──▶ Order                 browser, devices, topics ◀── POST /… ── you
 //! ```
 //!
 //! Everything a client needs is written into a folder: the certificate to trust, an APNs key and
@@ -14,6 +14,7 @@
 
 mod browser;
 mod control;
+mod devices;
 mod directory;
 mod host;
 mod line;

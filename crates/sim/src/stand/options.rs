@@ -8,6 +8,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 
 use super::order::Order;
+use crate::fcm::DetailsOrder;
 
 /// How the push services are set up as a program.
 #[derive(Clone, Debug, clap::Args)]
@@ -42,6 +43,16 @@ pub struct StandOptions {
     /// Accept every device token, as if its device were there
     #[arg(long)]
     pub accept_unknown_tokens: bool,
+    /// Errors that APNs takes on a connection before it ends it; 410 is none, a bad device token
+    /// counts twice; no limit if left out
+    #[arg(long, value_name = "N")]
+    pub apns_max_errors: Option<u32>,
+    /// Pushes to one device in a minute before APNs answers 429; no limit if left out
+    #[arg(long, value_name = "N")]
+    pub apns_device_rate: Option<u32>,
+    /// Order of the details in errors of FCM; Google promises none
+    #[arg(long, value_enum, default_value_t)]
+    pub fcm_details: DetailsOrder,
     /// Count how soon provider tokens of APNs are renewed on all connections together, to find
     /// processes that make their own
     #[arg(long)]

@@ -13,7 +13,7 @@ use super::services::{Name, Services};
 use crate::{
     Trouble,
     device::Rate,
-    trouble::{GoAway, Scripted},
+    trouble::{Churn, GoAway, Scripted},
 };
 
 /// The longest a storm or a delay may last: a day.
@@ -50,6 +50,15 @@ enum Kind {
         retry_after_s: Option<u32>,
         #[serde(default = "once")]
         times: usize,
+    },
+    /// Who connects more often than that is shut out for a while, everybody together; without
+    /// `connections` it ends.
+    Churn {
+        connections: Option<u32>,
+        #[serde(default = "minute")]
+        seconds: u64,
+        #[serde(default = "minute")]
+        block_s: u64,
     },
     /// Ends all trouble.
     Clear {},
@@ -170,6 +179,11 @@ impl Order {
                 at_most("times", *times, MAX_TIMES)?;
                 check_answer(*status, reason.as_deref())
             }
+            Kind::Churn { seconds, block_s, .. } => {
+                ensure!(*seconds > 0, "`seconds` is 0; give at least 1");
+                at_most("seconds", *seconds, MAX_SECONDS)?;
+                at_most("block_s", *block_s, MAX_SECONDS)
+            }
             Kind::Goaway { after, over, reason, .. } => {
                 at_most("after", *after, MAX_TIMES)?;
                 ensure!(*over > 0, "`over` counts the request that meets the GOAWAY: at least 1");
@@ -200,6 +214,11 @@ impl Kind {
             Self::Alert { alert, times } => trouble.alert_next(times, alert),
             Self::Answer { status, reason, retry_after_s, times } => {
                 trouble.answer_next(times, &answer(service, status, reason, retry_after_s));
+            }
+            Self::Churn { connections, seconds, block_s } => {
+                let (within, block) = (Duration::from_secs(seconds), Duration::from_secs(block_s));
+                let rule = connections.map(|connections| Churn { connections, within, block });
+                trouble.limit_churn(rule);
             }
             Self::Clear {} => trouble.clear(),
             Self::Close { times } => trouble.close_next(times),
@@ -324,6 +343,8 @@ mod tests {
         for good in [
             r#"{"kind":"alert","alert":45}"#,
             r#"{"kind":"answer","status":503,"reason":"ServiceUnavailable","times":3}"#,
+            r#"{"kind":"churn","connections":5,"seconds":10,"block_s":30}"#,
+            r#"{"kind":"churn"}"#,
             r#"{"kind":"clear"}"#,
             r#"{"kind":"close"}"#,
             r#"{"kind":"close_after_processing"}"#,
@@ -351,6 +372,8 @@ mod tests {
         for (bad, complaint) in [
             (r#"{"kind":"rain"}"#, "unknown variant"),
             (r#"{"kind":"clear","times":1}"#, "unknown field"),
+            (r#"{"kind":"churn","connections":5,"seconds":0}"#, "`seconds`"),
+            (r#"{"kind":"churn","connections":5,"block_s":86401}"#, "`block_s`"),
             (r#"{"kind":"close","times":100001}"#, "`times`"),
             (r#"{"kind":"answer","status":99}"#, "`status`"),
             (r#"{"kind":"goaway","over":0}"#, "`over`"),

@@ -1,6 +1,8 @@
 //! The push services of the stand. Another one is a variant of [`Name`] and a field of
 //! [`Services`]; the compiler then asks for the rest.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use futures_util::{
     StreamExt,
@@ -15,7 +17,7 @@ use crate::{
     ApnsOptions, ApnsSim, Devices, FcmOptions, FcmSim, Recording, SeenPush, Sighting, Trouble,
     WebPushOptions, WebPushSim,
     apns::{KnownKey, TokenUpdates, UnknownTokens},
-    device::{ApnsTokenKind, ChannelStorage, Environment, FcmPlatform},
+    device::{ApnsTokenKind, ChannelStorage, Environment, FcmPlatform, Rate},
     pki::{ApnsCertificate, ApnsKey, Ca, Identity, ServiceAccount, VapidKey},
     webpush::{PushManager, Subscription, Vendor},
 };
@@ -79,6 +81,10 @@ impl Services {
             port: options.apns_port,
             keys: vec![KnownKey::new(&key, &[&options.app_id])],
             unknown_tokens,
+            max_errors: options.apns_max_errors,
+            device_rate: options
+                .apns_device_rate
+                .map(|pushes| Rate { pushes, within: Duration::from_secs(60) }),
             token_updates: if options.shared_provider_tokens {
                 TokenUpdates::OfKey
             } else {
@@ -96,6 +102,7 @@ impl Services {
             ip: options.listen,
             port: options.fcm_port,
             accounts: vec![account.clone()],
+            details: options.fcm_details,
             unknown_tokens,
             recording: Recording::Count,
             ..FcmOptions::new(&ca, &devices)

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::token::CredentialFacts;
-use domain::{DeviceNumber, Outcome, ProviderId, Refusal, TargetKind, Time};
+use domain::{DeviceNumber, Outcome, ProviderId, Refusal, TargetKind, Time, delivery};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde_json::{Value, json};
 use store::log::{DeviceName, Record, Step};
@@ -52,9 +52,11 @@ pub(super) struct Sent {
     pub(super) first: Option<DeviceNumber>,
     /// How many devices were taken.
     pub(super) accepted: u64,
+    /// For how many it came too late.
+    pub(super) expired: u64,
     /// Tokens of those that were suspect, or whose environment was learned.
     pub(super) cleared: Vec<Judged>,
-    /// All that were not accepted.
+    /// All others.
     pub(super) others: Vec<BroadcastOther>,
     /// The first device that was not come to, because the node stops.
     pub(super) cut: Option<DeviceNumber>,
@@ -100,6 +102,11 @@ impl Sender {
         (self.wanted())()
     }
 
+    /// Whether its time is over.
+    pub(super) fn is_too_late(&self) -> bool {
+        delivery::is_too_late(self.push.kind, self.push.expires_at, self.node.clock.now())
+    }
+
     fn wanted(&self) -> impl Fn() -> bool + Send + Sync + use<> {
         self.sending.wanted(self.push.kind, self.push.expires_at, &self.node.clock)
     }
@@ -115,7 +122,12 @@ impl Sender {
         let mut sent = Sent { first, cut: cut.first(), ..Sent::default() };
         for one in fcm.into_iter().chain(rest) {
             // Whoever goes on comes to those behind the cut again.
-            if sent.cut.is_none_or(|cut| one.device.number.number() < cut.number()) {
+            if sent.cut.is_some_and(|cut| one.device.number.number() >= cut.number()) {
+                continue;
+            }
+            if one.outcome == Outcome::Withdrawn && self.is_too_late() {
+                sent.expired += 1;
+            } else {
                 sent.count(one);
             }
         }
@@ -169,11 +181,13 @@ impl Sender {
     async fn wait_closed(&self, circuit: &CircuitKey) -> bool {
         let node = &*self.node;
         let since = node.clock.now();
+        let mut waiting = None;
         while let Some(open) = node.circuits.open(circuit) {
             let now = node.clock.now();
             if !self.is_wanted() || self.given_up().contains(circuit) {
                 return true;
             }
+            waiting.get_or_insert_with(|| node.broadcasts.wait());
             if now.since(since) >= LONGEST_WAIT {
                 self.given_up().push(circuit.clone());
                 return true;
@@ -222,9 +236,10 @@ impl Sender {
                 }
             },
         };
-        // Those that were taken have one record together.
-        if !outcome.is_accepted() {
-            self.log(&device, &outcome, detail);
+        match outcome {
+            // They have one record together.
+            Outcome::Accepted { .. } | Outcome::Withdrawn => {}
+            Outcome::Refused(_) | Outcome::Unknown { .. } => self.log(&device, &outcome, detail),
         }
         One { device, provider, outcome, credential, asked_at }
     }

@@ -55,7 +55,7 @@ async fn whoever_is_left_when_it_is_too_late_is_counted_in_one_piece_and_once() 
         let mut counts = count(|counts| (counts.accepted, counts.expired) = (1, 2));
         counts.skipped = 1;
         let over = world.push_of(push).await;
-        assert_eq!((over.counts, over.ended_at), (counts.clone(), Some(world.now)));
+        assert_eq!((over.counts, over.ended_at), (counts, Some(world.now)));
         // Its answer was lost.
         world.kill().await;
         assert_eq!(world.store_step(&step).await, PushState::Done);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use domain::token::CredentialFacts;
 use domain::{DeviceNumber, Outcome, ProviderId, Refusal, TargetKind, Time, delivery};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use providers::webpush::Subscription;
 use serde_json::{Value, json};
 use store::log::{DeviceName, Record, Step};
 use store::model::{BroadcastOther, DeviceAddress, Judged, Push, Settings};
@@ -71,6 +72,8 @@ enum Ready {
 /// A device, and its push.
 struct Work {
     device: DeviceAddress,
+    /// A browser's, read once for the push's circuit and its encryption.
+    subscription: Option<Subscription>,
     ready: Arc<Ready>,
 }
 
@@ -207,7 +210,7 @@ impl Sender {
 
     /// Sends to one device.
     async fn one(&self, settings: &Settings, work: Work) -> One {
-        let Work { device, ready } = work;
+        let Work { device, subscription, ready } = work;
         let node = &self.node;
         let provider = self.provider(&device);
         let asked_at = node.clock.now();
@@ -220,7 +223,10 @@ impl Sender {
                 Some(open) => Outcome::Refused(circuits::refusal(open, asked_at)),
                 None => {
                     let wanted = self.wanted();
-                    match prepared.send(&device.target, provider, asked_at, wanted).await {
+                    match prepared
+                        .send(&device.target, subscription, provider, asked_at, wanted)
+                        .await
+                    {
                         Err(refusal) => Outcome::Refused(refusal),
                         Ok(exchange) => {
                             report::print::push(self.push.app, settings, &exchange);
@@ -277,7 +283,12 @@ impl Sender {
         let mut known: HashMap<Likeness, Arc<Ready>> = HashMap::new();
         let mut pushes = Vec::with_capacity(devices.len());
         for device in devices {
-            let ready = match known.entry(Likeness::of(&device, &self.content, settings)) {
+            let target = &device.target;
+            let subscription = (target.kind == TargetKind::Webpush)
+                .then(|| Subscription::parse(target.token.as_bytes()).ok())
+                .flatten();
+            let likeness = Likeness::of(&device, subscription.as_ref(), &self.content, settings);
+            let ready = match known.entry(likeness) {
                 Entry::Occupied(ready) => Arc::clone(ready.get()),
                 Entry::Vacant(place) => {
                     let made = match source.prepare(&device) {
@@ -287,7 +298,7 @@ impl Sender {
                     Arc::clone(place.insert(Arc::new(made)))
                 }
             };
-            pushes.push(Work { device, ready });
+            pushes.push(Work { device, subscription, ready });
         }
         pushes.into_iter().partition(|work| work.device.target.kind == TargetKind::Fcm)
     }

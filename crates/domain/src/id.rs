@@ -82,6 +82,9 @@ number!(
     /// A provider credential.
     CredentialId, "crd_");
 number!(
+    /// What an app's back end signs user tokens with.
+    TokenKeyId, "tky_");
+number!(
     /// An inbox, and so a user.
     InboxId, "inb_");
 number!(

@@ -24,6 +24,7 @@ mod mass_failure;
 pub mod outcome;
 pub mod policy;
 pub mod reason;
+mod rights;
 pub mod session;
 pub mod target;
 pub mod time;
@@ -35,12 +36,13 @@ pub use circuit::Circuit;
 pub use delivery::Delivery;
 pub use id::{
     AppId, AttemptId, CallId, CredentialId, DeviceNumber, EntryId, InboxId, Incarnation, KeyId,
-    LaneId, MessageId, ProviderId, PushId, SessionId, WakeId,
+    LaneId, MessageId, ProviderId, PushId, SessionId, TokenKeyId, WakeId,
 };
 pub use inbox::{Epoch, Offset, Owed, Urgency};
 pub use mass_failure::{Failing, MassFailure};
 pub use outcome::{Diagnosis, Outcome, Refusal, RetryRule, Scope, TokenVerdict};
 pub use policy::{FirstRung, IosRoute, Policy, Router};
 pub use reason::Reason;
+pub use rights::MaySend;
 pub use target::{Environment, Platform, TargetKind};
 pub use time::Time;

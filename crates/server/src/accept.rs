@@ -34,6 +34,8 @@ pub struct Incoming {
     pub client_id: String,
     /// Users.
     pub to: Vec<String>,
+    /// Whether users that the app does not have are made.
+    pub makes_users: bool,
     /// The conversation.
     pub thread: Option<String>,
     /// Opaque JSON text.
@@ -78,6 +80,7 @@ pub async fn accept(node: &Arc<Node>, incoming: Incoming) -> Result<Taken, Probl
         message,
         request: request_digest(&incoming),
         recipients: incoming.to,
+        makes_users: incoming.makes_users,
         content: Arc::new(Content {
             thread: incoming.thread,
             body: String::from(Box::<str>::from(incoming.body)),

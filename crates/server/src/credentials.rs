@@ -154,6 +154,15 @@ impl Clients {
         Ok(Self { config: providers, apps: Mutex::default(), reading: Default::default() })
     }
 
+    /// A client for URLs that tenants choose, behind the same guard and proxy.
+    ///
+    /// # Errors
+    ///
+    /// When TLS cannot be set up.
+    pub fn outbound(&self) -> Result<providers::outbound::Client, ClientError> {
+        Ok(providers::outbound::Client::new(&self.config)?)
+    }
+
     /// Reads every app's credentials.
     ///
     /// # Errors

@@ -64,6 +64,15 @@ pub const fn platform(platform: PlatformName) -> Platform {
     }
 }
 
+/// To whom a user may send.
+pub const fn may_send(may_send: wire::http::MaySendName) -> domain::MaySend {
+    match may_send {
+        wire::http::MaySendName::None => domain::MaySend::None,
+        wire::http::MaySendName::Known => domain::MaySend::Known,
+        wire::http::MaySendName::Any => domain::MaySend::Any,
+    }
+}
+
 /// Apple's environment.
 pub const fn environment(environment: EnvironmentName) -> Environment {
     match environment {

@@ -46,4 +46,5 @@ pub mod sweep;
 pub mod targets;
 pub mod tasks;
 pub mod to_wire;
+pub mod users;
 pub mod wake;

@@ -23,6 +23,7 @@ use crate::seal::{MasterKey, rotate};
 use crate::secret::{KeyHash, load_or_create_admin_key};
 use crate::settings::SettingsCache;
 use crate::tasks::Tasks;
+use crate::users::keys::TokenKeys;
 use crate::wake::Runner;
 
 /// Why a server does not start.
@@ -68,7 +69,9 @@ pub struct Node {
     pub incarnation: Incarnation,
     /// Clients of the push services, by app and credential.
     pub clients: Clients,
-    /// Which of them are left alone for now.
+    /// What proves user tokens that back ends sign.
+    pub token_keys: TokenKeys,
+    /// Which of the push services' clients are left alone for now.
     pub circuits: Circuits,
     /// What seals secrets at rest.
     pub master_key: MasterKey,
@@ -134,6 +137,7 @@ impl Node {
             relane: tokio::sync::Notify::new(),
             circuits: Circuits::new(&config.circuit),
             settings_cache: SettingsCache::default(),
+            token_keys: TokenKeys::new(clients.outbound()?),
             runner,
             clients,
             master_key,

@@ -126,6 +126,13 @@ impl Hub {
         }
     }
 
+    /// Ends every session of an inbox.
+    pub fn close_inbox(&self, inbox: InboxId, code: CloseCode, why: &'static str) {
+        for handle in self.lock().get(&inbox).into_iter().flatten() {
+            handle.send(Event::Close(code, why));
+        }
+    }
+
     /// Ends every session.
     pub fn close_all(&self, code: CloseCode, why: &'static str) {
         for handle in self.lock().values().flatten() {

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::AppId;
 use store::model::Settings;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use crate::node::Node;
 
@@ -13,12 +15,19 @@ use crate::node::Node;
 #[derive(Debug, Default)]
 pub struct SettingsCache {
     apps: Mutex<HashMap<AppId, Arc<Settings>>>,
+    changed: Notify,
 }
 
 impl SettingsCache {
     /// Forgets an app's settings: they have changed.
     pub fn forget(&self, app: AppId) {
         self.apps.lock().unwrap_or_else(PoisonError::into_inner).remove(&app);
+        self.changed.notify_waiters();
+    }
+
+    /// Resolves once settings of an app change after this call.
+    pub fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
     }
 }
 

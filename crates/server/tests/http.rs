@@ -15,6 +15,7 @@ mod push_log;
 mod pushes;
 mod rig;
 mod shape;
+mod token_keys;
 mod topics;
 mod uploads;
 mod users;

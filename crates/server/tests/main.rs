@@ -4,3 +4,4 @@ mod attempts;
 mod commands;
 mod http;
 mod journeys;
+mod walks;

@@ -22,6 +22,7 @@ pub mod model;
 mod pushes;
 mod slots;
 mod sqlite;
+mod users;
 
 use std::path::PathBuf;
 
@@ -35,11 +36,12 @@ use domain::{
 pub use credentials::{credential_context, token_context};
 pub use error::Error;
 pub use slots::{Slot, Slots};
+pub use users::token_key_context;
 
 use model::{
     Accept, Accepted, Acked, ApiKey, App, CallMove, CallMoved, CallRecord, CallStart, CallStarted,
     Claimed, Connect, Connected, Device, DeviceIdentity, Digest, Effects, InboxLimits, InboxRead,
-    Lane, SetTarget, Settings, Settle, SettleDone, Signal, TargetSet, UserToken,
+    Lane, SetTarget, Settings, Settle, SettleDone, Signal, TargetSet,
 };
 use sqlite::Sqlite;
 
@@ -391,36 +393,6 @@ impl Store {
         now: Time,
     ) -> Result<(bool, Effects), Error> {
         self.sqlite().set_settings(app, settings, now).await
-    }
-
-    /// The inbox of a user, made if the user is new. `None`: no such app.
-    pub async fn ensure_user(
-        &self,
-        app: AppId,
-        user: String,
-        now: Time,
-    ) -> Result<Option<InboxId>, Error> {
-        self.sqlite().ensure_user(app, user, now).await
-    }
-
-    /// The inbox of a user.
-    pub async fn user(&self, app: AppId, user: String) -> Result<Option<InboxId>, Error> {
-        self.sqlite().user(app, user).await
-    }
-
-    /// Keeps a user token's hash.
-    pub async fn add_user_token(
-        &self,
-        hash: Digest,
-        inbox: InboxId,
-        expires_at: Time,
-    ) -> Result<(), Error> {
-        self.sqlite().add_user_token(hash, inbox, expires_at).await
-    }
-
-    /// Whom a user token speaks for, expired ones included.
-    pub async fn user_token(&self, hash: Digest) -> Result<Option<UserToken>, Error> {
-        self.sqlite().user_token(hash).await
     }
 
     /// Forgets what has outlived its use; call it now and then with `slice` going round from 0 to

@@ -4,8 +4,8 @@ use domain::policy::Router;
 use domain::{AppId, DeviceNumber, LaneId, PushId, Time};
 
 use crate::model::{
-    BroadcastPage, BroadcastStep, ClaimedDelivery, DeliveryRecord, DeliverySettled, Effects,
-    NewPush, Push, PushAdded, PushState, SettleDelivery, Topic, TopicChanged,
+    BroadcastPage, BroadcastRest, BroadcastStep, ClaimedDelivery, DeliveryRecord, DeliverySettled,
+    Effects, NewPush, Push, PushAdded, PushState, SettleDelivery, Topic, TopicChanged,
 };
 use crate::{Error, Store};
 
@@ -98,6 +98,15 @@ impl Store {
         limit: usize,
     ) -> Result<BroadcastPage, Error> {
         self.sqlite().broadcast_page(push, router, after, limit).await
+    }
+
+    /// The devices of a broadcast behind `after`, counted; `None`: there are no more.
+    pub async fn broadcast_rest(
+        &self,
+        push: Push,
+        after: DeviceNumber,
+    ) -> Result<Option<BroadcastRest>, Error> {
+        self.sqlite().broadcast_rest(push, after).await
     }
 
     /// Stores how far a broadcast has come, in one transaction; says whether it goes on.

@@ -5,6 +5,7 @@
 mod events;
 mod push_choice;
 mod pushes;
+mod tokens;
 mod topics;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::{HeldPosition, Position};
 
 pub use events::*;
 pub use pushes::*;
+pub use tokens::*;
 pub use topics::*;
 
 /// `POST /v1/apps`.
@@ -266,26 +268,6 @@ pub struct CredentialProbe {
 pub struct WebpushKey {
     /// The public key that a browser subscribes with (`applicationServerKey`), base64url.
     pub public_key: String,
-}
-
-/// `POST /v1/users/{user}/tokens`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UserTokenCreate {
-    /// Seconds the token is good for; default one day, at most 90 days.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ttl: Option<u32>,
-}
-
-/// A user token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UserToken {
-    /// `rvl_user_…`; hand it to the user's app.
-    pub token: String,
-    /// The user it speaks for.
-    pub user: String,
-    /// When it ends.
-    pub expires_at: jiff::Timestamp,
 }
 
 /// A device, as `GET /v1/users/{user}/devices` shows it.

@@ -10,6 +10,10 @@ pub const HTTP_BODY_BYTES: usize = 256 * 1024;
 pub const RECIPIENTS: usize = 100;
 /// A user's name, a device id, a thread, in bytes.
 pub const NAME_BYTES: usize = 128;
+/// Token keys of one app.
+pub const TOKEN_KEYS: usize = 8;
+/// A secret that signs user tokens, in bytes.
+pub const TOKEN_SECRET_BYTES: usize = 512;
 /// A push token or a browser's subscription, in bytes.
 pub const TOKEN_BYTES: usize = 4096;
 /// The opaque offer of a call and one signal, in bytes of its JSON text.

@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use wire::http::{
     Acked, App, Credential, CredentialKind, CredentialProbe, Device, InboxPage, Key,
-    MessageAccepted, Page, Record, Target, Timeline, UserToken, WakeState,
+    MessageAccepted, Page, Record, Target, Timeline, TokenAlgorithm, TokenKey, UserToken,
+    WakeState,
 };
 use wire::{
     EnvironmentName, FailedRecipient, Gap, PlatformName, Position, Problem, ServerFrame,
@@ -19,7 +20,7 @@ use crate::golden::{check_complete, check_golden, pretty};
 use crate::{http_requests, pushes};
 
 /// The golden files of answers.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "http/acked",
     "http/app",
     "http/credential",
@@ -31,6 +32,7 @@ const NAMES: [&str; 12] = [
     "http/problem",
     "http/record",
     "http/timeline",
+    "http/token_key",
     "http/user_token",
 ];
 
@@ -46,6 +48,7 @@ fn answers_are_as_agreed_and_read_back() {
     both_ways("http/problem", &problem());
     both_ways("http/record", &record());
     both_ways("http/timeline", &timeline());
+    both_ways("http/token_key", &token_key());
     both_ways("http/user_token", &user_token());
 }
 
@@ -99,6 +102,18 @@ fn key() -> Key {
         name: "staging".into(),
         created_at: at("2026-03-01T06:00:00Z"),
         key: Some("rvl_app_EXAMPLE".into()),
+    }
+}
+
+fn token_key() -> TokenKey {
+    TokenKey {
+        id: "tky_1".into(),
+        name: "back end".into(),
+        algorithm: TokenAlgorithm::Es256,
+        audience: "chat".into(),
+        public_key: Some("-----BEGIN PUBLIC KEY-----\n…\n-----END PUBLIC KEY-----\n".into()),
+        jwks_url: None,
+        created_at: at("2026-03-01T06:00:00Z"),
     }
 }
 

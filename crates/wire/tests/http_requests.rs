@@ -6,7 +6,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use wire::http::{
     AckPost, AlertTexts, AppCreate, CallAnswerPost, CallRejectPost, CredentialKind,
-    CredentialUpload, IosRouteName, KeyCreate, MessageCreate, Settings, TargetPut, UserTokenCreate,
+    CredentialUpload, IosRouteName, KeyCreate, MaySendName, MessageCreate, Settings, TargetPut,
+    TokenAlgorithm, TokenKeyCreate, UserTokenCreate,
 };
 use wire::push::Content;
 use wire::{EnvironmentName, HeldPosition, PushChoice, RejectReason, UrgencyName};
@@ -14,7 +15,7 @@ use wire::{EnvironmentName, HeldPosition, PushChoice, RejectReason, UrgencyName}
 use crate::golden::{check_golden, pretty};
 
 /// The golden files of requests; [`crate::http_answers`] has the others of their folder.
-pub(crate) const NAMES: [&str; 11] = [
+pub(crate) const NAMES: [&str; 12] = [
     "http/ack_post",
     "http/app_create",
     "http/call_answer_post",
@@ -25,6 +26,7 @@ pub(crate) const NAMES: [&str; 11] = [
     "http/settings",
     "http/settings_change",
     "http/target_put",
+    "http/token_key_create",
     "http/user_token_create",
 ];
 
@@ -47,7 +49,8 @@ fn requests_are_as_agreed_and_read_back() {
     let change = Settings { climb_after: Some(60), ..Settings::default() };
     check("http/settings_change", both_ways("http/settings_change", &change));
     check("http/target_put", both_ways("http/target_put", &target_put()));
-    let token = UserTokenCreate { ttl: Some(3_600) };
+    check("http/token_key_create", both_ways("http/token_key_create", &token_key_create()));
+    let token = UserTokenCreate { ttl: Some(3_600), may_send: MaySendName::None };
     check("http/user_token_create", both_ways("http/user_token_create", &token));
     assert_eq!(seen, NAMES);
 }
@@ -63,6 +66,7 @@ fn unknown_fields_of_requests_are_refused() {
     refuses_more::<MessageCreate>("http/message_create", &message_create());
     refuses_more::<Settings>("http/settings", &settings());
     refuses_more::<TargetPut>("http/target_put", &target_put());
+    refuses_more::<TokenKeyCreate>("http/token_key_create", &token_key_create());
     refuses_more::<UserTokenCreate>("http/user_token_create", &UserTokenCreate::default());
 }
 
@@ -70,6 +74,23 @@ fn unknown_fields_of_requests_are_refused() {
 fn a_credential_upload_shows_nothing_secret() {
     let shown = format!("{:?}", credential_upload());
     assert!(!shown.contains("QUJD") && !shown.contains("only an example"), "{shown}");
+}
+
+#[test]
+fn a_token_key_shows_nothing_secret() {
+    let shown = TokenKeyCreate { secret: Some("only an example".into()), ..token_key_create() };
+    assert!(!format!("{shown:?}").contains("only an example"));
+}
+
+fn token_key_create() -> TokenKeyCreate {
+    TokenKeyCreate {
+        name: "back end".into(),
+        algorithm: TokenAlgorithm::Es256,
+        audience: "chat".into(),
+        public_key: None,
+        secret: None,
+        jwks_url: Some("https://example.com/.well-known/jwks.json".into()),
+    }
 }
 
 /// Compares a request with its golden file, which must read back as the same.

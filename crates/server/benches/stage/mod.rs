@@ -176,6 +176,7 @@ impl Stage {
             sender_key: format!("device:{}", from.device),
             client_id: format!("message-{number}"),
             to: vec![to.name.clone()],
+            makes_users: false,
             thread: Some("thread".to_owned()),
             body: self.body.clone(),
             ttl: None,

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use domain::{AppId, PushId};
 use store::model::Push;
+use tokio::sync::watch;
 
 use crate::node::Node;
 
@@ -44,12 +45,25 @@ pub struct Broadcasts {
     changed: tokio::sync::Notify,
     walking: Mutex<HashMap<PushId, AppId>>,
     ramps: pace::Ramps,
+    waiting: watch::Sender<usize>,
 }
 
 impl Broadcasts {
     /// A broadcast was added or resumed, or a walk is over.
     pub fn changed(&self) {
         self.changed.notify_one();
+    }
+
+    /// How many waits of walks there are: for a push service that is away, or for an app's pushes
+    /// to be enabled again.
+    pub fn waiting(&self) -> watch::Receiver<usize> {
+        self.waiting.subscribe()
+    }
+
+    /// Counts a wait until it is dropped.
+    fn wait(&self) -> Waiting<'_> {
+        self.waiting.send_modify(|waiting| *waiting += 1);
+        Waiting(&self.waiting)
     }
 
     /// Begins a walk, unless there is one for this push or there are too many.
@@ -72,6 +86,15 @@ impl Broadcasts {
     fn walking(&self) -> MutexGuard<'_, HashMap<PushId, AppId>> {
         // Every change under the lock is whole.
         self.walking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A wait of a walk.
+struct Waiting<'a>(&'a watch::Sender<usize>);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|waiting| *waiting -= 1);
     }
 }
 

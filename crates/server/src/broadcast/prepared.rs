@@ -96,6 +96,7 @@ impl Prepared {
     pub(super) async fn send(
         &self,
         target: &Target,
+        subscription: Option<Subscription>,
         provider: ProviderId,
         now: Time,
         wanted: impl Fn() -> bool + Send + Sync,
@@ -114,8 +115,12 @@ impl Prepared {
                 Ok(client.send_template(template, &to, now, wanted).await)
             }
             Self::Webpush(client, push) => {
-                let subscription = Subscription::parse(target.token.as_bytes())
-                    .map_err(FieldFault::into_refusal)?;
+                let subscription = match subscription {
+                    Some(subscription) => subscription,
+                    // It was none when the page was prepared, and says again what is wrong.
+                    None => Subscription::parse(target.token.as_bytes())
+                        .map_err(FieldFault::into_refusal)?,
+                };
                 let push = push.clone().to(subscription);
                 Ok(client.send(&push, now, wanted).await)
             }
@@ -137,13 +142,15 @@ pub(super) struct Likeness {
 
 impl Likeness {
     /// Whom a device is like, as far as this push tells.
-    pub(super) fn of(device: &DeviceAddress, content: &Content, settings: &Settings) -> Self {
+    pub(super) fn of(
+        device: &DeviceAddress,
+        subscription: Option<&Subscription>,
+        content: &Content,
+        settings: &Settings,
+    ) -> Self {
         let target = &device.target;
         let is_apns = matches!(target.kind, TargetKind::Apns | TargetKind::ApnsVoip);
-        let origin = || {
-            let subscription = Subscription::parse(target.token.as_bytes()).ok()?;
-            Some(Arc::from(subscription.origin().to_string()))
-        };
+        let origin = |subscription: &Subscription| Arc::from(subscription.origin().to_string());
         Self {
             kind: target.kind,
             platform: device.platform,
@@ -152,7 +159,7 @@ impl Likeness {
                 .then(|| settings.policy.environment(target.environment, target.learned)),
             // Without translations every language reads the same.
             locale: device.locale.clone().filter(|_| !content.translations.is_empty()),
-            origin: if target.kind == TargetKind::Webpush { origin() } else { None },
+            origin: subscription.map(origin),
         }
     }
 }

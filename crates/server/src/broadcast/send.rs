@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::token::CredentialFacts;
-use domain::{DeviceNumber, Outcome, ProviderId, Refusal, TargetKind, Time};
+use domain::{DeviceNumber, Outcome, ProviderId, Refusal, TargetKind, Time, delivery};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use providers::webpush::Subscription;
 use serde_json::{Value, json};
 use store::log::{DeviceName, Record, Step};
 use store::model::{BroadcastOther, DeviceAddress, Judged, Push, Settings};
@@ -52,9 +53,11 @@ pub(super) struct Sent {
     pub(super) first: Option<DeviceNumber>,
     /// How many devices were taken.
     pub(super) accepted: u64,
+    /// For how many it came too late.
+    pub(super) expired: u64,
     /// Tokens of those that were suspect, or whose environment was learned.
     pub(super) cleared: Vec<Judged>,
-    /// All that were not accepted.
+    /// All others.
     pub(super) others: Vec<BroadcastOther>,
     /// The first device that was not come to, because the node stops.
     pub(super) cut: Option<DeviceNumber>,
@@ -69,6 +72,8 @@ enum Ready {
 /// A device, and its push.
 struct Work {
     device: DeviceAddress,
+    /// A browser's, read once for the push's circuit and its encryption.
+    subscription: Option<Subscription>,
     ready: Arc<Ready>,
 }
 
@@ -100,6 +105,11 @@ impl Sender {
         (self.wanted())()
     }
 
+    /// Whether its time is over.
+    pub(super) fn is_too_late(&self) -> bool {
+        delivery::is_too_late(self.push.kind, self.push.expires_at, self.node.clock.now())
+    }
+
     fn wanted(&self) -> impl Fn() -> bool + Send + Sync + use<> {
         self.sending.wanted(self.push.kind, self.push.expires_at, &self.node.clock)
     }
@@ -115,7 +125,12 @@ impl Sender {
         let mut sent = Sent { first, cut: cut.first(), ..Sent::default() };
         for one in fcm.into_iter().chain(rest) {
             // Whoever goes on comes to those behind the cut again.
-            if sent.cut.is_none_or(|cut| one.device.number.number() < cut.number()) {
+            if sent.cut.is_some_and(|cut| one.device.number.number() >= cut.number()) {
+                continue;
+            }
+            if one.outcome == Outcome::Withdrawn && self.is_too_late() {
+                sent.expired += 1;
+            } else {
                 sent.count(one);
             }
         }
@@ -169,11 +184,13 @@ impl Sender {
     async fn wait_closed(&self, circuit: &CircuitKey) -> bool {
         let node = &*self.node;
         let since = node.clock.now();
+        let mut waiting = None;
         while let Some(open) = node.circuits.open(circuit) {
             let now = node.clock.now();
             if !self.is_wanted() || self.given_up().contains(circuit) {
                 return true;
             }
+            waiting.get_or_insert_with(|| node.broadcasts.wait());
             if now.since(since) >= LONGEST_WAIT {
                 self.given_up().push(circuit.clone());
                 return true;
@@ -193,7 +210,7 @@ impl Sender {
 
     /// Sends to one device.
     async fn one(&self, settings: &Settings, work: Work) -> One {
-        let Work { device, ready } = work;
+        let Work { device, subscription, ready } = work;
         let node = &self.node;
         let provider = self.provider(&device);
         let asked_at = node.clock.now();
@@ -206,7 +223,10 @@ impl Sender {
                 Some(open) => Outcome::Refused(circuits::refusal(open, asked_at)),
                 None => {
                     let wanted = self.wanted();
-                    match prepared.send(&device.target, provider, asked_at, wanted).await {
+                    match prepared
+                        .send(&device.target, subscription, provider, asked_at, wanted)
+                        .await
+                    {
                         Err(refusal) => Outcome::Refused(refusal),
                         Ok(exchange) => {
                             report::print::push(self.push.app, settings, &exchange);
@@ -222,9 +242,10 @@ impl Sender {
                 }
             },
         };
-        // Those that were taken have one record together.
-        if !outcome.is_accepted() {
-            self.log(&device, &outcome, detail);
+        match outcome {
+            // They have one record together.
+            Outcome::Accepted { .. } | Outcome::Withdrawn => {}
+            Outcome::Refused(_) | Outcome::Unknown { .. } => self.log(&device, &outcome, detail),
         }
         One { device, provider, outcome, credential, asked_at }
     }
@@ -262,7 +283,12 @@ impl Sender {
         let mut known: HashMap<Likeness, Arc<Ready>> = HashMap::new();
         let mut pushes = Vec::with_capacity(devices.len());
         for device in devices {
-            let ready = match known.entry(Likeness::of(&device, &self.content, settings)) {
+            let target = &device.target;
+            let subscription = (target.kind == TargetKind::Webpush)
+                .then(|| Subscription::parse(target.token.as_bytes()).ok())
+                .flatten();
+            let likeness = Likeness::of(&device, subscription.as_ref(), &self.content, settings);
+            let ready = match known.entry(likeness) {
                 Entry::Occupied(ready) => Arc::clone(ready.get()),
                 Entry::Vacant(place) => {
                     let made = match source.prepare(&device) {
@@ -272,7 +298,7 @@ impl Sender {
                     Arc::clone(place.insert(Arc::new(made)))
                 }
             };
-            pushes.push(Work { device, ready });
+            pushes.push(Work { device, subscription, ready });
         }
         pushes.into_iter().partition(|work| work.device.target.kind == TargetKind::Fcm)
     }

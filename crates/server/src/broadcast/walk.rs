@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::policy::Router;
-use domain::{DeviceNumber, PushId};
+use domain::{DeviceNumber, Outcome, PushId};
 use serde_json::json;
 use store::log::{Record, Step};
-use store::model::{BroadcastPage, BroadcastStep, Push, PushState, Settings};
+use store::model::{BroadcastPage, BroadcastRest, BroadcastStep, Push, PushState};
 
 use super::FAILED_PAUSE;
 use super::send::{Sender, Sent};
@@ -69,6 +69,9 @@ struct Walk<'a> {
 impl Walk<'_> {
     async fn run(mut self, sender: &Sender) -> Result<Self, store::Error> {
         let (node, push) = (self.node, self.push);
+        if sender.is_too_late() {
+            return self.expire().await;
+        }
         let router = node.store.router(push.app).await?;
         let mut page = self.read(router, self.cursor).await?;
         // The page before, to be stored while this one is sent.
@@ -78,10 +81,15 @@ impl Walk<'_> {
                 self.store(done.take()).await?;
                 return self.finish().await;
             };
-            let Some(settings) = self.enabled(sender).await? else {
+            if !self.may_go(sender, &mut done).await? {
                 self.store(done.take()).await?;
                 return Ok(self);
-            };
+            }
+            if sender.is_too_late() {
+                self.store(done.take()).await?;
+                return self.expire().await;
+            }
+            let settings = node.settings(push.app).await?;
             let BroadcastPage { devices, skipped, .. } = page;
             let next = self.read(router, last);
             let (sent, next, stored) =
@@ -114,48 +122,95 @@ impl Walk<'_> {
         async move { node.store.broadcast_page(push, router, after, limit).await }
     }
 
-    /// The app's settings, once they let pushes out. `None`: the broadcast does not go on.
-    async fn enabled(&mut self, sender: &Sender) -> Result<Option<Arc<Settings>>, store::Error> {
+    /// Waits until the app's pushes are enabled, or nobody wants this one any more. `false`: the
+    /// broadcast does not go on. What was done before is stored before the wait.
+    async fn may_go(
+        &mut self,
+        sender: &Sender,
+        done: &mut Option<BroadcastStep>,
+    ) -> Result<bool, store::Error> {
         let (node, app) = (self.node, self.push.app);
+        let mut waiting = None;
         loop {
-            let settings = node.settings(app).await?;
-            // What nobody wants any more is not sent; its devices are counted.
-            if settings.policy.push_enabled || !sender.is_wanted() {
-                return Ok(Some(settings));
+            let changed = node.settings_cache.changed();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if node.settings(app).await?.policy.push_enabled || !sender.is_wanted() {
+                return Ok(true);
             }
+            self.store(done.take()).await?;
+            waiting.get_or_insert_with(|| node.broadcasts.wait());
             tokio::select! {
-                () = node.tasks.stopped() => return Ok(None),
+                () = node.tasks.stopped() => return Ok(false),
+                () = changed => {}
                 () = tokio::time::sleep(DISABLED_LOOK) => {}
             }
             let push = node.store.push(app, self.push.id).await?;
             self.state = push.map_or(PushState::Cancelled, |push| push.state);
             if self.state != PushState::Open {
-                return Ok(None);
+                return Ok(false);
             }
         }
     }
 
-    /// The step of a page that was sent, and its record: one for all that were accepted.
+    /// Its time is over: whoever is left is counted, in one piece however many they are.
+    async fn expire(mut self) -> Result<Self, store::Error> {
+        if self.state != PushState::Open {
+            return Ok(self);
+        }
+        let rest = self.node.store.broadcast_rest(self.push.clone(), self.cursor).await?;
+        let Some(BroadcastRest { last, reachable, unreachable }) = rest else {
+            return self.finish().await;
+        };
+        let mut record =
+            Record::new(self.node.clock.now(), self.push.app, None, Step::Push, "withdrawn");
+        record.push = Some(self.push.id);
+        let first = DeviceNumber::from_number(self.cursor.number() + 1);
+        let detail = json!({
+            "kind": self.push.kind.as_str(),
+            "devices": { "first": first.to_string(), "last": last.to_string() },
+            "expired": reachable,
+            "skipped": unreachable,
+        });
+        record.detail = Some(detail.to_string());
+        self.node.log.append(record);
+        let end = BroadcastStep {
+            cursor: last,
+            finished: true,
+            expired: reachable,
+            skipped: unreachable,
+            ..self.standing()
+        };
+        self.store(Some(end)).await?;
+        Ok(self)
+    }
+
+    /// The step of a page that was sent, and its record: one for all but those that were refused.
     fn step(&self, last: DeviceNumber, skipped: &[DeviceNumber], sent: Sent) -> BroadcastStep {
-        let Sent { first, accepted, cleared, others, cut } = sent;
+        let Sent { first, accepted, expired, cleared, others, cut } = sent;
+        let cancelled = others.iter().filter(|other| other.outcome == Outcome::Withdrawn).count();
         let cursor = cut.map_or(last, |cut| DeviceNumber::from_number(cut.number() - 1));
         let skipped = skipped.iter().filter(|number| number.number() <= cursor.number()).count();
-        if let Some(first) = first.filter(|_| accepted > 0) {
+        let word = if accepted > 0 { "accepted" } else { "withdrawn" };
+        let worth_a_record = accepted > 0 || expired > 0 || cancelled > 0;
+        if let Some(first) = first.filter(|_| worth_a_record) {
             let now = self.node.clock.now();
-            let mut record = Record::new(now, self.push.app, None, Step::Push, "accepted");
+            let mut record = Record::new(now, self.push.app, None, Step::Push, word);
             record.push = Some(self.push.id);
             let detail = json!({
                 "kind": self.push.kind.as_str(),
                 "devices": { "first": first.to_string(), "last": cursor.to_string() },
                 "accepted": accepted,
-                "others": others.len(),
+                "expired": expired,
+                "cancelled": cancelled,
+                "others": others.len() - cancelled,
                 "skipped": skipped,
             });
             record.detail = Some(detail.to_string());
             self.node.log.append(record);
         }
         let skipped = u64::try_from(skipped).unwrap_or(u64::MAX);
-        BroadcastStep { cursor, accepted, skipped, cleared, others, ..self.standing() }
+        BroadcastStep { cursor, accepted, expired, skipped, cleared, others, ..self.standing() }
     }
 
     /// A step that says nothing yet.
@@ -165,6 +220,7 @@ impl Walk<'_> {
             cursor: self.cursor,
             finished: false,
             accepted: 0,
+            expired: 0,
             skipped: 0,
             cleared: Vec::new(),
             others: Vec::new(),

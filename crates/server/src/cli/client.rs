@@ -221,12 +221,15 @@ impl Socket {
         let protocol = HeaderValue::from_static(wire::SUBPROTOCOL);
         request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
         let limits = WebSocketConfig::default().max_message_size(Some(LARGEST_ANSWER));
-        let stream = server.connect().await?;
-        let upgrade = tokio_tungstenite::client_async_with_config(request, stream, Some(limits));
-        let (socket, _) = timeout(ANSWER_TIMEOUT, upgrade)
+        let upgraded = async {
+            let stream = server.connect().await?;
+            tokio_tungstenite::client_async_with_config(request, stream, Some(limits))
+                .await
+                .with_context(|| format!("{server} does not take the WebSocket"))
+        };
+        let (socket, _) = timeout(ANSWER_TIMEOUT, upgraded)
             .await
-            .with_context(|| format!("{server} did not answer in {ANSWER_TIMEOUT:?}"))?
-            .with_context(|| format!("{server} does not take the WebSocket"))?;
+            .with_context(|| format!("{server} did not answer in {ANSWER_TIMEOUT:?}"))??;
         let mut socket = Self(socket);
         socket.send(first).await?;
         Ok(socket)

@@ -92,7 +92,7 @@ impl Peer {
     /// A new token of a user.
     pub(super) async fn user_token(&self, user: &str, ttl: u32) -> anyhow::Result<UserToken> {
         let path = format!("/v1/users/{}/tokens", path_segment(user));
-        self.post(&path, &UserTokenCreate { ttl: Some(ttl) }).await
+        self.post(&path, &UserTokenCreate { ttl: Some(ttl), ..UserTokenCreate::default() }).await
     }
 }
 

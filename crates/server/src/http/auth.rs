@@ -13,6 +13,7 @@ use super::problem::{Problem, ProblemCode};
 use crate::accept::storage_problem;
 use crate::node::Node;
 use crate::secret::{KeyKind, KeyText, SecretError};
+use crate::users;
 
 /// The header that proves a device beside its user's token.
 const DEVICE_SECRET: &str = "reveille-device-secret";
@@ -91,12 +92,14 @@ impl FromRequestParts<Arc<Node>> for AnyKey {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
-        let key = bearer(&parts.headers)?;
+        let text = bearer_text(&parts.headers)?;
+        if users::is_signed(text) {
+            return users::authenticate(node, text).await.map(|speaker| Self(speaker.app));
+        }
+        let key = parsed(text)?;
         match key.kind() {
             KeyKind::App => Ok(Self(app_key(node, &key).await?.app)),
-            KeyKind::User => {
-                crate::session::authenticate(node, key.expose()).await.map(|token| Self(token.app))
-            }
+            KeyKind::User => users::authenticate(node, text).await.map(|speaker| Self(speaker.app)),
             KeyKind::Device => Ok(Self(Me::from_request_parts(parts, node).await?.device.app)),
             given @ KeyKind::Admin => Err(wrong_kind(given, KeyKind::App)),
         }
@@ -107,8 +110,10 @@ impl FromRequestParts<Arc<Node>> for Me {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
-        let bearer =
-            parts.headers.get(AUTHORIZATION).map(|_| bearer(&parts.headers)).transpose()?;
+        let bearer = match parts.headers.get(AUTHORIZATION) {
+            None => None,
+            Some(_) => Some(Bearer::of(&parts.headers)?),
+        };
         let beside = match parts.headers.get(DEVICE_SECRET) {
             None => None,
             Some(value) => {
@@ -119,11 +124,8 @@ impl FromRequestParts<Arc<Node>> for Me {
         };
         let secret = match (&bearer, beside) {
             (_, Some(secret)) => secret,
-            (Some(key), None) if key.kind() == KeyKind::Device => key.clone(),
-            (Some(key), None) if key.kind() != KeyKind::User => {
-                return Err(wrong_kind(key.kind(), KeyKind::Device));
-            }
-            _ => {
+            (Some(Bearer::Device(secret)), None) => secret.clone(),
+            (Some(Bearer::User(_)) | None, None) => {
                 return Err(Problem::new(
                     ProblemCode::Unauthorized,
                     "send the device secret in the header `Reveille-Device-Secret`; \
@@ -138,10 +140,9 @@ impl FromRequestParts<Arc<Node>> for Me {
                 "the device secret is unknown; connect with a user token to get a new one",
             )
         })?;
-        if let Some(token) = bearer.filter(|key| key.kind() != KeyKind::Device) {
-            expect_kind(&token, KeyKind::User)?;
-            let token = crate::session::authenticate(node, token.expose()).await?;
-            if token.inbox != device.inbox {
+        if let Some(Bearer::User(token)) = bearer {
+            let speaker = users::authenticate(node, token).await?;
+            if speaker.inbox != device.inbox {
                 return Err(Problem::new(
                     ProblemCode::Forbidden,
                     "the user token and the device secret belong to different users",
@@ -152,7 +153,34 @@ impl FromRequestParts<Arc<Node>> for Me {
     }
 }
 
+/// What a device shows in `Authorization`.
+enum Bearer<'a> {
+    /// Its own secret.
+    Device(KeyText),
+    /// Its user's token, not checked yet.
+    User(&'a str),
+}
+
+impl<'a> Bearer<'a> {
+    fn of(headers: &'a HeaderMap) -> Result<Self, Problem> {
+        let text = bearer_text(headers)?;
+        if users::is_signed(text) {
+            return Ok(Self::User(text));
+        }
+        let key = parsed(text)?;
+        match key.kind() {
+            KeyKind::Device => Ok(Self::Device(key)),
+            KeyKind::User => Ok(Self::User(text)),
+            given @ (KeyKind::Admin | KeyKind::App) => Err(wrong_kind(given, KeyKind::Device)),
+        }
+    }
+}
+
 fn bearer(headers: &HeaderMap) -> Result<KeyText, Problem> {
+    parsed(bearer_text(headers)?)
+}
+
+fn bearer_text(headers: &HeaderMap) -> Result<&str, Problem> {
     let value = headers.get(AUTHORIZATION).ok_or_else(|| {
         Problem::new(ProblemCode::Unauthorized, "send a key in `Authorization: Bearer …`")
     })?;
@@ -160,9 +188,12 @@ fn bearer(headers: &HeaderMap) -> Result<KeyText, Problem> {
         let (scheme, key) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
     });
-    let text = text.ok_or_else(|| {
+    text.ok_or_else(|| {
         Problem::new(ProblemCode::Unauthorized, "the header must read `Authorization: Bearer …`")
-    })?;
+    })
+}
+
+fn parsed(text: &str) -> Result<KeyText, Problem> {
     KeyText::parse(text).map_err(|error| Problem::from(&error))
 }
 

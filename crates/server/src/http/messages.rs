@@ -49,6 +49,7 @@ pub(super) async fn create(
         sender_key,
         client_id,
         to: body.to,
+        makes_users: false,
         thread: body.thread,
         body: body.body,
         ttl: body.ttl,

@@ -25,6 +25,7 @@ pub mod problem;
 mod push_log;
 mod pushes;
 mod settings;
+mod token_keys;
 mod topics;
 mod users;
 
@@ -49,12 +50,14 @@ pub fn router(node: Arc<Node>) -> Router {
         .route("/v1/apps/{app}", get(apps::show))
         .route("/v1/apps/{app}/keys", post(apps::create_key).get(apps::list_keys))
         .route("/v1/apps/{app}/keys/{key}", delete(apps::delete_key))
+        .route("/v1/apps/{app}/token-keys", post(token_keys::create).get(token_keys::list))
+        .route("/v1/apps/{app}/token-keys/{key}", delete(token_keys::delete))
         .route("/v1/apps/{app}/settings", get(settings::show).patch(settings::change))
         .route("/v1/apps/{app}/credentials", post(credentials::upload).get(credentials::list))
         .route("/v1/apps/{app}/credentials/{credential}", delete(credentials::delete))
         .route("/v1/apps/{app}/credentials/{credential}/probe", post(credentials::probe))
         .route("/v1/webpush-key", get(credentials::webpush_key))
-        .route("/v1/users/{user}/tokens", post(users::create_token))
+        .route("/v1/users/{user}/tokens", post(users::create_token).delete(users::revoke_tokens))
         .route("/v1/users/{user}/devices", get(users::devices))
         .route(
             "/v1/users/{user}/devices/{device}/targets/{kind}",

@@ -47,11 +47,28 @@ pub(super) async fn create_token(
     let inbox = inbox.ok_or_else(Problem::internal)?;
     let token = KeyText::generate(KeyKind::User);
     let expires_at = now.plus(Duration::from_secs(u64::from(ttl)));
-    let kept = node.store.add_user_token(*token.hash().as_bytes(), inbox, expires_at).await;
+    let may_send = from_wire::may_send(body.may_send);
+    let hash = *token.hash().as_bytes();
+    let kept = node.store.add_user_token(hash, inbox, may_send, expires_at).await;
     kept.map_err(storage_problem)?;
     let shown =
         UserToken { token: token.expose().to_owned(), user, expires_at: to_wire::time(expires_at) };
     Ok((StatusCode::CREATED, Json(shown)))
+}
+
+/// `DELETE /v1/users/{user}/tokens`: all tokens of the user issued up to now are good no more, and
+/// their sessions end at once.
+pub(super) async fn revoke_tokens(
+    State(node): State<Arc<Node>>,
+    key: AppKey,
+    Named(user): Named<String>,
+) -> Result<StatusCode, Problem> {
+    let inbox = node.store.user(key.app, user).await.map_err(storage_problem)?;
+    let inbox = inbox.ok_or_else(unknown_user)?;
+    node.store.revoke_user_tokens(inbox, node.clock.now()).await.map_err(storage_problem)?;
+    let why = "the user's tokens were taken back; connect with a new one";
+    node.hub.close_inbox(inbox, wire::CloseCode::Unauthorized, why);
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `GET /v1/users/{user}/devices`: live or asleep, push targets masked, open wakes.

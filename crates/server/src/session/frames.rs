@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use domain::AppId;
 use domain::call::CallInput;
 use domain::session::Input;
+use domain::{AppId, MaySend};
 use store::model::{Acked, Sender};
 use wire::{ClientFrame, CloseCode, Rejected, ServerFrame};
 
-use super::{Connection, Ending, store_failed};
+use super::{Connection, Ending, Rights, store_failed};
 use crate::accept::{Incoming, accept};
 use crate::calls::{self, Caller};
 use crate::http::problem::{Problem, ProblemCode};
 use crate::node::Node;
+use crate::users::authenticate;
 use crate::{from_wire, targets, to_wire};
 
 impl Connection {
@@ -39,7 +40,7 @@ impl Connection {
             }
             ClientFrame::Refresh(refresh) => self.refresh(&refresh.token).await,
             ClientFrame::Typing(typing) => {
-                if !self.limited {
+                if self.may("typing").is_ok() {
                     tell_typing(&self.node, self.app, &self.user, typing).await;
                 }
                 Ok(())
@@ -52,8 +53,8 @@ impl Connection {
                 .await
             }
             ClientFrame::CallStart(start) => {
-                let started = match self.full_rights("call.start") {
-                    Ok(()) => calls::start(&self.node, &self.caller(), start).await,
+                let started = match self.may("call.start") {
+                    Ok(_) => calls::start(&self.node, &self.caller(), start).await,
                     Err(problem) => Err(problem),
                 };
                 self.answer(started.map(|()| None)).await
@@ -96,9 +97,9 @@ impl Connection {
 
     async fn message(&mut self, send: wire::Send) -> Result<(), Ending> {
         let client_id = send.id.clone();
-        let taken = match self.full_rights("send") {
+        let taken = match self.may("send") {
             Err(problem) => Err(problem),
-            Ok(()) => {
+            Ok(may_send) => {
                 let incoming = Incoming {
                     app: self.app,
                     sender: Some(Sender {
@@ -109,6 +110,7 @@ impl Connection {
                     sender_key: self.device.to_string(),
                     client_id: send.id,
                     to: send.to,
+                    makes_users: may_send == MaySend::Any,
                     thread: send.thread,
                     body: send.body,
                     ttl: send.ttl,
@@ -177,9 +179,9 @@ impl Connection {
 
     /// A new user token of the same user lifts the limits of a session that only had its secret.
     async fn refresh(&mut self, token: &str) -> Result<(), Ending> {
-        match super::authenticate(&self.node, token).await {
-            Ok(token) if token.inbox == self.inbox => {
-                self.limited = false;
+        match authenticate(&self.node, token).await {
+            Ok(speaker) if speaker.inbox == self.inbox => {
+                self.rights = Rights::of(&speaker);
                 Ok(())
             }
             Ok(_) => {
@@ -196,15 +198,20 @@ impl Connection {
         }
     }
 
-    /// A session proven by its device secret alone may not do everything.
-    fn full_rights(&self, what: &'static str) -> Result<(), Problem> {
-        if !self.limited {
-            return Ok(());
-        }
-        Err(Problem::new(
-            ProblemCode::Forbidden,
-            format!("`{what}` needs a user token; send `refresh` with one, or connect with it"),
-        ))
+    /// What leaves the device needs a user token, and one that lets its user speak.
+    fn may(&self, what: &'static str) -> Result<MaySend, Problem> {
+        let why = match self.rights {
+            // Its timer may be late.
+            Rights::User { until, .. } if until <= self.node.clock.now() => {
+                return Err(crate::users::jwt::expired());
+            }
+            Rights::User { may_send: may_send @ (MaySend::Known | MaySend::Any), .. } => {
+                return Ok(may_send);
+            }
+            Rights::User { may_send: MaySend::None, .. } => "the user token says `may_send: none`",
+            Rights::Device => "it needs a user token; send `refresh` with one, or connect with it",
+        };
+        Err(Problem::new(ProblemCode::Forbidden, format!("`{what}` is not allowed: {why}")))
     }
 
     fn caller(&self) -> Caller {

@@ -10,13 +10,14 @@ use tokio::sync::mpsc;
 use wire::{ClientFrame, CloseCode, Purpose};
 
 use super::socket::Socket;
-use super::{Ending, authenticate, too_large};
+use super::{Ending, Rights, too_large};
 use crate::accept::check_name;
 use crate::http::problem::{Problem, ProblemCode};
 use crate::node::Node;
 use crate::report::SessionReport;
 use crate::route::{Event, Handle};
 use crate::secret::{KeyKind, KeyText};
+use crate::users::authenticate;
 use crate::{from_wire, to_wire};
 
 /// A device that has proven itself, ready to talk.
@@ -27,7 +28,7 @@ pub(super) struct Hello {
     pub(super) machine: Session,
     pub(super) connected: wire::Connected,
     pub(super) calls: Vec<CallRecord>,
-    pub(super) limited: bool,
+    pub(super) rights: Rights,
     pub(super) report: SessionReport,
 }
 
@@ -39,7 +40,7 @@ pub(super) async fn hello(node: &Arc<Node>, socket: &mut Socket) -> Result<Hello
         Ending::Close(CloseCode::TimedOut, Problem::new(ProblemCode::Unauthorized, detail))
     })??;
     let refused = |code: CloseCode| move |problem: Problem| Ending::Close(code, problem);
-    let (identity, limited) = identify(node, &frame).await.map_err(refuse)?;
+    let (identity, rights) = identify(node, &frame).await.map_err(refuse)?;
     let device_secret = KeyText::generate(KeyKind::Device);
     let session = SessionId::from_bits(rand::random());
     let state = from_wire::app_state(frame.state);
@@ -65,7 +66,7 @@ pub(super) async fn hello(node: &Arc<Node>, socket: &mut Socket) -> Result<Hello
         }
     };
     let effects = std::mem::take(&mut device.effects);
-    let hello = greet(node, &frame, *device, &device_secret, session, state, limited);
+    let hello = greet(node, &frame, *device, &device_secret, session, state, rights);
     node.carry_out(effects);
     Ok(hello)
 }
@@ -99,13 +100,15 @@ async fn first_frame(socket: &mut Socket) -> Result<wire::Connect, Ending> {
 }
 
 /// By a user token; or, for a woken app whose token has expired, by the device secret alone.
-async fn identify(node: &Node, frame: &wire::Connect) -> Result<(Identity, bool), Problem> {
+async fn identify(node: &Node, frame: &wire::Connect) -> Result<(Identity, Rights), Problem> {
     match (&frame.token, &frame.device_secret) {
         (Some(token), _) => {
-            let token = authenticate(node, token).await?;
-            Ok((Identity::User { app: token.app, inbox: token.inbox }, false))
+            let speaker = authenticate(node, token).await;
+            let speaker = speaker.map_err(|problem| problem.with_field("token"))?;
+            let identity = Identity::User { app: speaker.app, inbox: speaker.inbox };
+            Ok((identity, Rights::of(&speaker)))
         }
-        (None, Some(_)) => Ok((Identity::Secret, true)),
+        (None, Some(_)) => Ok((Identity::Secret, Rights::Device)),
         (None, None) => Err(Problem::new(
             ProblemCode::Unauthorized,
             "`connect` has neither `token` nor `device_secret`; send the user token",
@@ -167,7 +170,7 @@ fn greet(
     secret: &KeyText,
     session: SessionId,
     state: AppState,
-    limited: bool,
+    rights: Rights,
 ) -> Hello {
     for replaced in &device.replaced {
         let (code, why) = if device.rolled_back {
@@ -208,7 +211,7 @@ fn greet(
     };
     let machine =
         Session::connected(device.cursor, device.cursor, state, node.deadlines(), node.clock.now());
-    Hello { id: session, handle, events, machine, connected, calls: device.calls, limited, report }
+    Hello { id: session, handle, events, machine, connected, calls: device.calls, rights, report }
 }
 
 /// Closes with the code that says whether another token would help.

@@ -25,8 +25,8 @@ use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
 use domain::session::{Effect, Input, Session};
-use domain::{AppId, DeviceNumber, InboxId, Offset, SessionId, Time};
-use store::model::{InboxRead, UserToken};
+use domain::{AppId, DeviceNumber, InboxId, MaySend, Offset, SessionId, Time};
+use store::model::InboxRead;
 use tokio::sync::mpsc;
 use wire::{ClientFrame, CloseCode, ServerFrame, limits};
 
@@ -35,6 +35,7 @@ use crate::node::Node;
 use crate::report::SessionReport;
 use crate::route::{Event, Handle};
 use crate::to_wire;
+use crate::users::Speaker;
 use socket::Socket;
 
 /// The pause before the end of a session is written again, after the store could not.
@@ -53,6 +54,33 @@ enum Ending {
 type Reading =
     Pin<Box<dyn Future<Output = (Offset, Result<Option<InboxRead>, store::Error>)> + Send>>;
 
+/// What a session may do.
+#[derive(Clone, Copy, Debug)]
+enum Rights {
+    /// Proven by the device secret alone: drain, ack, set targets and answer calls.
+    Device,
+    /// Proven by a user token.
+    User {
+        /// To whom the user may send.
+        may_send: MaySend,
+        /// When the token ends.
+        until: Time,
+    },
+}
+
+impl Rights {
+    fn of(speaker: &Speaker) -> Self {
+        Self::User { may_send: speaker.may_send, until: speaker.expires_at }
+    }
+
+    const fn until(self) -> Option<Time> {
+        match self {
+            Self::Device => None,
+            Self::User { until, .. } => Some(until),
+        }
+    }
+}
+
 /// A connection whose device is known.
 struct Connection {
     node: Arc<Node>,
@@ -66,8 +94,8 @@ struct Connection {
     inbox: InboxId,
     device: DeviceNumber,
     user: Arc<str>,
-    /// Proven by the device secret alone: may drain, ack, set targets and answer calls.
-    limited: bool,
+    /// What its user token lets it do.
+    rights: Rights,
     report: SessionReport,
     heard_at: Time,
     started_at: Time,
@@ -85,7 +113,7 @@ pub async fn serve(node: Arc<Node>, socket: WebSocket) {
 
 impl Connection {
     async fn run(node: Arc<Node>, socket: Socket, hello: hello::Hello) {
-        let hello::Hello { handle, events, machine, connected, limited, report, id, calls } = hello;
+        let hello::Hello { handle, events, machine, connected, rights, report, id, calls } = hello;
         let now = node.clock.now();
         let mut connection = Self {
             app: report.app,
@@ -101,7 +129,7 @@ impl Connection {
             handle,
             events,
             id,
-            limited,
+            rights,
             report,
         };
         let ending = connection.greet(connected, calls).await;
@@ -144,6 +172,7 @@ impl Connection {
                 head = self.handle.nudged() => self.handle_input(Input::Nudge(head)).await,
                 (after, read) = next_read(&mut self.reading) => self.deliver(after, read).await,
                 () = wait(deadline) => self.handle_input(Input::Tick).await,
+                () = wait(self.rights.until().map(|at| now.until(at))) => self.token_ended().await,
                 _ = ping.tick() => self.ping().await,
             };
             if let Err(ending) = step {
@@ -198,6 +227,17 @@ impl Connection {
             }
             None => Err(Ending::Gone),
         }
+    }
+
+    /// The user token has ended: the session goes on with the rights of its device alone.
+    async fn token_ended(&mut self) -> Result<(), Ending> {
+        self.rights = Rights::Device;
+        self.complain(&Problem::new(
+            ProblemCode::TokenExpired,
+            "the user token has ended; send `refresh` with a new one. Until then this session \
+             receives, acknowledges, sets push targets and answers calls",
+        ))
+        .await
     }
 
     async fn ping(&mut self) -> Result<(), Ending> {
@@ -295,35 +335,6 @@ impl Connection {
     async fn send(&mut self, frame: impl Into<ServerFrame>) -> Result<(), Ending> {
         self.socket.send(&frame.into()).await
     }
-}
-
-/// Whom a user token speaks for.
-///
-/// # Errors
-///
-/// A [`Problem`] that says what is wrong with the token.
-pub async fn authenticate(node: &Node, token: &str) -> Result<UserToken, Problem> {
-    let key = crate::secret::KeyText::parse_kind(token, crate::secret::KeyKind::User)
-        .map_err(|error| Problem::from(&error))?;
-    let found = node
-        .store
-        .user_token(*key.hash().as_bytes())
-        .await
-        .map_err(crate::accept::storage_problem)?;
-    let token = found.ok_or_else(|| {
-        Problem::new(
-            ProblemCode::Unauthorized,
-            "the user token is unknown; get a new one from the app's back end",
-        )
-    })?;
-    if token.expires_at <= node.clock.now() {
-        return Err(Problem::new(
-            ProblemCode::TokenExpired,
-            "the user token has expired; get a new one from the app's back end, \
-             or connect with the device secret alone",
-        ));
-    }
-    Ok(token)
 }
 
 async fn next_read(

@@ -16,13 +16,16 @@ pub(super) enum By {
 }
 
 /// Every route, with whose key it asks for; `APP` stands for the app's id.
-pub(super) const ROUTES: [(&str, &str, By); 48] = [
+pub(super) const ROUTES: [(&str, &str, By); 52] = [
     ("POST", "/v1/apps", By::Admin),
     ("GET", "/v1/apps", By::Admin),
     ("GET", "/v1/apps/APP", By::AppOrAdmin),
     ("POST", "/v1/apps/APP/keys", By::AppOrAdmin),
     ("GET", "/v1/apps/APP/keys", By::AppOrAdmin),
     ("DELETE", "/v1/apps/APP/keys/key_999", By::AppOrAdmin),
+    ("POST", "/v1/apps/APP/token-keys", By::AppOrAdmin),
+    ("GET", "/v1/apps/APP/token-keys", By::AppOrAdmin),
+    ("DELETE", "/v1/apps/APP/token-keys/key_999", By::AppOrAdmin),
     ("GET", "/v1/apps/APP/settings", By::AppOrAdmin),
     ("PATCH", "/v1/apps/APP/settings", By::AppOrAdmin),
     ("POST", "/v1/apps/APP/credentials", By::AppOrAdmin),
@@ -31,6 +34,7 @@ pub(super) const ROUTES: [(&str, &str, By); 48] = [
     ("POST", "/v1/apps/APP/credentials/crd_999/probe", By::AppOrAdmin),
     ("GET", "/v1/webpush-key", By::AnyOfApp),
     ("POST", "/v1/users/alice/tokens", By::App),
+    ("DELETE", "/v1/users/alice/tokens", By::App),
     ("GET", "/v1/users/alice/devices", By::App),
     ("PUT", "/v1/users/alice/devices/phone/targets/apns", By::App),
     ("DELETE", "/v1/users/alice/devices/phone/targets/apns", By::App),

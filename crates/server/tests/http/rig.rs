@@ -63,6 +63,11 @@ impl Server {
 
     /// A server that goes by this clock.
     pub(super) async fn start_by(clock: Clock) -> Self {
+        Self::start_with(clock, |_| {}).await
+    }
+
+    /// A server that goes by this clock, its configuration changed.
+    pub(super) async fn start_with(clock: Clock, change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut config = Config::defaults().expect("the defaults are good");
         config.data_dir = folder.path().to_owned();
@@ -72,6 +77,7 @@ impl Server {
         config.providers.apns_sandbox_url = nowhere.clone();
         config.providers.fcm_url = nowhere.clone();
         config.providers.fcm_oauth_url = Some(nowhere);
+        change(&mut config);
         let node = Node::start(config, clock, false).await.expect("it starts");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");

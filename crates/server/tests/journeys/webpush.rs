@@ -12,6 +12,7 @@ use sim::{Fate, SeenPush, WebPushSim};
 use wire::http::{Event, Page, Record, Settings};
 use wire::{PushTargetState, ReceiptState, TargetKindName};
 
+use super::pushes::{done, push, shown};
 use super::{PATIENCE, SERVER, sender};
 
 /// A world with this vendor's push service, whose server probes soon.
@@ -252,4 +253,22 @@ async fn a_direct_push_is_shown_as_it_says() {
     let shown = |event: &PhoneEvent| matches!(event, PhoneEvent::NotificationShown { title, body, via: Via::Worker } if (title.as_str(), body.as_str()) == ("News", "Read all about it."));
     page.wait_for(shown, PATIENCE).await.expect("the notification");
     assert!(sent["id"].as_str().is_some_and(|id| id.starts_with("psh_")), "{sent}");
+}
+
+#[tokio::test]
+async fn a_broadcast_reaches_every_page_encrypted_for_it() {
+    let world = browsers(Vendor::Mozilla).await;
+    let mut pages = Vec::new();
+    for name in ["alice's browser", "alice's other browser"] {
+        let page = world.phone("alice", Platform::Web, name).await.expect("a browser");
+        visit(&page).await;
+        page.kill_app().await;
+        pages.push(page);
+    }
+    let sent = push(&world, &json!({ "to": { "all": true }, "title": "We are closed" })).await;
+    for page in &pages {
+        shown(page, "We are closed").await;
+    }
+    let over = done(&world, &sent).await;
+    assert_eq!((over.counts.devices, over.counts.accepted), (2, 2), "{over:?}");
 }

@@ -20,6 +20,8 @@ pub struct Accept {
     pub sender: Option<Sender>,
     /// The users it goes to.
     pub recipients: Vec<String>,
+    /// Whether users that the app does not have are made.
+    pub makes_users: bool,
     /// What it carries.
     pub content: Arc<Content>,
     /// When it is accepted.

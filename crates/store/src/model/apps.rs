@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{AppId, Environment, InboxId, Policy, Time};
+use domain::{AppId, Environment, InboxId, MaySend, Policy, Time};
 
 /// An app's settings, resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +129,63 @@ pub struct SealedToken {
     pub issued_at: Time,
 }
 
-/// Whom a user token speaks for.
+/// What an app's back end signs user tokens with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenKey {
+    /// Its id.
+    pub id: domain::TokenKeyId,
+    /// The app it belongs to.
+    pub app: AppId,
+    /// A name for people.
+    pub name: String,
+    /// The one algorithm it is good for, in the word of the API.
+    pub algorithm: String,
+    /// Whom its tokens must be meant for.
+    pub audience: String,
+    /// The key, or where it is.
+    pub source: TokenKeySource,
+    /// When it was added.
+    pub created_at: Time,
+}
+
+/// Where the key is that proves a user token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenKeySource {
+    /// A public key, as PEM.
+    PublicKey(String),
+    /// A secret shared with the back end, sealed by the server.
+    Secret(Vec<u8>),
+    /// The URL of a key set (RFC 7517).
+    JwksUrl(String),
+}
+
+/// A token key to be kept.
+#[derive(Clone, Debug)]
+pub struct NewTokenKey {
+    /// The app it belongs to.
+    pub app: AppId,
+    /// A name for people.
+    pub name: String,
+    /// The one algorithm it is good for, in the word of the API.
+    pub algorithm: String,
+    /// Whom its tokens must be meant for.
+    pub audience: String,
+    /// The key, or where it is.
+    pub source: TokenKeySource,
+    /// When.
+    pub now: Time,
+}
+
+/// A user, as far as tokens go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserRecord {
+    /// The inbox.
+    pub inbox: InboxId,
+    /// Tokens issued up to then are good no more.
+    pub revoked_at: Option<Time>,
+}
+
+/// Whom an opaque user token speaks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserToken {
     /// The app.
@@ -138,6 +194,8 @@ pub struct UserToken {
     pub inbox: InboxId,
     /// The user.
     pub user: String,
+    /// To whom they may send.
+    pub may_send: MaySend,
     /// When it ends.
     pub expires_at: Time,
 }

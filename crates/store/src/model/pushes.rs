@@ -359,6 +359,17 @@ pub struct BroadcastPage {
     pub last: Option<DeviceNumber>,
 }
 
+/// The devices of a broadcast that were not come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BroadcastRest {
+    /// The number of the last one.
+    pub last: DeviceNumber,
+    /// How many have a target.
+    pub reachable: u64,
+    /// How many have none.
+    pub unreachable: u64,
+}
+
 /// How far a broadcast has come, to be stored in one piece.
 #[derive(Clone, Debug)]
 pub struct BroadcastStep {
@@ -370,6 +381,8 @@ pub struct BroadcastStep {
     pub finished: bool,
     /// Devices taken by a provider.
     pub accepted: u64,
+    /// Devices for which it came too late.
+    pub expired: u64,
     /// Devices without a target that could carry it.
     pub skipped: u64,
     /// Of those accepted, the tokens that were suspect, or whose environment was being tried.

@@ -8,7 +8,7 @@ use super::rows::{At, WAKE_COLUMNS, offset, stored_wake, word};
 use super::settings::settings_to_json;
 use super::writer::Tx;
 use crate::Error;
-use crate::model::{ApiKey, App, Device, DeviceIdentity, Digest, OpenWake, Settings, UserToken};
+use crate::model::{ApiKey, App, Device, DeviceIdentity, Digest, OpenWake, Settings};
 
 impl Tx<'_> {
     pub(super) fn add_app(&self, name: &str, now: Time) -> Result<App, Error> {
@@ -63,19 +63,6 @@ impl Tx<'_> {
             params![app.number(), user, epoch.number(), At(now)],
         )?;
         Ok(Some(InboxId::from_number(self.last_id())))
-    }
-
-    pub(super) fn add_user_token(
-        &self,
-        hash: Digest,
-        inbox: InboxId,
-        expires_at: Time,
-    ) -> Result<(), Error> {
-        self.run(
-            "INSERT INTO user_tokens (hash, inbox, expires_at) VALUES (?1, ?2, ?3)",
-            params![&hash[..], inbox.number(), At(expires_at)],
-        )?;
-        Ok(())
     }
 
     /// Forgets what has outlived its use: one slice of the sends each time, expired tokens.
@@ -133,24 +120,6 @@ fn key_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<ApiKey> {
         name: row.get(2)?,
         created_at: row.get::<_, At>(3)?.0,
     })
-}
-
-pub(super) fn user_token(conn: &Connection, hash: Digest) -> Result<Option<UserToken>, Error> {
-    let mut statement = conn.prepare_cached(
-        "SELECT i.app, i.id, i.user, t.expires_at FROM user_tokens t
-         JOIN inboxes i ON i.id = t.inbox WHERE t.hash = ?1",
-    )?;
-    let token = statement
-        .query_row([&hash[..]], |row| {
-            Ok(UserToken {
-                app: AppId::from_number(row.get(0)?),
-                inbox: InboxId::from_number(row.get(1)?),
-                user: row.get(2)?,
-                expires_at: row.get::<_, At>(3)?.0,
-            })
-        })
-        .optional()?;
-    Ok(token)
 }
 
 pub(super) fn device_by_secret(

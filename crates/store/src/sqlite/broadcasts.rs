@@ -19,8 +19,8 @@ use super::rows::{At, Bits, target_kind, word, word_or_null};
 use super::writer::Tx;
 use crate::Error;
 use crate::model::{
-    Audience, BroadcastOther, BroadcastPage, BroadcastStep, DeliveryKey, DeviceAddress, Effects,
-    Push, PushState, Target,
+    Audience, BroadcastOther, BroadcastPage, BroadcastRest, BroadcastStep, DeliveryKey,
+    DeviceAddress, Effects, Push, PushState, Target,
 };
 
 impl Sqlite {
@@ -44,6 +44,14 @@ impl Sqlite {
         limit: usize,
     ) -> Result<BroadcastPage, Error> {
         self.readers.read(move |conn| page(conn, &push, router, after, limit)).await
+    }
+
+    pub(crate) async fn broadcast_rest(
+        &self,
+        push: Push,
+        after: DeviceNumber,
+    ) -> Result<Option<BroadcastRest>, Error> {
+        self.readers.read(move |conn| rest(conn, &push, after)).await
     }
 
     pub(crate) async fn broadcast_step(
@@ -140,8 +148,9 @@ impl Tx<'_> {
         let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let others = count(u64::try_from(step.others.len()).unwrap_or(u64::MAX));
         self.run(
-            "UPDATE pushes SET cursor = ?2, devices = devices + ?3 + ?4, accepted = accepted + ?3,
-                skipped = skipped + ?5, waiting = waiting + ?4
+            "UPDATE pushes SET cursor = ?2, devices = devices + ?3 + ?4 + ?6,
+                accepted = accepted + ?3, skipped = skipped + ?5, waiting = waiting + ?4,
+                expired = expired + ?6
              WHERE id = ?1",
             params![
                 Bits(step.push.bits()),
@@ -149,6 +158,7 @@ impl Tx<'_> {
                 count(step.accepted),
                 others,
                 count(step.skipped),
+                count(step.expired),
             ],
         )?;
         Ok(())
@@ -211,17 +221,7 @@ fn page(
               ORDER BY device LIMIT ?4)"
         }
     };
-    let scope = match &push.audience {
-        // By its number: a topic that was made anew under the same name is another one.
-        Audience::Topic(_) => {
-            let topic: Option<i64> = conn
-                .prepare_cached("SELECT topic FROM pushes WHERE id = ?1")?
-                .query_row([Bits(push.id.bits())], |row| row.get(0))
-                .optional()?;
-            topic.unwrap_or(0)
-        }
-        Audience::All | Audience::Listed => push.app.number(),
-    };
+    let scope = scope(conn, push)?;
     let sql = format!(
         "SELECT d.id, d.name, d.platform, d.locale, t.kind, t.token, t.environment, t.learned,
                 t.app_id, t.registered_at, t.suspect_since, d.inbox
@@ -264,6 +264,53 @@ fn page(
         done.into_page(&mut page, router);
     }
     Ok(page)
+}
+
+/// What a broadcast's devices have in common: the topic, or the app.
+fn scope(conn: &Connection, push: &Push) -> Result<i64, Error> {
+    match &push.audience {
+        // By its number: a topic that was made anew under the same name is another one.
+        Audience::Topic(_) => {
+            let topic: Option<i64> = conn
+                .prepare_cached("SELECT topic FROM pushes WHERE id = ?1")?
+                .query_row([Bits(push.id.bits())], |row| row.get(0))
+                .optional()?;
+            Ok(topic.unwrap_or(0))
+        }
+        Audience::All | Audience::Listed => Ok(push.app.number()),
+    }
+}
+
+/// The devices behind `after`, up to the bound, counted.
+fn rest(
+    conn: &Connection,
+    push: &Push,
+    after: DeviceNumber,
+) -> Result<Option<BroadcastRest>, Error> {
+    let (device, scoped) = match &push.audience {
+        Audience::Listed => return Ok(None),
+        Audience::All => ("w.id", "devices w WHERE w.app"),
+        Audience::Topic(_) => ("w.device", "topic_devices w WHERE w.topic"),
+    };
+    let sql = format!(
+        "SELECT MAX(number), COUNT(*), COALESCE(SUM(reachable), 0) FROM (
+             SELECT {device} AS number,
+                 EXISTS (SELECT 1 FROM targets t WHERE t.device = {device}) AS reachable
+             FROM {scoped} = ?1 AND {device} > ?2 AND {device} <= ?3)"
+    );
+    let bound = push.bound.map_or(0, DeviceNumber::number);
+    let found: (Option<i64>, i64, i64) = conn
+        .prepare_cached(&sql)?
+        .query_row(params![scope(conn, push)?, after.number(), bound], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+    let (last, all, reachable) = found;
+    let count = |count: i64| u64::try_from(count).unwrap_or_default();
+    Ok(last.map(|last| BroadcastRest {
+        last: DeviceNumber::from_number(last),
+        reachable: count(reachable),
+        unreachable: count(all - reachable),
+    }))
 }
 
 /// A device with all its targets.

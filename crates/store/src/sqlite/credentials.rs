@@ -206,6 +206,7 @@ impl Tx<'_> {
                 params![credential, environment, sealed],
             )?;
         }
+        self.reseal_token_keys(&mut again)?;
         let known: Option<Vec<u8>> =
             self.one("SELECT value FROM meta WHERE key = ?1", [note], |row| row.get(0))?;
         if let Some(known) = known {

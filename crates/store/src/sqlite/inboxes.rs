@@ -86,7 +86,12 @@ impl Tx<'_> {
         let mut failed = Vec::new();
         let mut inboxes: Vec<InboxRow> = Vec::with_capacity(accept.recipients.len());
         for user in &accept.recipients {
-            match self.inbox_of(accept.app, user)? {
+            let mut inbox = self.inbox_of(accept.app, user)?;
+            if inbox.is_none() && accept.makes_users {
+                self.ensure_user(accept.app, user, accept.now)?;
+                inbox = self.inbox_of(accept.app, user)?;
+            }
+            match inbox {
                 None => failed.push((user.clone(), RecipientFault::UnknownUser)),
                 Some(inbox)
                     if self.is_full(&inbox, &accept.content.body)

@@ -24,6 +24,7 @@ mod settings;
 mod targets;
 mod tokens;
 mod topics;
+mod users;
 mod wakes;
 mod writer;
 
@@ -43,7 +44,7 @@ use rusqlite::Connection;
 use crate::model::{
     Accept, Accepted, Acked, ApiKey, App, CallMove, CallMoved, CallRecord, CallStart, CallStarted,
     Claimed, Connect, Connected, Device, DeviceIdentity, Digest, Effects, InboxRead, Lane,
-    SetTarget, Settings, Settle, SettleDone, Signal, TargetSet, UserToken,
+    SetTarget, Settings, Settle, SettleDone, Signal, TargetSet,
 };
 use crate::{Error, Options, Started};
 use readers::Readers;
@@ -51,8 +52,11 @@ use rows::At;
 use writer::{Role, Writer};
 
 /// The schema, one step a file; a step once released never changes.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001_start.sql"), include_str!("migrations/0002_pushes.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_start.sql"),
+    include_str!("migrations/0002_pushes.sql"),
+    include_str!("migrations/0003_users.sql"),
+];
 
 /// How long a send's idempotency key is kept.
 const SENDS_KEPT: Duration = Duration::from_secs(48 * 3_600);
@@ -368,19 +372,6 @@ impl Sqlite {
 
     pub(crate) async fn user(&self, app: AppId, user: String) -> Result<Option<InboxId>, Error> {
         self.readers.read(move |conn| apps::user(conn, app, &user)).await
-    }
-
-    pub(crate) async fn add_user_token(
-        &self,
-        hash: Digest,
-        inbox: InboxId,
-        expires_at: Time,
-    ) -> Result<(), Error> {
-        self.writer.change(move |tx| tx.add_user_token(hash, inbox, expires_at)).await
-    }
-
-    pub(crate) async fn user_token(&self, hash: Digest) -> Result<Option<UserToken>, Error> {
-        self.readers.read(move |conn| apps::user_token(conn, hash)).await
     }
 
     pub(crate) async fn device_by_secret(

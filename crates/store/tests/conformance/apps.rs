@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use domain::{AppId, KeyId};
-use store::model::{ApiKey, DeviceIdentity, UserToken};
+use domain::{AppId, KeyId, MaySend};
+use store::model::{ApiKey, DeviceIdentity, NewTokenKey, TokenKeySource, UserRecord, UserToken};
 
 use super::world::{DAY, NOON, SECOND, World, credential, digest};
 
@@ -88,13 +88,86 @@ async fn a_user_is_made_once_and_its_tokens_end() {
     assert_eq!(find("alice").await.expect("read"), Some(alice));
     assert_eq!(find("Alice").await.expect("read"), None);
     let expires_at = NOON.plus(DAY);
-    world.store().add_user_token(digest(1), alice, expires_at).await.expect("kept");
+    let may_send = MaySend::None;
+    let kept = world.store().add_user_token(digest(1), alice, may_send, expires_at).await;
+    kept.expect("kept");
     let token = async |world: &World| world.store().user_token(digest(1)).await.expect("read");
-    let expected = UserToken { app: world.app, inbox: alice, user: "alice".to_owned(), expires_at };
+    let user = "alice".to_owned();
+    let expected = UserToken { app: world.app, inbox: alice, user, may_send, expires_at };
     world.pass(DAY + SECOND);
     assert_eq!(token(&world).await, Some(expected), "an expired one can be told from a wrong one");
     world.store().sweep(0, world.now).await.expect("swept");
     assert_eq!(token(&world).await, None);
+}
+
+#[tokio::test]
+async fn token_keys_are_an_apps_own_and_outlive_the_process() {
+    let mut world = World::new().await;
+    let other = world.store().add_app("other".to_owned(), NOON).await.expect("added").id;
+    let add = async |world: &World, app, source: TokenKeySource| {
+        let new = NewTokenKey {
+            app,
+            name: "back end".to_owned(),
+            algorithm: "ES256".to_owned(),
+            audience: "chat".to_owned(),
+            source,
+            now: NOON,
+        };
+        world.store().add_token_key(new).await.expect("added")
+    };
+    let pem = TokenKeySource::PublicKey("PEM".to_owned());
+    assert_eq!(add(&world, NOBODYS, pem.clone()).await, None);
+    let public = add(&world, world.app, pem).await.expect("the app is there");
+    let secret = add(&world, world.app, TokenKeySource::Secret(vec![0, 255])).await.expect("added");
+    let url = TokenKeySource::JwksUrl("https://example.org/keys".to_owned());
+    let set = add(&world, other, url).await.expect("added");
+    world.restart().await;
+    let listed = async |app| world.store().token_keys(app).await.expect("read");
+    assert_eq!(listed(world.app).await, [public.clone(), secret.clone()]);
+    assert_eq!(listed(other).await, std::slice::from_ref(&set));
+    let remove = async |app, key| world.store().remove_token_key(app, key).await.expect("answered");
+    assert!(!remove(world.app, set.id).await, "another app's");
+    assert!(remove(world.app, public.id).await);
+    assert!(!remove(world.app, public.id).await);
+    assert_eq!(listed(world.app).await, std::slice::from_ref(&secret));
+    // A new master key seals the secret anew, and leaves what is no secret.
+    let again = |context: &str, sealed: &[u8]| {
+        assert_eq!((context, sealed), ("token_keys/material/app_1", &[0, 255][..]));
+        Ok(vec![7])
+    };
+    assert_eq!(world.store().reseal(again, "note").await.expect("resealed"), 1);
+    assert_eq!(listed(world.app).await[0].source, TokenKeySource::Secret(vec![7]));
+    assert_eq!(listed(other).await, [set]);
+}
+
+#[tokio::test]
+async fn what_was_taken_back_is_good_no_more() {
+    let mut world = World::new().await;
+    let alice = world.user("alice").await;
+    let bob = world.user("bob").await;
+    let expires_at = NOON.plus(DAY);
+    for (n, inbox) in [(1, alice), (2, alice), (3, bob)] {
+        let kept = world.store().add_user_token(digest(n), inbox, MaySend::Any, expires_at).await;
+        kept.expect("kept");
+    }
+    let record = async |world: &World, user: &str| {
+        world.store().user_record(world.app, user.to_owned()).await.expect("read")
+    };
+    let expected = UserRecord { inbox: alice, revoked_at: None };
+    assert_eq!(record(&world, "alice").await, Some(expected));
+    assert_eq!(record(&world, "nobody").await, None);
+    world.pass(SECOND);
+    let revoked_at = world.now;
+    world.store().revoke_user_tokens(alice, revoked_at).await.expect("revoked");
+    // One that comes late, of a clock that is behind, gives nothing back.
+    world.store().revoke_user_tokens(alice, NOON).await.expect("revoked");
+    world.restart().await;
+    for (n, left) in [(1, false), (2, false), (3, true)] {
+        let token = world.store().user_token(digest(n)).await.expect("read");
+        assert_eq!(token.is_some(), left, "{n}");
+    }
+    assert_eq!(record(&world, "alice").await.and_then(|it| it.revoked_at), Some(revoked_at));
+    assert_eq!(record(&world, "bob").await.and_then(|it| it.revoked_at), None);
 }
 
 #[tokio::test]

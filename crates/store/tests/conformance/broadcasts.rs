@@ -1,5 +1,6 @@
 //! Broadcasts: one push to many devices, walked in the order of their numbers.
 
+mod late;
 mod walk;
 
 use std::time::Duration;
@@ -87,6 +88,7 @@ impl World {
             cursor: page.last.unwrap_or(DeviceNumber::from_number(0)),
             finished: page.last.is_none(),
             accepted: 0,
+            expired: 0,
             skipped: page.skipped.len() as u64,
             cleared: Vec::new(),
             others: Vec::new(),

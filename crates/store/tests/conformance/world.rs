@@ -304,6 +304,7 @@ impl World {
             request: digest(drawn),
             sender: None,
             recipients: to.iter().map(|user| (*user).to_owned()).collect(),
+            makes_users: false,
             content: Arc::new(Content {
                 thread: None,
                 body: format!(r#"{{"n":{drawn}}}"#),

@@ -150,6 +150,42 @@ pub(crate) const RULES: &[Rule] = &[
         why: "what an error means to an HTTP client is decided in one place",
         fix: "return an error or an outcome; server/src/http/problem.rs gives it a status",
     },
+    // The simulators are other people's machines, and what plays a phone or a browser is not ours.
+    Rule {
+        name: "outgoing",
+        words: &[
+            "TcpStream::connect",
+            "TcpStream::connect_timeout",
+            "TcpSocket",
+            "UdpSocket",
+            "UnixStream",
+            "ToSocketAddrs",
+            "client::conn",
+            "client_async",
+            "client_async_with_config",
+            "connect_async",
+            "connect_async_with_config",
+            "h2::client",
+            "hyper_util::client",
+            "lookup_host",
+            "to_socket_addrs",
+        ],
+        from: &[
+            "crates/domain/",
+            "crates/wire/",
+            "crates/providers/",
+            "crates/store/",
+            "crates/server/",
+        ],
+        kind: Kind::Ship,
+        home: &["crates/providers/src/transport/"],
+        except: &[Exception {
+            path: "crates/server/src/cli/client.rs",
+            why: "commands talk to their own server, which is not on the way out",
+        }],
+        why: "what goes around the transport has no time limit, no proxy and no guard",
+        fix: "call providers::outbound::Client, or a client of a push service",
+    },
     // Other crates of ours have no edge to anyhow at all, but for `sim`, whose callers are tests.
     Rule {
         name: "loose-errors",

@@ -60,6 +60,12 @@ const SAMPLES: &[(&str, &str, &str, &str)] = &[
         "let status: u16 = answer.status;",
     ),
     (
+        "outgoing",
+        "crates/server/src/webhooks.rs",
+        "let stream = tokio::net::TcpStream::connect(address).await?;",
+        "use tokio::net::{TcpListener, TcpStream}; let (stream, _) = listener.accept().await?;",
+    ),
+    (
         "loose-errors",
         "crates/server/src/session.rs",
         "fn run() -> anyhow::Result<()> {}",

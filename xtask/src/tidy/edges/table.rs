@@ -131,6 +131,12 @@ pub(crate) const EXTERNAL: &[External] = &[
         dev: &[],
     },
     External {
+        name: "jsonwebtoken",
+        why: "user tokens that back ends sign: four algorithms, PEM and key sets, on aws-lc-rs",
+        ship: &["server"],
+        dev: &[],
+    },
+    External {
         name: "libfuzzer-sys",
         why: "LLVM's libFuzzer, in builds that count which code runs; in tests only",
         ship: &["fuzz"],

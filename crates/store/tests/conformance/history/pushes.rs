@@ -39,6 +39,7 @@ impl Player {
             cursor: page.last.unwrap_or(nobody),
             finished: true,
             accepted: u64::try_from(page.devices.len()).expect("few"),
+            expired: 0,
             skipped: page.skipped.len() as u64,
             cleared: Vec::new(),
             others: Vec::new(),

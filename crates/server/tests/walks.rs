@@ -1,0 +1,276 @@
+//! A broadcast's walk against its time limits: the time is the test's, so the test is the server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use domain::delivery::PushKind;
+use domain::session::AppState;
+use domain::{AppId, Platform, PushId, SessionId, TargetKind};
+use http::StatusCode;
+use serde_json::Value;
+use server::clock::{Clock, Hand};
+use server::config::Config;
+use server::node::Node;
+use server::pushes::content::{Content, Texts};
+use sim::apns::{ApnsOptions, ApnsSim, KnownKey};
+use sim::device::{ApnsTokenKind, Devices, Environment};
+use sim::pki::{ApnsKey, Ca};
+use sim::trouble::Scripted;
+use store::log::{Query, Record};
+use store::model::{
+    Connect, Connected, Identity, NewAudience, NewPush, Push, PushAdded, PushState, SetTarget,
+};
+use wire::http::{CredentialKind, CredentialUpload};
+
+const BUNDLE: &str = "com.example.chat";
+
+/// How long a test waits for anything; generous, the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Longer than a walk waits for a push service.
+const LONG_WAIT: Duration = Duration::from_secs(300);
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A node with an app of some sleeping iPhones.
+struct Rig {
+    node: Arc<Node>,
+    apns: ApnsSim,
+    app: AppId,
+    _folder: tempfile::TempDir,
+}
+
+impl Rig {
+    /// One whose clock is in the test's hand.
+    async fn start(iphones: usize) -> (Self, Hand) {
+        let (clock, hand) = Clock::by_hand(Clock::system().now());
+        (Self::start_by(clock, iphones).await, hand)
+    }
+
+    async fn start_by(clock: Clock, iphones: usize) -> Self {
+        let (ca, devices) = (Ca::generate("walks").expect("a CA"), Devices::new());
+        let key = ApnsKey::generate().expect("a key");
+        let mut options = ApnsOptions::new(&ca, &devices);
+        options.keys.push(KnownKey::new(&key, &[BUNDLE]));
+        let apns = ApnsSim::start(options).await.expect("Apple's push service");
+        let folder = tempfile::tempdir().expect("a folder");
+        let ca_file = folder.path().join("ca.pem");
+        std::fs::write(&ca_file, ca.pem()).expect("written");
+        let mut config = Config::defaults().expect("the defaults are good");
+        config.data_dir = folder.path().join("data");
+        config.providers.apns_production_url = apns.url().parse().expect("a URL");
+        config.providers.extra_ca_file = Some(ca_file);
+        config.providers.apns_retry_after_unavailable = Duration::from_secs(1);
+        config.circuit.service_probe = Duration::from_millis(100);
+        let node = Node::start(config, clock, false).await.expect("it starts");
+        let app = node.store.add_app("walks".to_owned(), node.clock.now()).await.expect("added").id;
+        let upload = CredentialUpload {
+            key_id: Some(key.key_id.clone()),
+            team_id: Some(key.team_id.clone()),
+            bundle_ids: vec![BUNDLE.to_owned()],
+            ..CredentialUpload::new(CredentialKind::ApnsKey, STANDARD.encode(key.pem()))
+        };
+        server::credentials::upload(&node, app, upload).await.expect("taken");
+        let rig = Self { node, apns, app, _folder: folder };
+        for number in 0..iphones {
+            let token = devices.register_apns(BUNDLE, Environment::Production, ApnsTokenKind::App);
+            rig.add_iphone(number, token).await;
+        }
+        rig
+    }
+
+    async fn add_iphone(&self, number: usize, token: String) {
+        let (store, now) = (&self.node.store, self.node.clock.now());
+        let inbox = store.ensure_user(self.app, "alice".to_owned(), now).await.expect("made");
+        let session = SessionId::from_bits(number as u128 + 1);
+        let connect = Connect {
+            identity: Identity::User { app: self.app, inbox: inbox.expect("an app") },
+            device: format!("iPhone {number}"),
+            platform: Platform::Ios,
+            app_version: None,
+            locale: None,
+            time_zone: None,
+            secret: None,
+            new_secret: [u8::try_from(number).expect("few"); 32],
+            held: None,
+            state: AppState::Foreground,
+            replaces: true,
+            session,
+            incarnation: self.node.incarnation,
+            woken_by: None,
+            now,
+        };
+        let connected = store.connect(connect).await.expect("answered");
+        let Connected::Yes(connected) = connected else { panic!("not let in: {connected:?}") };
+        let target = SetTarget {
+            device: connected.device,
+            kind: TargetKind::Apns,
+            token,
+            environment: Some(domain::Environment::Production),
+            app_id: Some(BUNDLE.to_owned()),
+            now,
+        };
+        store.set_target(target).await.expect("set");
+        store.end_session(session, now).await.expect("ended");
+    }
+
+    /// Takes in a broadcast to all.
+    async fn broadcast(&self, number: u128, rate: Option<u32>, ttl: Duration) -> PushId {
+        let now = self.node.clock.now();
+        let texts = Texts { title: Some("News".to_owned()), ..Texts::default() };
+        let content = Content { texts, ..Content::default() };
+        let new = NewPush {
+            id: PushId::from_bits(number),
+            app: self.app,
+            request: [0; 32],
+            audience: NewAudience::All,
+            kind: PushKind::Alert,
+            content: serde_json::to_string(&content).expect("JSON"),
+            rate,
+            send_at: now,
+            expires_at: now.plus(ttl),
+            now,
+        };
+        let added = self.node.store.add_push(new).await.expect("taken in");
+        assert!(matches!(added, PushAdded::Added { .. }), "{added:?}");
+        self.node.broadcasts.changed();
+        PushId::from_bits(number)
+    }
+
+    /// Asks how a push stands until it fits.
+    async fn until(&self, push: PushId, fits: impl Fn(&Push) -> bool) -> Push {
+        let asking = async {
+            loop {
+                let push = self.node.store.push(self.app, push).await.expect("read");
+                let push = push.expect("it is kept");
+                if fits(&push) {
+                    return push;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, asking).await.expect("it comes to that in time")
+    }
+
+    /// Waits until so many walks wait.
+    async fn until_waiting(&self, count: usize) {
+        let mut waiting = self.node.broadcasts.waiting();
+        let come = waiting.wait_for(|waiting| *waiting == count);
+        tokio::time::timeout(PATIENCE, come).await.expect("in time").expect("the node lives");
+    }
+
+    /// The app's pushes are enabled, or not.
+    async fn enable(&self, enabled: bool) {
+        let (store, now) = (&self.node.store, self.node.clock.now());
+        let mut settings = store.settings(self.app).await.expect("read").expect("an app");
+        settings.policy.push_enabled = enabled;
+        store.set_settings(self.app, settings, now).await.expect("set");
+        self.node.settings_cache.forget(self.app);
+    }
+
+    /// What the push log says of a push.
+    async fn records(&self, push: PushId) -> Vec<Record> {
+        self.node.log.flush().await;
+        let query = Query { push: Some(push), ..Query::of(self.app) };
+        self.node.log.query(query).await.expect("read").records
+    }
+
+    async fn stop(self) {
+        self.node.stop().await;
+        assert_eq!(self.node.tasks.panics(), 0, "tasks panicked");
+    }
+}
+
+fn detail(record: &Record) -> Value {
+    serde_json::from_str(record.detail.as_deref().expect("a detail")).expect("JSON")
+}
+
+#[tokio::test]
+async fn a_walk_waits_five_minutes_for_its_service_and_leaves_the_devices_to_the_deliveries() {
+    let (rig, hand) = Rig::start(6).await;
+    rig.apns.trouble().answer_for(DAY, &Scripted::status(StatusCode::SERVICE_UNAVAILABLE));
+    // Six refusals in a row: the circuit is open.
+    let first = rig.broadcast(1, None, DAY * 20).await;
+    rig.until(first, |push| push.counts.devices == 6).await;
+    let second = rig.broadcast(2, None, DAY * 20).await;
+    rig.until_waiting(1).await;
+    let before = rig.until(second, |_| true).await.counts;
+    assert_eq!(before.devices, 0, "it waits before it sends");
+    hand.advance(LONG_WAIT);
+    let left = rig.until(second, |push| push.counts.devices == 6).await;
+    assert_eq!((left.state, left.counts.waiting), (PushState::Open, 6), "{left:?}");
+    rig.until_waiting(0).await;
+    let deliveries = rig.node.store.deliveries(second, 0, 100).await.expect("read");
+    assert_eq!(deliveries.len(), 6, "each has a delivery of its own");
+    rig.apns.trouble().clear();
+    let sent = async |push| {
+        rig.until(push, |push| push.state == PushState::Done && push.counts.accepted == 6).await
+    };
+    let mut both = Box::pin(async { tokio::join!(sent(first), sent(second)) });
+    // Probes and deliveries are due a little later, whatever that is for each.
+    let step = Duration::from_millis(50);
+    while tokio::time::timeout(step, &mut both).await.is_err() {
+        hand.advance(Duration::from_secs(1));
+    }
+    drop(both);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_walk_stands_still_while_the_apps_pushes_are_switched_off() {
+    let rig = Rig::start_by(Clock::system(), 8).await;
+    // Two pages of four devices. The first is on its way when the switch goes off.
+    rig.apns.trouble().hold();
+    let push = rig.broadcast(1, Some(2), DAY).await;
+    rig.apns.trouble().wait_held(1, PATIENCE).await.expect("it is under way");
+    rig.enable(false).await;
+    rig.apns.trouble().release();
+    rig.until_waiting(1).await;
+    // What was done is stored before the wait, which may be long.
+    let still = rig.until(push, |push| push.counts.devices == 4).await;
+    assert_eq!((still.state, still.counts.accepted), (PushState::Open, 4), "{still:?}");
+    assert_eq!(rig.apns.seen().len(), 4);
+    rig.enable(true).await;
+    let over = rig.until(push, |push| push.state == PushState::Done).await;
+    assert_eq!((over.counts.devices, over.counts.accepted), (8, 8), "{over:?}");
+    assert_eq!(*rig.node.broadcasts.waiting().borrow(), 0);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_not_come_to_while_the_switch_is_off_is_counted_and_not_pushed() {
+    let (rig, hand) = Rig::start(4).await;
+    rig.enable(false).await;
+    let push = rig.broadcast(1, None, Duration::from_secs(60)).await;
+    rig.until_waiting(1).await;
+    hand.advance(Duration::from_secs(61));
+    // A change of anything else; the walk looks again.
+    rig.enable(false).await;
+    let over = rig.until(push, |push| push.state == PushState::Done).await;
+    assert_eq!((over.counts.devices, over.counts.expired), (4, 4), "{over:?}");
+    assert!(rig.apns.seen().is_empty());
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_walk_whose_time_runs_out_counts_the_rest_in_one_piece() {
+    let (rig, hand) = Rig::start(12).await;
+    // Pages of four devices, and at a clock that stands hardly one is let out.
+    let push = rig.broadcast(1, Some(2), Duration::from_secs(60)).await;
+    rig.until(push, |push| push.started_at.is_some()).await;
+    hand.advance(Duration::from_secs(61));
+    let over = rig.until(push, |push| push.state == PushState::Done).await;
+    let counts = over.counts;
+    assert_eq!((counts.devices, counts.accepted + counts.expired), (12, 12), "{counts:?}");
+    assert!(counts.expired >= 8, "{counts:?}");
+    assert!(rig.node.store.deliveries(push, 0, 100).await.expect("read").is_empty());
+    // A record for the page that was on its way, if it was, and one for all behind it.
+    let records = rig.records(push).await;
+    assert!((1..=2).contains(&records.len()), "{records:?}");
+    let expired = records.iter().map(|record| detail(record)["expired"].as_u64().unwrap_or(0));
+    assert_eq!(expired.sum::<u64>(), counts.expired, "{records:?}");
+    assert!(records.iter().all(|record| record.device.is_none()), "none of them one by one");
+    rig.stop().await;
+}

@@ -1,0 +1,187 @@
+//! Users, what proves them, and the keys that their tokens are signed with.
+
+use domain::{AppId, InboxId, MaySend, Time, TokenKeyId};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::Sqlite;
+use super::rows::{At, word};
+use super::writer::Tx;
+use crate::Error;
+use crate::model::{Digest, NewTokenKey, TokenKey, TokenKeySource, UserRecord, UserToken};
+
+/// `token_keys.source`.
+const PUBLIC_KEY: &str = "public_key";
+const SECRET: &str = "secret";
+const JWKS_URL: &str = "jwks_url";
+
+impl Sqlite {
+    pub(crate) async fn add_token_key(&self, new: NewTokenKey) -> Result<Option<TokenKey>, Error> {
+        self.writer.change(move |tx| tx.add_token_key(&new)).await
+    }
+
+    pub(crate) async fn token_keys(&self, app: AppId) -> Result<Vec<TokenKey>, Error> {
+        self.readers.read(move |conn| token_keys(conn, app)).await
+    }
+
+    pub(crate) async fn remove_token_key(
+        &self,
+        app: AppId,
+        key: TokenKeyId,
+    ) -> Result<bool, Error> {
+        self.writer
+            .change(move |tx| {
+                let removed = tx.run(
+                    "DELETE FROM token_keys WHERE id = ?1 AND app = ?2",
+                    [key.number(), app.number()],
+                )?;
+                Ok(removed > 0)
+            })
+            .await
+    }
+
+    pub(crate) async fn add_user_token(
+        &self,
+        hash: Digest,
+        inbox: InboxId,
+        may_send: MaySend,
+        expires_at: Time,
+    ) -> Result<(), Error> {
+        self.writer
+            .change(move |tx| {
+                tx.run(
+                    "INSERT INTO user_tokens (hash, inbox, may_send, expires_at)
+                     VALUES (?1, ?2, ?3, ?4)",
+                    params![&hash[..], inbox.number(), may_send.as_str(), At(expires_at)],
+                )?;
+                Ok(())
+            })
+            .await
+    }
+
+    pub(crate) async fn user_token(&self, hash: Digest) -> Result<Option<UserToken>, Error> {
+        self.readers.read(move |conn| user_token(conn, hash)).await
+    }
+
+    pub(crate) async fn user_record(
+        &self,
+        app: AppId,
+        user: String,
+    ) -> Result<Option<UserRecord>, Error> {
+        self.readers.read(move |conn| user_record(conn, app, &user)).await
+    }
+
+    pub(crate) async fn revoke_user_tokens(&self, inbox: InboxId, now: Time) -> Result<(), Error> {
+        self.writer
+            .change(move |tx| {
+                tx.run("DELETE FROM user_tokens WHERE inbox = ?1", [inbox.number()])?;
+                tx.run(
+                    "UPDATE inboxes SET revoked_at = MAX(COALESCE(revoked_at, ?2), ?2)
+                     WHERE id = ?1",
+                    params![inbox.number(), At(now)],
+                )?;
+                Ok(())
+            })
+            .await
+    }
+}
+
+impl Tx<'_> {
+    fn add_token_key(&self, new: &NewTokenKey) -> Result<Option<TokenKey>, Error> {
+        let app = new.app.number();
+        if self.one("SELECT 1 FROM apps WHERE id = ?1", [app], |_| Ok(()))?.is_none() {
+            return Ok(None);
+        }
+        let (source, material) = match &new.source {
+            TokenKeySource::PublicKey(pem) => (PUBLIC_KEY, pem.as_bytes()),
+            TokenKeySource::Secret(sealed) => (SECRET, sealed.as_slice()),
+            TokenKeySource::JwksUrl(url) => (JWKS_URL, url.as_bytes()),
+        };
+        self.run(
+            "INSERT INTO token_keys (app, name, algorithm, audience, source, material, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![app, new.name, new.algorithm, new.audience, source, material, At(new.now)],
+        )?;
+        Ok(Some(TokenKey {
+            id: TokenKeyId::from_number(self.last_id()),
+            app: new.app,
+            name: new.name.clone(),
+            algorithm: new.algorithm.clone(),
+            audience: new.audience.clone(),
+            source: new.source.clone(),
+            created_at: new.now,
+        }))
+    }
+
+    /// Seals the shared secrets anew.
+    pub(super) fn reseal_token_keys(
+        &self,
+        again: &mut impl FnMut(&str, &[u8]) -> Result<Vec<u8>, Error>,
+    ) -> Result<(), Error> {
+        let secrets = self.all(
+            "SELECT id, app, material FROM token_keys WHERE source = ?1",
+            [SECRET],
+            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Vec<u8>>(2)?)),
+        )?;
+        for (id, app, sealed) in secrets {
+            let context = crate::token_key_context(AppId::from_number(app));
+            let sealed = again(&context, &sealed)?;
+            self.run("UPDATE token_keys SET material = ?2 WHERE id = ?1", params![id, sealed])?;
+        }
+        Ok(())
+    }
+}
+
+fn token_keys(conn: &Connection, app: AppId) -> Result<Vec<TokenKey>, Error> {
+    let mut statement = conn.prepare_cached(
+        "SELECT id, app, name, algorithm, audience, source, material, created_at
+         FROM token_keys WHERE app = ?1 ORDER BY id",
+    )?;
+    let rows = statement.query_map([app.number()], |row| {
+        let material: Vec<u8> = row.get(6)?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(TokenKey {
+            id: TokenKeyId::from_number(row.get(0)?),
+            app: AppId::from_number(row.get(1)?),
+            name: row.get(2)?,
+            algorithm: row.get(3)?,
+            audience: row.get(4)?,
+            source: word(row, 5, |word| match word {
+                PUBLIC_KEY => Some(TokenKeySource::PublicKey(text(&material))),
+                SECRET => Some(TokenKeySource::Secret(material.clone())),
+                JWKS_URL => Some(TokenKeySource::JwksUrl(text(&material))),
+                _ => None,
+            })?,
+            created_at: row.get::<_, At>(7)?.0,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn user_token(conn: &Connection, hash: Digest) -> Result<Option<UserToken>, Error> {
+    let mut statement = conn.prepare_cached(
+        "SELECT i.app, i.id, i.user, t.may_send, t.expires_at FROM user_tokens t
+         JOIN inboxes i ON i.id = t.inbox WHERE t.hash = ?1",
+    )?;
+    let token = statement.query_row([&hash[..]], |row| {
+        Ok(UserToken {
+            app: AppId::from_number(row.get(0)?),
+            inbox: InboxId::from_number(row.get(1)?),
+            user: row.get(2)?,
+            may_send: word(row, 3, MaySend::parse)?,
+            expires_at: row.get::<_, At>(4)?.0,
+        })
+    });
+    Ok(token.optional()?)
+}
+
+fn user_record(conn: &Connection, app: AppId, user: &str) -> Result<Option<UserRecord>, Error> {
+    let mut statement =
+        conn.prepare_cached("SELECT id, revoked_at FROM inboxes WHERE app = ?1 AND user = ?2")?;
+    let record = statement.query_row(params![app.number(), user], |row| {
+        Ok(UserRecord {
+            inbox: InboxId::from_number(row.get(0)?),
+            revoked_at: row.get::<_, Option<At>>(1)?.map(|at| at.0),
+        })
+    });
+    Ok(record.optional()?)
+}

@@ -28,7 +28,7 @@ pub struct StandOptions {
     /// Port of Web Push; 0 takes any
     #[arg(long, value_name = "PORT", default_value_t = 2200)]
     pub webpush_port: u16,
-    /// Port on 127.0.0.1 for `POST /trouble` and `POST /subscribe`; 0 takes any
+    /// Port on 127.0.0.1 for `POST /trouble`, `/devices`, `/subscribe`, `/topics`; 0 takes any
     #[arg(long, value_name = "PORT", default_value_t = 2196)]
     pub control_port: u16,
     /// Folder for what a client needs: certificates, keys; a temporary one if left out

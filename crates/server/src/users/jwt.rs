@@ -18,6 +18,8 @@ use crate::http::problem::{Problem, ProblemCode};
 pub const LEEWAY: Duration = Duration::from_secs(60);
 /// How far ahead a token may end.
 pub const LONGEST: Duration = Duration::from_secs(90 * 86_400);
+/// The longest text of what is wrong with a key set, in characters.
+const LONGEST_REASON: usize = 200;
 /// A shared secret has at least as many bytes as the hash (RFC 7518, 3.2).
 pub const SHORTEST_SECRET: usize = 32;
 
@@ -209,8 +211,11 @@ pub fn public_key(pem: &str, algorithm: TokenAlgorithm) -> Result<DecodingKey, &
 ///
 /// What is wrong with it.
 pub fn key_set(json: &[u8], algorithm: TokenAlgorithm) -> Result<Vec<SetKey>, String> {
-    let set: JwkSet =
-        serde_json::from_slice(json).map_err(|error| format!("it is no key set: {error}"))?;
+    // The reader's words may repeat what it found.
+    let unreadable = |error: serde_json::Error| {
+        format!("it is no key set: {}", wire::shortened(&error.to_string(), LONGEST_REASON))
+    };
+    let set: JwkSet = serde_json::from_slice(json).map_err(unreadable)?;
     let keys: Vec<SetKey> = set.keys.iter().filter_map(|key| set_key(key, algorithm)).collect();
     if keys.is_empty() {
         return Err(format!("it has no key for {}", algorithm.as_str()));

@@ -50,12 +50,10 @@ struct Entry {
 
 /// What proves a token.
 enum Proof {
-    Key(DecodingKey),
+    /// One key.
+    Key(Arc<[SetKey]>),
     /// One fetch at a time.
-    Set {
-        url: String,
-        known: tokio::sync::Mutex<KeySet>,
-    },
+    Set { url: String, known: tokio::sync::Mutex<KeySet> },
 }
 
 /// A key set, as it was last seen.
@@ -114,7 +112,7 @@ impl TokenKeys {
         let of_kind = entries.iter().filter(|entry| entry.algorithm == unproven.algorithm);
         for entry in of_kind {
             let keys: Arc<[SetKey]> = match &entry.proof {
-                Proof::Key(key) => Arc::new([SetKey { id: None, key: key.clone() }]),
+                Proof::Key(key) => Arc::clone(key),
                 Proof::Set { url, known } => {
                     let mut known = known.lock().await;
                     let named = unproven.key_id.as_deref();
@@ -220,13 +218,14 @@ fn entry(node: &Node, key: TokenKey) -> Option<Entry> {
 fn open(node: &Node, key: &TokenKey) -> Result<(TokenAlgorithm, Proof), String> {
     let algorithm = TokenAlgorithm::parse(&key.algorithm)
         .ok_or_else(|| format!("{:?} is no algorithm", key.algorithm))?;
+    let one = |key| Proof::Key(Arc::new([SetKey { id: None, key }]));
     let proof = match &key.source {
-        TokenKeySource::PublicKey(pem) => Proof::Key(jwt::public_key(pem, algorithm)?),
+        TokenKeySource::PublicKey(pem) => one(jwt::public_key(pem, algorithm)?),
         TokenKeySource::Secret(sealed) => {
             let context = store::token_key_context(key.app);
             let secret = node.master_key.open(&context, sealed);
             let secret = secret.map_err(|error| error.to_string())?;
-            Proof::Key(DecodingKey::from_secret(&secret))
+            one(DecodingKey::from_secret(&secret))
         }
         TokenKeySource::JwksUrl(url) => {
             Proof::Set { url: url.clone(), known: tokio::sync::Mutex::default() }

@@ -9,6 +9,8 @@
 //! A user whom a signed token names is made if the app does not have them yet: the back end that
 //! signs vouches for them. Read first: [`authenticate`].
 
+#[cfg(test)]
+mod fuzz;
 pub mod jwt;
 pub mod keys;
 

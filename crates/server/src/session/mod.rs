@@ -162,7 +162,8 @@ impl Connection {
         ping.reset();
         loop {
             let now = self.node.clock.now();
-            let deadline = self.machine.deadline().map(|at| now.until(at));
+            let deadlines = self.machine.deadline().into_iter().chain(self.rights.until());
+            let deadline = deadlines.min().map(|at| now.until(at));
             let step = tokio::select! {
                 message = self.socket.receive() => match message {
                     Ok(message) => self.received(message).await,
@@ -171,8 +172,7 @@ impl Connection {
                 event = self.events.recv() => self.told(event).await,
                 head = self.handle.nudged() => self.handle_input(Input::Nudge(head)).await,
                 (after, read) = next_read(&mut self.reading) => self.deliver(after, read).await,
-                () = wait(deadline) => self.handle_input(Input::Tick).await,
-                () = wait(self.rights.until().map(|at| now.until(at))) => self.token_ended().await,
+                () = wait(deadline) => self.time_has_come().await,
                 _ = ping.tick() => self.ping().await,
             };
             if let Err(ending) = step {
@@ -229,8 +229,12 @@ impl Connection {
         }
     }
 
-    /// The user token has ended: the session goes on with the rights of its device alone.
-    async fn token_ended(&mut self) -> Result<(), Ending> {
+    /// The machine's deadline, or the end of the user token: the session goes on with the rights of
+    /// its device alone then. If it is both, the next look finds the other.
+    async fn time_has_come(&mut self) -> Result<(), Ending> {
+        if self.rights.until().is_none_or(|end| end > self.node.clock.now()) {
+            return self.handle_input(Input::Tick).await;
+        }
         self.rights = Rights::Device;
         self.complain(&Problem::new(
             ProblemCode::TokenExpired,

@@ -33,7 +33,7 @@ impl Store {
 
     /// The inbox of a user.
     pub async fn user(&self, app: AppId, user: String) -> Result<Option<InboxId>, Error> {
-        self.sqlite().user(app, user).await
+        Ok(self.user_record(app, user).await?.map(|user| user.inbox))
     }
 
     /// A user, as far as tokens go.

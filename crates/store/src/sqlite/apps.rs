@@ -156,14 +156,6 @@ fn device_identity(row: &rusqlite::Row<'_>) -> rusqlite::Result<DeviceIdentity> 
     })
 }
 
-pub(super) fn user(conn: &Connection, app: AppId, user: &str) -> Result<Option<InboxId>, Error> {
-    let mut statement =
-        conn.prepare_cached("SELECT id FROM inboxes WHERE app = ?1 AND user = ?2")?;
-    let id: Option<i64> =
-        statement.query_row(params![app.number(), user], |row| row.get(0)).optional()?;
-    Ok(id.map(InboxId::from_number))
-}
-
 /// The devices of a user, with targets and open wakes.
 pub(super) fn devices(conn: &Connection, inbox: InboxId) -> Result<Vec<Device>, Error> {
     let mut statement = conn.prepare_cached(

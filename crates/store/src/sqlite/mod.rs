@@ -370,10 +370,6 @@ impl Sqlite {
         self.writer.change(move |tx| tx.ensure_user(app, &user, now)).await
     }
 
-    pub(crate) async fn user(&self, app: AppId, user: String) -> Result<Option<InboxId>, Error> {
-        self.readers.read(move |conn| apps::user(conn, app, &user)).await
-    }
-
     pub(crate) async fn device_by_secret(
         &self,
         secret: Digest,

@@ -1,5 +1,6 @@
 //! The server as the outside sees it: one binary, so that it links once.
 
+mod apple;
 mod attempts;
 mod commands;
 mod http;

@@ -1,30 +1,22 @@
 //! A broadcast's walk against its time limits: the time is the test's, so the test is the server.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use domain::delivery::PushKind;
 use domain::session::AppState;
-use domain::{AppId, Platform, PushId, SessionId, TargetKind};
+use domain::{Platform, PushId, SessionId, TargetKind};
 use http::StatusCode;
 use serde_json::Value;
 use server::clock::{Clock, Hand};
-use server::config::Config;
-use server::node::Node;
 use server::pushes::content::{Content, Texts};
-use sim::apns::{ApnsOptions, ApnsSim, KnownKey};
-use sim::device::{ApnsTokenKind, Devices, Environment};
-use sim::pki::{ApnsKey, Ca};
+use sim::device::{ApnsTokenKind, Environment};
 use sim::trouble::Scripted;
 use store::log::{Query, Record};
 use store::model::{
     Connect, Connected, Identity, NewAudience, NewPush, Push, PushAdded, PushState, SetTarget,
 };
-use wire::http::{CredentialKind, CredentialUpload};
 
-const BUNDLE: &str = "com.example.chat";
+use crate::apple::{Apple, BUNDLE};
 
 /// How long a test waits for anything; generous, the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -36,10 +28,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// A node with an app of some sleeping iPhones.
 struct Rig {
-    node: Arc<Node>,
-    apns: ApnsSim,
-    app: AppId,
-    _folder: tempfile::TempDir,
+    apple: Apple,
 }
 
 impl Rig {
@@ -50,43 +39,25 @@ impl Rig {
     }
 
     async fn start_by(clock: Clock, iphones: usize) -> Self {
-        let (ca, devices) = (Ca::generate("walks").expect("a CA"), Devices::new());
-        let key = ApnsKey::generate().expect("a key");
-        let mut options = ApnsOptions::new(&ca, &devices);
-        options.keys.push(KnownKey::new(&key, &[BUNDLE]));
-        let apns = ApnsSim::start(options).await.expect("Apple's push service");
-        let folder = tempfile::tempdir().expect("a folder");
-        let ca_file = folder.path().join("ca.pem");
-        std::fs::write(&ca_file, ca.pem()).expect("written");
-        let mut config = Config::defaults().expect("the defaults are good");
-        config.data_dir = folder.path().join("data");
-        config.providers.apns_production_url = apns.url().parse().expect("a URL");
-        config.providers.extra_ca_file = Some(ca_file);
-        config.providers.apns_retry_after_unavailable = Duration::from_secs(1);
-        config.circuit.service_probe = Duration::from_millis(100);
-        let node = Node::start(config, clock, false).await.expect("it starts");
-        let app = node.store.add_app("walks".to_owned(), node.clock.now()).await.expect("added").id;
-        let upload = CredentialUpload {
-            key_id: Some(key.key_id.clone()),
-            team_id: Some(key.team_id.clone()),
-            bundle_ids: vec![BUNDLE.to_owned()],
-            ..CredentialUpload::new(CredentialKind::ApnsKey, STANDARD.encode(key.pem()))
-        };
-        server::credentials::upload(&node, app, upload).await.expect("taken");
-        let rig = Self { node, apns, app, _folder: folder };
+        let apple = Apple::start(clock, |config| {
+            config.providers.apns_retry_after_unavailable = Duration::from_secs(1);
+            config.circuit.service_probe = Duration::from_millis(100);
+        });
+        let rig = Self { apple: apple.await };
         for number in 0..iphones {
-            let token = devices.register_apns(BUNDLE, Environment::Production, ApnsTokenKind::App);
+            let (world, kind) = (Environment::Production, ApnsTokenKind::App);
+            let token = rig.apple.devices.register_apns(BUNDLE, world, kind);
             rig.add_iphone(number, token).await;
         }
         rig
     }
 
     async fn add_iphone(&self, number: usize, token: String) {
-        let (store, now) = (&self.node.store, self.node.clock.now());
-        let inbox = store.ensure_user(self.app, "alice".to_owned(), now).await.expect("made");
+        let (store, now) = (&self.apple.node.store, self.apple.node.clock.now());
+        let inbox = store.ensure_user(self.apple.app, "alice".to_owned(), now).await.expect("made");
         let session = SessionId::from_bits(number as u128 + 1);
         let connect = Connect {
-            identity: Identity::User { app: self.app, inbox: inbox.expect("an app") },
+            identity: Identity::User { app: self.apple.app, inbox: inbox.expect("an app") },
             device: format!("iPhone {number}"),
             platform: Platform::Ios,
             app_version: None,
@@ -98,7 +69,7 @@ impl Rig {
             state: AppState::Foreground,
             replaces: true,
             session,
-            incarnation: self.node.incarnation,
+            incarnation: self.apple.node.incarnation,
             woken_by: None,
             now,
         };
@@ -118,12 +89,12 @@ impl Rig {
 
     /// Takes in a broadcast to all.
     async fn broadcast(&self, number: u128, rate: Option<u32>, ttl: Duration) -> PushId {
-        let now = self.node.clock.now();
+        let now = self.apple.node.clock.now();
         let texts = Texts { title: Some("News".to_owned()), ..Texts::default() };
         let content = Content { texts, ..Content::default() };
         let new = NewPush {
             id: PushId::from_bits(number),
-            app: self.app,
+            app: self.apple.app,
             request: [0; 32],
             audience: NewAudience::All,
             kind: PushKind::Alert,
@@ -133,9 +104,9 @@ impl Rig {
             expires_at: now.plus(ttl),
             now,
         };
-        let added = self.node.store.add_push(new).await.expect("taken in");
+        let added = self.apple.node.store.add_push(new).await.expect("taken in");
         assert!(matches!(added, PushAdded::Added { .. }), "{added:?}");
-        self.node.broadcasts.changed();
+        self.apple.node.broadcasts.changed();
         PushId::from_bits(number)
     }
 
@@ -143,7 +114,7 @@ impl Rig {
     async fn until(&self, push: PushId, fits: impl Fn(&Push) -> bool) -> Push {
         let asking = async {
             loop {
-                let push = self.node.store.push(self.app, push).await.expect("read");
+                let push = self.apple.node.store.push(self.apple.app, push).await.expect("read");
                 let push = push.expect("it is kept");
                 if fits(&push) {
                     return push;
@@ -156,30 +127,30 @@ impl Rig {
 
     /// Waits until so many walks wait.
     async fn until_waiting(&self, count: usize) {
-        let mut waiting = self.node.broadcasts.waiting();
+        let mut waiting = self.apple.node.broadcasts.waiting();
         let come = waiting.wait_for(|waiting| *waiting == count);
         tokio::time::timeout(PATIENCE, come).await.expect("in time").expect("the node lives");
     }
 
     /// The app's pushes are enabled, or not.
     async fn enable(&self, enabled: bool) {
-        let (store, now) = (&self.node.store, self.node.clock.now());
-        let mut settings = store.settings(self.app).await.expect("read").expect("an app");
+        let (store, now) = (&self.apple.node.store, self.apple.node.clock.now());
+        let mut settings = store.settings(self.apple.app).await.expect("read").expect("an app");
         settings.policy.push_enabled = enabled;
-        store.set_settings(self.app, settings, now).await.expect("set");
-        self.node.settings_cache.forget(self.app);
+        store.set_settings(self.apple.app, settings, now).await.expect("set");
+        self.apple.node.settings_cache.forget(self.apple.app);
     }
 
     /// What the push log says of a push.
     async fn records(&self, push: PushId) -> Vec<Record> {
-        self.node.log.flush().await;
-        let query = Query { push: Some(push), ..Query::of(self.app) };
-        self.node.log.query(query).await.expect("read").records
+        self.apple.node.log.flush().await;
+        let query = Query { push: Some(push), ..Query::of(self.apple.app) };
+        self.apple.node.log.query(query).await.expect("read").records
     }
 
     async fn stop(self) {
-        self.node.stop().await;
-        assert_eq!(self.node.tasks.panics(), 0, "tasks panicked");
+        self.apple.node.stop().await;
+        assert_eq!(self.apple.node.tasks.panics(), 0, "tasks panicked");
     }
 }
 
@@ -190,7 +161,7 @@ fn detail(record: &Record) -> Value {
 #[tokio::test]
 async fn a_walk_waits_five_minutes_for_its_service_and_leaves_the_devices_to_the_deliveries() {
     let (rig, hand) = Rig::start(6).await;
-    rig.apns.trouble().answer_for(DAY, &Scripted::status(StatusCode::SERVICE_UNAVAILABLE));
+    rig.apple.apns.trouble().answer_for(DAY, &Scripted::status(StatusCode::SERVICE_UNAVAILABLE));
     // Six refusals in a row: the circuit is open.
     let first = rig.broadcast(1, None, DAY * 20).await;
     rig.until(first, |push| push.counts.devices == 6).await;
@@ -202,9 +173,9 @@ async fn a_walk_waits_five_minutes_for_its_service_and_leaves_the_devices_to_the
     let left = rig.until(second, |push| push.counts.devices == 6).await;
     assert_eq!((left.state, left.counts.waiting), (PushState::Open, 6), "{left:?}");
     rig.until_waiting(0).await;
-    let deliveries = rig.node.store.deliveries(second, 0, 100).await.expect("read");
+    let deliveries = rig.apple.node.store.deliveries(second, 0, 100).await.expect("read");
     assert_eq!(deliveries.len(), 6, "each has a delivery of its own");
-    rig.apns.trouble().clear();
+    rig.apple.apns.trouble().clear();
     let sent = async |push| {
         rig.until(push, |push| push.state == PushState::Done && push.counts.accepted == 6).await
     };
@@ -222,20 +193,20 @@ async fn a_walk_waits_five_minutes_for_its_service_and_leaves_the_devices_to_the
 async fn a_walk_stands_still_while_the_apps_pushes_are_switched_off() {
     let rig = Rig::start_by(Clock::system(), 8).await;
     // Two pages of four devices. The first is on its way when the switch goes off.
-    rig.apns.trouble().hold();
+    rig.apple.apns.trouble().hold();
     let push = rig.broadcast(1, Some(2), DAY).await;
-    rig.apns.trouble().wait_held(1, PATIENCE).await.expect("it is under way");
+    rig.apple.apns.trouble().wait_held(1, PATIENCE).await.expect("it is under way");
     rig.enable(false).await;
-    rig.apns.trouble().release();
+    rig.apple.apns.trouble().release();
     rig.until_waiting(1).await;
     // What was done is stored before the wait, which may be long.
     let still = rig.until(push, |push| push.counts.devices == 4).await;
     assert_eq!((still.state, still.counts.accepted), (PushState::Open, 4), "{still:?}");
-    assert_eq!(rig.apns.seen().len(), 4);
+    assert_eq!(rig.apple.apns.seen().len(), 4);
     rig.enable(true).await;
     let over = rig.until(push, |push| push.state == PushState::Done).await;
     assert_eq!((over.counts.devices, over.counts.accepted), (8, 8), "{over:?}");
-    assert_eq!(*rig.node.broadcasts.waiting().borrow(), 0);
+    assert_eq!(*rig.apple.node.broadcasts.waiting().borrow(), 0);
     rig.stop().await;
 }
 
@@ -250,7 +221,7 @@ async fn who_is_not_come_to_while_the_switch_is_off_is_counted_and_not_pushed() 
     rig.enable(false).await;
     let over = rig.until(push, |push| push.state == PushState::Done).await;
     assert_eq!((over.counts.devices, over.counts.expired), (4, 4), "{over:?}");
-    assert!(rig.apns.seen().is_empty());
+    assert!(rig.apple.apns.seen().is_empty());
     rig.stop().await;
 }
 
@@ -265,7 +236,7 @@ async fn a_walk_whose_time_runs_out_counts_the_rest_in_one_piece() {
     let counts = over.counts;
     assert_eq!((counts.devices, counts.accepted + counts.expired), (12, 12), "{counts:?}");
     assert!(counts.expired >= 8, "{counts:?}");
-    assert!(rig.node.store.deliveries(push, 0, 100).await.expect("read").is_empty());
+    assert!(rig.apple.node.store.deliveries(push, 0, 100).await.expect("read").is_empty());
     // A record for the page that was on its way, if it was, and one for all behind it.
     let records = rig.records(push).await;
     assert!((1..=2).contains(&records.len()), "{records:?}");

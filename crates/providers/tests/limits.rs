@@ -2,21 +2,18 @@
 //! calls it for so long and no longer, directly and through a proxy.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use domain::Outcome;
 use http::HeaderMap;
 use providers::Config;
 use providers::outbound::{Client, Names, NoAnswer};
-use rustls::ServerConfig;
 use sim::pki::Ca;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
 
 use crate::proxy_server::{Manner, ProxyServer};
-use crate::rig::{ApnsRig, check_refused, soon};
+use crate::rig::{ApnsRig, acceptor, check_refused, soon};
 use crate::webpush_service::guarded_config;
 
 /// What a step may take here.
@@ -66,7 +63,7 @@ impl Host {
         let Silence::Speech(protocol) = silence else {
             return Self { addr, _listener: Some(listener), _filling: filling, _tasks: tasks };
         };
-        let acceptor = acceptor(ca, protocol);
+        let acceptor = acceptor(ca, &[protocol]);
         tasks.spawn(async move {
             let mut silent = Vec::new();
             while let Ok((tcp, _)) = listener.accept().await {
@@ -75,19 +72,6 @@ impl Host {
         });
         Self { addr, _listener: None, _filling: filling, _tasks: tasks }
     }
-}
-
-fn acceptor(ca: &Ca, protocol: &str) -> TlsAcceptor {
-    let identity = ca.server_identity().expect("makes a certificate");
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut tls = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![identity.certificate().clone()], identity.key())
-        .expect("its own certificate");
-    tls.alpn_protocols = vec![protocol.as_bytes().to_vec()];
-    TlsAcceptor::from(Arc::new(tls))
 }
 
 /// Leads to the host, and limits how long connecting may take; whatever else would take longer.

@@ -1,6 +1,7 @@
 //! A push service with its world, and a client pointed at it.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,10 +10,12 @@ use futures_util::future::join_all;
 use http::Uri;
 use providers::apns::{Expiration, Priority, Push, PushType, Topic};
 use providers::{Apns, Config, Exchange, Fcm, PushToken, Roots, apns, fcm};
+use rustls::ServerConfig;
 use sim::apns::KnownKey;
 use sim::device::ApnsTokenKind;
 use sim::pki::{ApnsKey, Ca, ServiceAccount};
 use sim::{ApnsOptions, ApnsSim, Devices, FcmOptions, FcmSim};
+use tokio_rustls::TlsAcceptor;
 use uuid::Uuid;
 
 /// The app everybody has.
@@ -21,6 +24,20 @@ pub(crate) const APP: &str = "com.example.app";
 pub(crate) const PROJECT: &str = "example-1";
 /// How long a test waits for what must come; it never does unless the test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What takes TLS connections for a host of the tests' own: one that is to misbehave.
+pub(crate) fn acceptor(ca: &Ca, protocols: &[&str]) -> TlsAcceptor {
+    let identity = ca.server_identity().expect("makes a certificate");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut tls = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![identity.certificate().clone()], identity.key())
+        .expect("its own certificate");
+    tls.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+    TlsAcceptor::from(Arc::new(tls))
+}
 
 /// A simulated APNs with one key and one device.
 pub(crate) struct ApnsRig {

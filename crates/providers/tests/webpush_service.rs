@@ -23,7 +23,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use providers::outbound::Guard;
 use providers::webpush::{Push, Subject, Subscription, Urgency, VapidKey};
 use providers::{Config, Exchange, Hosts, Roots, WebPush};
-use rustls::ServerConfig;
 use serde_json::Value;
 use sim::pki::Ca;
 use tokio::net::{TcpListener, TcpStream};
@@ -31,7 +30,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::rig::PATIENCE;
+use crate::rig::{PATIENCE, acceptor};
 
 /// A request as it came.
 #[derive(Clone, Debug)]
@@ -98,19 +97,10 @@ impl Service {
 
     /// Starts one at this address.
     pub(crate) async fn start_at(addr: SocketAddr, ca: &Ca, protocols: &[&str]) -> Self {
-        let identity = ca.server_identity().expect("makes a certificate");
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut tls = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_no_client_auth()
-            .with_single_cert(vec![identity.certificate().clone()], identity.key())
-            .expect("a good certificate");
-        tls.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         let listener = TcpListener::bind(addr).await.expect("listens on loopback");
         let addr = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared {
-            acceptor: TlsAcceptor::from(Arc::new(tls)),
+            acceptor: acceptor(ca, protocols),
             seen: Mutex::default(),
             names: Mutex::default(),
             script: Mutex::default(),

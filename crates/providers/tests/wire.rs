@@ -1,11 +1,8 @@
 //! A push service played by hand, frame by frame (RFC 9113), for what no well-behaved server does.
 
-use std::sync::Arc;
-
 use domain::{Environment, Time};
 use providers::apns::{Credential, Expiration, KeyDetails, Priority, Push, PushType, Topic};
 use providers::{Apns, Config, PushToken};
-use rustls::ServerConfig;
 use sim::pki::{ApnsKey, Ca};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -13,7 +10,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use uuid::Uuid;
 
-use crate::rig::{APP, config, soon};
+use crate::rig::{APP, acceptor, config, soon};
 
 /// Frame types (RFC 9113, section 6).
 pub(crate) const DATA: u8 = 0;
@@ -45,19 +42,10 @@ impl Wire {
     /// Listens on loopback.
     pub(crate) async fn start() -> Self {
         let ca = Ca::generate("Test").expect("makes an authority");
-        let identity = ca.server_identity().expect("makes a certificate");
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut tls = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_no_client_auth()
-            .with_single_cert(vec![identity.certificate().clone()], identity.key())
-            .expect("its own certificate");
-        tls.alpn_protocols = vec![b"h2".to_vec()];
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("listens");
         let url = format!("https://{}", listener.local_addr().expect("an address"));
         let config = config(&ca, |config, url| config.apns_production = url, &url);
-        Self { listener, acceptor: TlsAcceptor::from(Arc::new(tls)), config }
+        Self { listener, acceptor: acceptor(&ca, &["h2"]), config }
     }
 
     /// A client with a fresh key.

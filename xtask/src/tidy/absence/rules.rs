@@ -5,6 +5,10 @@
 
 use super::{Exception, Kind, Rule};
 
+/// What is the product, without the simulators and what builds and tests it.
+const PRODUCT: &[&str] =
+    &["crates/domain/", "crates/wire/", "crates/providers/", "crates/store/", "crates/server/"];
+
 /// Every rule, by the order of the crates they guard: domain first, the whole project last.
 pub(crate) const RULES: &[Rule] = &[
     Rule {
@@ -61,13 +65,7 @@ pub(crate) const RULES: &[Rule] = &[
     Rule {
         name: "wall-clock",
         words: &["SystemTime::now", "Timestamp::now", "UNIX_EPOCH", "Zoned::now"],
-        from: &[
-            "crates/domain/",
-            "crates/wire/",
-            "crates/providers/",
-            "crates/store/",
-            "crates/server/",
-        ],
+        from: PRODUCT,
         kind: Kind::Ship,
         home: &["crates/server/src/clock.rs"],
         except: &[],
@@ -79,13 +77,7 @@ pub(crate) const RULES: &[Rule] = &[
     Rule {
         name: "monotonic-clock",
         words: &["Instant::now"],
-        from: &[
-            "crates/domain/",
-            "crates/wire/",
-            "crates/providers/",
-            "crates/store/",
-            "crates/server/",
-        ],
+        from: PRODUCT,
         kind: Kind::Ship,
         home: &[
             "crates/providers/src/transport/",
@@ -170,13 +162,7 @@ pub(crate) const RULES: &[Rule] = &[
             "lookup_host",
             "to_socket_addrs",
         ],
-        from: &[
-            "crates/domain/",
-            "crates/wire/",
-            "crates/providers/",
-            "crates/store/",
-            "crates/server/",
-        ],
+        from: PRODUCT,
         kind: Kind::Ship,
         home: &["crates/providers/src/transport/"],
         except: &[Exception {

@@ -165,7 +165,16 @@ pub struct Owed {
     pub expires_at: Time,
 }
 
-/// One entry as [`owed`] looks at it.
+/// Why an entry that wakes is not pushed: it is owed all the same, but nobody is to be bothered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Quiet {
+    /// The user has muted its thread, or everything.
+    Muted,
+    /// The user has read it on another device.
+    Read,
+}
+
+/// One entry as [`owing`] looks at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unacked {
     /// Its place.
@@ -174,14 +183,41 @@ pub struct Unacked {
     pub urgency: Urgency,
     /// When it expires.
     pub expires_at: Time,
+    /// Why it is not pushed, if it is not.
+    pub quiet: Option<Quiet>,
 }
 
-/// Sums up unacknowledged entries that wake, in any order; `None` when nothing is owed at `now`.
-pub fn owed(entries: impl IntoIterator<Item = Unacked>, pushed: Offset, now: Time) -> Option<Owed> {
+/// What a device has not acknowledged, as far as it wakes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owing {
+    /// Nothing: its wake may close.
+    Nothing,
+    /// Something, but all of it is quiet: its wake stays open, and parked. The reason is that of
+    /// the newest entry.
+    Quiet(Quiet),
+    /// Something to be pushed.
+    Owed(Owed),
+}
+
+impl Owing {
+    /// Whether nothing is owed, quiet entries included.
+    pub const fn is_nothing(self) -> bool {
+        matches!(self, Self::Nothing)
+    }
+}
+
+/// Sums up unacknowledged entries that wake, in any order, as they stand at `now`.
+pub fn owing(entries: impl IntoIterator<Item = Unacked>, pushed: Offset, now: Time) -> Owing {
     let mut sum: Option<Owed> = None;
     let mut unpushed_urgency: Option<Urgency> = None;
+    let mut newest_quiet: Option<(Offset, Quiet)> = None;
     for entry in entries {
         if entry.expires_at <= now {
+            continue;
+        }
+        if let Some(quiet) = entry.quiet {
+            let newer = newest_quiet.is_none_or(|(offset, _)| entry.offset > offset);
+            newest_quiet = if newer { Some((entry.offset, quiet)) } else { newest_quiet };
             continue;
         }
         let unpushed = (entry.offset > pushed).then_some(entry.offset);
@@ -208,7 +244,13 @@ pub fn owed(entries: impl IntoIterator<Item = Unacked>, pushed: Offset, now: Tim
             },
         });
     }
-    sum.map(|sum| Owed { urgency: unpushed_urgency.unwrap_or(sum.urgency), ..sum })
+    match (sum, newest_quiet) {
+        (Some(sum), _) => {
+            Owing::Owed(Owed { urgency: unpushed_urgency.unwrap_or(sum.urgency), ..sum })
+        }
+        (None, Some((_, quiet))) => Owing::Quiet(quiet),
+        (None, None) => Owing::Nothing,
+    }
 }
 
 #[cfg(test)]
@@ -272,17 +314,22 @@ mod tests {
     }
 
     fn entries() -> impl Strategy<Value = Vec<Unacked>> {
-        proptest::collection::btree_map(1_i64..50, (any::<bool>(), 0_i64..100), 0..12).prop_map(
-            |map| {
-                map.into_iter()
-                    .map(|(offset, (high, expires))| Unacked {
-                        offset: Offset::from_number(offset),
-                        urgency: if high { Urgency::High } else { Urgency::Normal },
-                        expires_at: Time::from_millis(expires),
-                    })
-                    .collect()
-            },
-        )
+        let quiet = prop_oneof![
+            2 => Just(None),
+            1 => Just(Some(Quiet::Muted)),
+            1 => Just(Some(Quiet::Read)),
+        ];
+        let entry = (any::<bool>(), 0_i64..100, quiet);
+        proptest::collection::btree_map(1_i64..50, entry, 0..12).prop_map(|map| {
+            map.into_iter()
+                .map(|(offset, (high, expires, quiet))| Unacked {
+                    offset: Offset::from_number(offset),
+                    urgency: if high { Urgency::High } else { Urgency::Normal },
+                    expires_at: Time::from_millis(expires),
+                    quiet,
+                })
+                .collect()
+        })
     }
 
     proptest! {
@@ -296,9 +343,17 @@ mod tests {
                 turned.rotate_left(by);
                 turned.reverse();
             }
-            prop_assert_eq!(owed(entries.clone(), pushed, now), owed(turned, pushed, now));
-            let live = entries.iter().filter(|entry| entry.expires_at > now).count();
-            prop_assert_eq!(owed(entries, pushed, now).map_or(0, |owed| owed.count as usize), live);
+            let found = owing(entries.clone(), pushed, now);
+            prop_assert_eq!(found, owing(turned, pushed, now));
+            let living: Vec<_> = entries.iter().filter(|entry| entry.expires_at > now).collect();
+            let loud = living.iter().filter(|entry| entry.quiet.is_none()).count();
+            let newest_quiet = living.last().and_then(|entry| entry.quiet);
+            match found {
+                Owing::Nothing => prop_assert!(living.is_empty()),
+                // In the order of offsets, the last one is the newest.
+                Owing::Quiet(quiet) => prop_assert!(loud == 0 && newest_quiet == Some(quiet)),
+                Owing::Owed(owed) => prop_assert!(loud > 0 && owed.count as usize == loud),
+            }
         }
     }
 }

@@ -23,6 +23,7 @@ pub mod locale;
 mod mass_failure;
 pub mod outcome;
 pub mod policy;
+pub mod rate;
 pub mod reason;
 mod rights;
 pub mod session;

@@ -27,6 +27,9 @@ pub struct Policy {
     pub repeats: Vec<Duration>,
     /// How long a session may take to acknowledge before it is suspect.
     pub ack_deadline: Duration,
+    /// How long a wake waits, once, while the user looks at the app on another device; `None`: not
+    /// at all.
+    pub hold_while_active_elsewhere: Option<Duration>,
     /// How long a call rings.
     pub ring_time: Duration,
     /// What iPhones are reached through.
@@ -48,6 +51,7 @@ impl Default for Policy {
                 Duration::from_secs(24 * 3_600),
             ],
             ack_deadline: Duration::from_secs(5),
+            hold_while_active_elsewhere: None,
             ring_time: Duration::from_secs(45),
             ios_route: IosRoute::Automatic,
             sandbox_to_production: false,

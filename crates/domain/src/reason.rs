@@ -25,16 +25,22 @@ pub enum Reason {
     Expired,
     /// A newer message waits for the one push of a burst.
     Joined,
+    /// The user is looking at the app on another device; the push waits, once.
+    HeldElsewhere,
     /// The attempt before ended without a word.
     Lapsed,
     /// A session lives; it delivers.
     Live,
     /// A message was accepted for a device that is asleep.
     Message,
+    /// The user has muted all that is owed.
+    Muted,
     /// The device has no push target that could be used.
     NoTarget,
     /// The device fetched its inbox by HTTP; its ack is awaited.
     Fetched,
+    /// The user has read all that is owed on another device.
+    ReadElsewhere,
     /// The server started anew.
     Restart,
     /// The provider refused; again later, on the same rung.
@@ -57,7 +63,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 28] = [
         Self::Acked,
         Self::Budget,
         Self::CallOver,
@@ -70,11 +76,14 @@ impl Reason {
         Self::Exhausted,
         Self::Expired,
         Self::Fetched,
+        Self::HeldElsewhere,
         Self::Joined,
         Self::Lapsed,
         Self::Live,
         Self::Message,
+        Self::Muted,
         Self::NoTarget,
+        Self::ReadElsewhere,
         Self::Refused,
         Self::Restart,
         Self::Ring,
@@ -100,11 +109,14 @@ impl Reason {
             Self::Exhausted => "exhausted",
             Self::Expired => "expired",
             Self::Fetched => "fetched",
+            Self::HeldElsewhere => "held_elsewhere",
             Self::Joined => "joined",
             Self::Lapsed => "lapsed",
             Self::Live => "live",
             Self::Message => "message",
+            Self::Muted => "muted",
             Self::NoTarget => "no_target",
+            Self::ReadElsewhere => "read_elsewhere",
             Self::Refused => "refused",
             Self::Restart => "restart",
             Self::Ring => "ring",

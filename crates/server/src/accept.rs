@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use aws_lc_rs::digest;
 use domain::{AppId, MessageId, Time, Urgency};
-use store::model::{Accept, Accepted, Content, RecipientFault, Sender};
+use store::model::{Accept, Accepted, Content, Reach, RecipientFault, Sender};
 use wire::{FailedRecipient, PushChoice, ServerFrame, UrgencyName, limits};
 
 use crate::http::problem::{Problem, ProblemCode};
 use crate::node::Node;
 use crate::opaque;
+use crate::rates::Counted;
 use crate::report;
 use crate::to_wire;
 
@@ -68,6 +69,9 @@ pub struct Taken {
 /// A [`Problem`] that names the field and says what to do; nothing is stored then.
 pub async fn accept(node: &Arc<Node>, incoming: Incoming) -> Result<Taken, Problem> {
     check(&incoming)?;
+    if let Some(sender) = &incoming.sender {
+        count(node, &incoming, &sender.user)?;
+    }
     let settings = node.settings(incoming.app).await.map_err(storage_problem)?;
     let now = node.clock.now();
     let ttl = incoming.ttl.unwrap_or(settings.default_ttl_s);
@@ -120,6 +124,19 @@ pub async fn accept(node: &Arc<Node>, incoming: Incoming) -> Result<Taken, Probl
     }
 }
 
+/// Counts what a user sends: each recipient, at the sender and at the recipient.
+fn count(node: &Node, incoming: &Incoming, sender: &str) -> Result<(), Problem> {
+    let now = node.clock.now();
+    let recipients = u32::try_from(incoming.to.len()).unwrap_or(u32::MAX);
+    let kind = if incoming.ttl == Some(0) { Counted::Live } else { Counted::Messages };
+    node.rates.take(kind, incoming.app, sender, recipients, now)?;
+    for user in &incoming.to {
+        let taken = node.rates.take(Counted::MessagesTo, incoming.app, user, 1, now);
+        taken.map_err(|problem| problem.with_field("to"))?;
+    }
+    Ok(())
+}
+
 /// `ttl: 0`: to whoever is there now, at most once, without a position.
 async fn live_only(
     node: &Arc<Node>,
@@ -130,10 +147,15 @@ async fn live_only(
     let mut failed = Vec::new();
     let mut live = 0;
     for user in &incoming.to {
-        let inbox = node.store.user(incoming.app, user.clone()).await.map_err(storage_problem)?;
-        let Some(inbox) = inbox else {
-            failed.push((user.clone(), RecipientFault::UnknownUser));
-            continue;
+        let from = incoming.sender.as_ref().map(|sender| sender.user.clone());
+        let reach = node.store.reach(incoming.app, user.clone(), from).await;
+        let inbox = match reach.map_err(storage_problem)? {
+            Reach::Open(inbox) => inbox,
+            Reach::Blocked => continue,
+            Reach::Unknown => {
+                failed.push((user.clone(), RecipientFault::UnknownUser));
+                continue;
+            }
         };
         let frame = ServerFrame::Message(wire::Message {
             position: to_wire::no_position(),

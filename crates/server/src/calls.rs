@@ -15,6 +15,7 @@ use crate::accept::{check_name, storage_problem};
 use crate::http::problem::{Problem, ProblemCode};
 use crate::node::Node;
 use crate::opaque;
+use crate::rates::Counted;
 use crate::{from_wire, to_wire};
 
 /// The longest pause between two looks for calls that are overdue.
@@ -76,6 +77,10 @@ pub async fn start(
     }
     let offer = frame.offer.map(|offer| String::from(Box::<str>::from(offer)));
     check_signal("offer", offer.as_deref())?;
+    let now = node.clock.now();
+    node.rates.take(Counted::Calls, caller.app, &caller.user, 1, now)?;
+    let ringing = node.rates.take(Counted::CallsTo, caller.app, &frame.to, 1, now);
+    ringing.map_err(|problem| problem.with_field("to"))?;
     let start = CallStart {
         app: caller.app,
         call,
@@ -188,6 +193,7 @@ pub async fn signal(
 ) -> Result<(), Problem> {
     let call = from_wire::call_id(&frame.call)?;
     check_signal("body", Some(frame.body.get()))?;
+    node.rates.take(Counted::Live, caller.app, &caller.user, 1, node.clock.now())?;
     let body = frame.body.get().to_owned();
     let kept = node.store.signal(caller.app, call, caller.device, caller.inbox, body).await;
     let (record, signal) = kept.map_err(storage_problem)?.ok_or_else(unknown_call)?;

@@ -34,6 +34,8 @@ pub mod node;
 pub mod offline;
 pub mod opaque;
 pub mod pushes;
+pub mod rates;
+pub mod reading;
 pub mod relane;
 pub mod report;
 pub mod route;

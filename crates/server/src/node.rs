@@ -2,11 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::Incarnation;
 use domain::session::Deadlines;
 use store::log::Log;
-use store::model::{Birth, Effects};
+use store::model::{Birth, Effects, InboxLimits};
 use store::{Slots, Store};
 
 use crate::broadcast::Broadcasts;
@@ -17,6 +18,7 @@ use crate::config::Config;
 use crate::credentials::Clients;
 use crate::ids::Ids;
 use crate::pushes::sending::Sending;
+use crate::rates::Rates;
 use crate::report;
 use crate::route::Hub;
 use crate::seal::{MasterKey, rotate};
@@ -79,6 +81,8 @@ pub struct Node {
     pub admin_key: KeyHash,
     /// Apps' settings, remembered.
     pub settings_cache: SettingsCache,
+    /// How much users have used of what they may do.
+    pub rates: Rates,
     /// Calls that ring, as far as this node knows.
     pub ringing: Ringing,
     /// Direct pushes that this node is sending.
@@ -114,6 +118,7 @@ impl Node {
             batch: config.store.batch,
             // 256 pages of 4 KiB are one MiB.
             max_pages: u32::try_from(config.store.max_size_mb.saturating_mul(256)).ok(),
+            inbox: inbox_limits(&config),
             ..store::Options::new(&config.data_dir)
         };
         let store = Store::open(&options)?;
@@ -136,6 +141,7 @@ impl Node {
             sending: Sending::default(),
             relane: tokio::sync::Notify::new(),
             circuits: Circuits::new(&config.circuit),
+            rates: Rates::new(&config.rate),
             settings_cache: SettingsCache::default(),
             token_keys: TokenKeys::new(clients.outbound()?),
             runner,
@@ -196,5 +202,16 @@ impl Node {
         self.tasks.stop();
         self.tasks.ended().await;
         self.log.close().await;
+    }
+}
+
+fn inbox_limits(config: &Config) -> InboxLimits {
+    let days = |days: u32| Duration::from_secs(u64::from(days) * 86_400);
+    InboxLimits {
+        entries: i64::from(config.inbox.max_entries),
+        bytes: i64::from(config.inbox.max_size_mb) << 20,
+        silent_after: days(config.inbox.silent_after_days),
+        forget_after: days(config.inbox.forget_device_after_days),
+        sends_kept: days(config.inbox.idempotency_days),
     }
 }

@@ -4,10 +4,11 @@
 //! somebody is asleep is decided by the store alone.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use domain::{DeviceNumber, InboxId, Offset, SessionId};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc};
 use wire::{CloseCode, ServerFrame};
 
@@ -18,6 +19,8 @@ const QUEUE: usize = 256;
 #[derive(Debug, Default)]
 pub struct Hub {
     inboxes: Mutex<HashMap<InboxId, Vec<Arc<Handle>>>>,
+    /// How often tokens or devices were taken back.
+    revocations: AtomicU64,
 }
 
 /// A session as others see it.
@@ -29,28 +32,41 @@ pub struct Handle {
     pub device: DeviceNumber,
     head: AtomicI64,
     look: Notify,
-    events: mpsc::Sender<Event>,
-}
-
-/// What others tell a session.
-#[derive(Debug)]
-pub enum Event {
-    /// A live frame to be written.
-    Frame(Box<ServerFrame>),
-    /// End, and say why.
-    Close(CloseCode, &'static str),
+    frames: mpsc::Sender<Box<ServerFrame>>,
+    /// Beside the queue, so that one that is full keeps no session alive.
+    end: OnceLock<(CloseCode, &'static str)>,
+    ends: Notify,
 }
 
 impl Handle {
-    /// A handle, and the events for its session.
+    /// A handle, and the live frames for its session.
     pub fn new(
         session: SessionId,
         device: DeviceNumber,
         head: Offset,
-    ) -> (Arc<Self>, mpsc::Receiver<Event>) {
-        let (events, receiver) = mpsc::channel(QUEUE);
-        let head = AtomicI64::new(head.number());
-        (Arc::new(Self { session, device, head, look: Notify::new(), events }), receiver)
+    ) -> (Arc<Self>, mpsc::Receiver<Box<ServerFrame>>) {
+        let (frames, receiver) = mpsc::channel(QUEUE);
+        let handle = Self {
+            session,
+            device,
+            head: AtomicI64::new(head.number()),
+            look: Notify::new(),
+            frames,
+            end: OnceLock::new(),
+            ends: Notify::new(),
+        };
+        (Arc::new(handle), receiver)
+    }
+
+    /// Waits until somebody ends the session; returns the code, and the words for the client.
+    pub async fn closed(&self) -> (CloseCode, &'static str) {
+        loop {
+            let ends = self.ends.notified();
+            if let Some(end) = self.end.get() {
+                return *end;
+            }
+            ends.await;
+        }
     }
 
     /// Waits for a nudge; returns the newest head heard of.
@@ -64,10 +80,23 @@ impl Handle {
         self.look.notify_one();
     }
 
-    fn send(&self, event: Event) {
-        if self.events.try_send(event).is_err() {
-            // Full: it will miss a live frame, and live frames may be lost. Closed: it is ending.
-            tracing::debug!(session.id = %self.session, "a live frame found no room");
+    fn send(&self, frame: &ServerFrame) {
+        match self.frames.try_send(Box::new(frame.clone())) {
+            Ok(()) => {}
+            // What it missed it learns when it connects again: how its calls stand is told then.
+            Err(TrySendError::Full(_)) => {
+                self.close(CloseCode::TooSlow, "the connection takes nothing more; resume anew");
+            }
+            Err(TrySendError::Closed(_)) => {
+                tracing::debug!(session.id = %self.session, "a live frame found no session");
+            }
+        }
+    }
+
+    fn close(&self, code: CloseCode, why: &'static str) {
+        // The first reason is the one that is told.
+        if self.end.set((code, why)).is_ok() {
+            self.ends.notify_one();
         }
     }
 }
@@ -108,7 +137,7 @@ impl Hub {
         let mut told = 0;
         if let Some(handles) = self.lock().get(&inbox) {
             for handle in handles.iter().filter(|handle| wanted(handle)) {
-                handle.send(Event::Frame(Box::new(frame.clone())));
+                handle.send(frame);
                 told += 1;
             }
         }
@@ -122,21 +151,28 @@ impl Hub {
         let is_it = |handle: &&Arc<Handle>| handle.session == session;
         let here = inboxes.get(&inbox).and_then(|handles| handles.iter().find(is_it));
         if let Some(handle) = here.or_else(|| inboxes.values().flatten().find(is_it)) {
-            handle.send(Event::Close(code, why));
+            handle.close(code, why);
         }
     }
 
-    /// Ends every session of an inbox.
-    pub fn close_inbox(&self, inbox: InboxId, code: CloseCode, why: &'static str) {
+    /// What proved a user was taken back: ends every session of the inbox, and lets those that are
+    /// just connecting look again.
+    pub fn revoked(&self, inbox: InboxId, why: &'static str) {
+        self.revocations.fetch_add(1, Ordering::AcqRel);
         for handle in self.lock().get(&inbox).into_iter().flatten() {
-            handle.send(Event::Close(code, why));
+            handle.close(CloseCode::Unauthorized, why);
         }
+    }
+
+    /// How often something was taken back: whoever connects compares before and after.
+    pub fn revocations(&self) -> u64 {
+        self.revocations.load(Ordering::Acquire)
     }
 
     /// Ends every session.
     pub fn close_all(&self, code: CloseCode, why: &'static str) {
         for handle in self.lock().values().flatten() {
-            handle.send(Event::Close(code, why));
+            handle.close(code, why);
         }
     }
 

@@ -25,8 +25,9 @@ pub fn start(node: &Arc<Node>) {
                 () = sweeper.tasks.stopped() => return,
                 () = tokio::time::sleep(PAUSE) => {}
             }
-            if let Err(error) = sweeper.store.sweep(slice, sweeper.clock.now()).await {
-                tracing::warn!(%error, "a sweep failed; the next one follows");
+            match sweeper.store.sweep(slice, sweeper.clock.now()).await {
+                Ok((_, effects)) => sweeper.carry_out(effects),
+                Err(error) => tracing::warn!(%error, "a sweep failed; the next one follows"),
             }
             if slice.is_multiple_of(LOOK_EVERY)
                 && let Err(error) = end_dead_sessions(&sweeper).await

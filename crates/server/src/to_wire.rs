@@ -6,8 +6,8 @@ use domain::{Environment, Epoch, Offset, Platform, TargetKind, Time};
 use serde_json::value::RawValue;
 use store::model::{CallRecord, Entry, EntryKind, ReceiptState};
 use wire::{
-    CallRing, EnvironmentName, Media, Message, MissedCall, PlatformName, Position, Receipt,
-    ServerFrame, TargetKindName,
+    CallRing, EnvironmentName, Media, Message, MissedCall, PlatformName, Position, ReadSync,
+    Receipt, ServerFrame, TargetKindName,
 };
 
 use crate::http::problem::Problem;
@@ -58,6 +58,16 @@ pub fn entry(epoch: Epoch, entry: Entry) -> ServerFrame {
             let name = domain::MessageId::from_bits(entry.id.bits()).to_string();
             message(name, Some(from), None, raw("null".to_owned()), None, Some(missed))
         }
+        EntryKind::Read { thread, messages } => {
+            let (thread, up_to) = thread.unzip();
+            ServerFrame::ReadSync(ReadSync {
+                position: at,
+                entry: id,
+                thread,
+                up_to: up_to.map(|up_to| position(epoch, up_to)),
+                messages: messages.iter().map(ToString::to_string).collect(),
+            })
+        }
         EntryKind::Receipt { rows } => ServerFrame::Receipt(Receipt {
             position: at,
             entry: id,
@@ -68,6 +78,8 @@ pub fn entry(epoch: Epoch, entry: Entry) -> ServerFrame {
                     user: row.user,
                     state: match row.state {
                         ReceiptState::Delivered => wire::ReceiptState::Delivered,
+                        ReceiptState::Read => wire::ReceiptState::Read,
+                        ReceiptState::Expired => wire::ReceiptState::Expired,
                     },
                     at: time(row.at),
                 })

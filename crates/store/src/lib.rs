@@ -20,6 +20,7 @@ mod error;
 pub mod log;
 pub mod model;
 mod pushes;
+mod reading;
 mod slots;
 mod sqlite;
 mod users;
@@ -234,6 +235,16 @@ impl Store {
         self.sqlite().devices(inbox).await
     }
 
+    /// Removes a device with its secret, its push targets, wakes and topics; returns the sessions
+    /// that it had, which are to be closed. A device that is gone already has none.
+    pub async fn remove_device(
+        &self,
+        device: DeviceNumber,
+        now: Time,
+    ) -> Result<(Vec<SessionId>, Effects), Error> {
+        self.sqlite().remove_device(device, now).await
+    }
+
     /// The device of a secret.
     pub async fn device_by_secret(&self, secret: Digest) -> Result<Option<DeviceIdentity>, Error> {
         self.sqlite().device_by_secret(secret).await
@@ -397,7 +408,7 @@ impl Store {
 
     /// Forgets what has outlived its use; call it now and then with `slice` going round from 0 to
     /// 255. Returns whether every inbox was looked at.
-    pub async fn sweep(&self, slice: u8, now: Time) -> Result<bool, Error> {
+    pub async fn sweep(&self, slice: u8, now: Time) -> Result<(bool, Effects), Error> {
         self.sqlite().sweep(slice, now).await
     }
 }

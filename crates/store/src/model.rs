@@ -8,6 +8,7 @@ mod effects;
 mod events;
 mod inbox;
 mod pushes;
+mod reading;
 mod topics;
 mod wakes;
 
@@ -19,6 +20,7 @@ pub use effects::*;
 pub use events::*;
 pub use inbox::*;
 pub use pushes::*;
+pub use reading::*;
 pub use topics::*;
 pub use wakes::*;
 

@@ -195,13 +195,18 @@ pub struct Ack {
     pub position: HeldPosition,
 }
 
-/// What the user has read: a thread up to a position.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What the user has read: a thread up to a position, or single messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Read {
-    /// The conversation.
-    pub thread: String,
+    /// The conversation; goes with `up_to`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<String>,
     /// Everything of it up to here.
-    pub up_to: Position,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up_to: Option<Position>,
+    /// Instead of a thread: ids of messages, at most 100.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<String>,
 }
 
 /// A push token, or its removal.

@@ -110,6 +110,10 @@ pub struct Settings {
     /// Seconds a call rings; 5 to 120.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ring_time: Option<u32>,
+    /// Seconds a wake waits, once, while the user looks at the app on another device; 0: not at
+    /// all, at most 600.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_while_active_elsewhere: Option<u32>,
     /// Seconds a message is kept when its sender does not say; at most 30 days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_ttl: Option<u32>,
@@ -401,6 +405,39 @@ pub struct InboxPage {
 pub struct AckPost {
     /// The highest position held without a hole below it.
     pub position: HeldPosition,
+}
+
+/// `POST /v1/me/read`: a thread up to a position, or single messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadPost {
+    /// The conversation; goes with `up_to`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<String>,
+    /// Everything of it up to here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up_to: Option<Position>,
+    /// Instead of a thread: ids of messages, at most 100.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<String>,
+}
+
+/// A muted thread.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mute {
+    /// The thread; `*` is all of them.
+    pub thread: String,
+    /// Since when.
+    pub created_at: jiff::Timestamp,
+}
+
+/// A blocked user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// The user.
+    pub user: String,
+    /// Since when.
+    pub created_at: jiff::Timestamp,
 }
 
 /// The answer to `POST /v1/me/ack`.

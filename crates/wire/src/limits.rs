@@ -45,3 +45,5 @@ pub const TOPIC_DEVICES: usize = 1000;
 pub const TOPICS_OF_DEVICE: usize = 100;
 /// Entries in one answer of the HTTP inbox.
 pub const PAGE: usize = 100;
+/// Messages that one `read` names.
+pub const READ_MESSAGES: usize = 100;

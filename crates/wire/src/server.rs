@@ -164,7 +164,7 @@ pub enum ReceiptState {
     Expired,
 }
 
-/// What this user read on another device.
+/// What this user has read; every device of theirs gets it, the one that said so as well.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadSync {
     /// Its place in this inbox.
@@ -172,9 +172,14 @@ pub struct ReadSync {
     /// The entry's id.
     pub entry: String,
     /// The conversation.
-    pub thread: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<String>,
     /// Everything of it up to here.
-    pub up_to: Position,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up_to: Option<Position>,
+    /// Instead of a thread: ids of messages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<String>,
 }
 
 /// Entries that are gone for good: everything up to here that was not delivered before.

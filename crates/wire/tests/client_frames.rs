@@ -170,7 +170,7 @@ fn content() -> Content {
 
 fn read() -> Read {
     let up_to = Position { epoch: "4611686018427387904".into(), offset: 42 };
-    Read { thread: "lunch".into(), up_to }
+    Read { thread: Some("lunch".into()), up_to: Some(up_to), messages: Vec::new() }
 }
 
 fn push_token(token: Option<&str>) -> PushToken {

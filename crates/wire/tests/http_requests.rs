@@ -170,6 +170,7 @@ fn settings() -> Settings {
         climb_after: Some(30),
         repeat_after: Some(vec![600, 3_600, 21_600, 86_400]),
         ring_time: Some(45),
+        hold_while_active_elsewhere: Some(0),
         default_ttl: Some(2_592_000),
         alert_title: Some("New message".into()),
         alert_body: Some("You have a new message.".into()),

@@ -150,7 +150,13 @@ fn receipt() -> Receipt {
 }
 
 fn read() -> ReadSync {
-    ReadSync { position: position(44), entry: entry(), thread: "lunch".into(), up_to: position(42) }
+    ReadSync {
+        position: position(44),
+        entry: entry(),
+        thread: Some("lunch".into()),
+        up_to: Some(position(42)),
+        messages: Vec::new(),
+    }
 }
 
 fn accepted() -> Accepted {

@@ -3,7 +3,7 @@
 use super::{Attempt, LAPSE, Phase, Rung, SINGLE_ALERTS, Wake};
 use crate::budget::BackgroundBudget;
 use crate::id::{AttemptId, ProviderId};
-use crate::inbox::{Offset, Owed, Urgency};
+use crate::inbox::{Offset, Owing, Quiet, Urgency};
 use crate::policy::{FirstRung, Policy};
 use crate::reason::Reason;
 use crate::target::{Platform, TargetKind};
@@ -13,9 +13,11 @@ use crate::time::Time;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// What the device still has to get.
-    pub owed: Option<Owed>,
+    pub owing: Owing,
     /// Whether somebody is there to give it to.
     pub presence: Presence,
+    /// Whether the user is looking at the app on another device.
+    pub active_elsewhere: bool,
     /// What the device runs.
     pub platform: Platform,
     /// The target the push would go to.
@@ -88,18 +90,29 @@ impl Wake {
             Phase::Due(_) => None,
             Phase::Parked => return Claim::Wait(self),
         };
-        let Some(owed) = facts.owed else {
+        if facts.owing.is_nothing() {
             return Claim::Close(Reason::Expired);
-        };
+        }
         if facts.presence == Presence::Living {
             return Claim::Wait(self.due_at(now.plus(policy.ack_deadline), Reason::Live));
         }
+        let owed = match facts.owing {
+            Owing::Nothing => return Claim::Close(Reason::Expired),
+            Owing::Quiet(quiet) => return Claim::Wait(self.park(quiet_reason(quiet))),
+            Owing::Owed(owed) => owed,
+        };
         if !policy.push_enabled {
             return Claim::Wait(self.park(Reason::Disabled));
         }
         let Some(target) = facts.target else {
             return Claim::Wait(self.park(Reason::NoTarget));
         };
+        if let Some(hold) = policy.hold_while_active_elsewhere
+            && facts.active_elsewhere
+            && self.may_be_held()
+        {
+            return Claim::Wait(self.due_at(now.plus(hold), Reason::HeldElsewhere));
+        }
         let over_budget = self.rung == Rung::Background
             && target.ends_at_apple(facts.platform)
             && !facts.budget.allows(now);
@@ -138,5 +151,19 @@ impl Wake {
         self.deferred = false;
         self.changed = false;
         Claim::Push(self, plan)
+    }
+
+    /// A wake is held once, and only before its first push: whoever was bothered already, or is
+    /// still needed after the hold, is pushed.
+    fn may_be_held(&self) -> bool {
+        self.reason != Reason::HeldElsewhere && self.pushed == Offset::ZERO
+    }
+}
+
+/// The word a parked wake leaves when all that is owed is quiet.
+pub(super) const fn quiet_reason(quiet: Quiet) -> Reason {
+    match quiet {
+        Quiet::Muted => Reason::Muted,
+        Quiet::Read => Reason::ReadElsewhere,
     }
 }

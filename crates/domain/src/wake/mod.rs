@@ -188,6 +188,7 @@ impl Wake {
                 Reason::Exhausted | Reason::Unsendable => {
                     Some(self.clone().alert_anew(now, Reason::Joined))
                 }
+                Reason::Muted | Reason::ReadElsewhere => Some(self.clone().heard_again(now)),
                 // Nothing that a message changes: no target, credential, switched off.
                 _ => None,
             },
@@ -263,12 +264,23 @@ impl Wake {
             (Phase::Parked, Reason::Exhausted) => {
                 Some(self.clone().alert_anew(now, Reason::Changed))
             }
+            (Phase::Parked, Reason::Muted) => self.unmuted(now),
             (
                 Phase::Parked,
                 Reason::NoTarget | Reason::Credential | Reason::Disabled | Reason::Unsendable,
             )
             | (Phase::Due(_), Reason::Refused) => {
                 Some(Self { refused: 0, bare: false, ..self.clone().due_at(now, Reason::Changed) })
+            }
+            _ => None,
+        }
+    }
+
+    /// The user took a mute back. `None`: nothing to write.
+    pub fn unmuted(&self, now: Time) -> Option<Self> {
+        match (self.phase, self.reason) {
+            (Phase::Parked, Reason::Muted) => {
+                Some(Self { reason: Reason::Changed, ..self.clone().heard_again(now) })
             }
             _ => None,
         }
@@ -301,6 +313,15 @@ impl Wake {
                 ..self.clone()
             }),
             Phase::Claimed(_) | Phase::Due(_) | Phase::Parked => None,
+        }
+    }
+
+    /// Nothing is quiet any more, or something new is not: the rung it was on, unless that was a
+    /// repeat, which is for what was pushed.
+    fn heard_again(self, now: Time) -> Self {
+        match self.rung {
+            Rung::Alert | Rung::Repeat(_) => self.alert_anew(now, Reason::Joined),
+            Rung::Background | Rung::Ring => self.due_at(now, Reason::Joined),
         }
     }
 

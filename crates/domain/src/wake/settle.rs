@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::claim::quiet_reason;
 use super::{Phase, Rung, Wake};
 use crate::id::AttemptId;
-use crate::inbox::Owed;
+use crate::inbox::{Owed, Owing};
 use crate::outcome::{Diagnosis, Outcome, Refusal, RetryRule};
 use crate::policy::Policy;
 use crate::reason::Reason;
@@ -31,13 +32,13 @@ pub enum Settled {
 impl Wake {
     /// Settles the attempt `attempt` of a wake for messages.
     ///
-    /// `owed` is what is still owed now, counted from what this attempt covered if it was
+    /// `owing` is what is still owed now, counted from what this attempt covered if it was
     /// accepted. `spread` is a drawn number from 0 to 255 that spreads the pauses.
     pub fn settle(
         mut self,
         attempt: AttemptId,
         outcome: &Outcome,
-        owed: Option<Owed>,
+        owing: Owing,
         policy: &Policy,
         spread: u8,
         now: Time,
@@ -46,8 +47,14 @@ impl Wake {
         if open.id != attempt {
             return Settled::Stale;
         }
-        let Some(owed) = owed else { return Settled::Close(Reason::Expired) };
-        Settled::Next(match outcome {
+        // Muted, or read elsewhere, while the push was on its way: what it came to is noted, and
+        // the wake waits for something that is not quiet.
+        let (owed, quiet) = match owing {
+            Owing::Nothing => return Settled::Close(Reason::Expired),
+            Owing::Quiet(quiet) => (None, Some(quiet)),
+            Owing::Owed(owed) => (Some(owed), None),
+        };
+        let next = match outcome {
             Outcome::Accepted { .. } => {
                 self.provider = None;
                 self.refused = 0;
@@ -67,15 +74,21 @@ impl Wake {
                 self.due_at(now.plus(pause), Reason::Unknown)
             }
             Outcome::Withdrawn => self.due_at(now, Reason::Changed),
+        };
+        Settled::Next(match (quiet, next.phase) {
+            (Some(quiet), Phase::Due(_)) => next.park(quiet_reason(quiet)),
+            _ => next,
         })
     }
 
     /// One rung was used up: the next one, and when.
-    fn climb(mut self, owed: Owed, policy: &Policy, now: Time) -> Self {
+    fn climb(mut self, owed: Option<Owed>, policy: &Policy, now: Time) -> Self {
         let next_repeat = match self.rung {
             Rung::Background => {
                 self.rung = Rung::Alert;
-                let urgent = owed.head > self.pushed && owed.urgency > self.pushed_urgency;
+                let urgent = owed.is_some_and(|owed| {
+                    owed.head > self.pushed && owed.urgency > self.pushed_urgency
+                });
                 let pause = if urgent { Duration::ZERO } else { policy.climb_after };
                 return self.due_at(now.plus(pause), Reason::Climbing);
             }
@@ -85,7 +98,7 @@ impl Wake {
         };
         self.alerts = self.alerts.saturating_add(1);
         self.alerted_at = Some(now);
-        if owed.head > self.pushed {
+        if owed.is_some_and(|owed| owed.head > self.pushed) {
             return self.alert_anew(now, Reason::Joined);
         }
         match policy.repeats.get(usize::from(next_repeat)) {

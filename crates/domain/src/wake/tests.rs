@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::budget::BackgroundBudget;
-use crate::inbox::Owed;
+use crate::inbox::{Owed, Owing, Quiet};
 use crate::outcome::{Diagnosis, Outcome, Refusal, RetryRule, TokenVerdict};
 use crate::target::{Platform, TargetKind};
 
@@ -20,8 +20,8 @@ fn draw(number: u128) -> Draw {
     Draw { attempt: AttemptId::from_bits(number), provider: ProviderId::from_bits(number << 64) }
 }
 
-fn owed_at(head: i64, unpushed: Option<i64>) -> Option<Owed> {
-    Some(Owed {
+fn owed_at(head: i64, unpushed: Option<i64>) -> Owing {
+    Owing::Owed(Owed {
         oldest_unpushed: unpushed.map(Offset::from_number),
         head: Offset::from_number(head),
         count: 1,
@@ -32,8 +32,9 @@ fn owed_at(head: i64, unpushed: Option<i64>) -> Option<Owed> {
 
 fn asleep(head: i64) -> Facts {
     Facts {
-        owed: owed_at(head, Some(head)),
+        owing: owed_at(head, Some(head)),
         presence: Presence::Asleep,
+        active_elsewhere: false,
         platform: Platform::Ios,
         target: Some(TargetKind::Apns),
         budget: BackgroundBudget::default(),
@@ -63,8 +64,8 @@ fn push(wake: Wake, facts: &Facts, number: u128, now: Time) -> (Wake, Plan) {
     }
 }
 
-fn settle(wake: Wake, plan: &Plan, outcome: &Outcome, owed: Option<Owed>, now: Time) -> Wake {
-    match wake.settle(plan.attempt, outcome, owed, &Policy::default(), 0, now) {
+fn settle(wake: Wake, plan: &Plan, outcome: &Outcome, owing: Owing, now: Time) -> Wake {
+    match wake.settle(plan.attempt, outcome, owing, &Policy::default(), 0, now) {
         Settled::Next(wake) => wake,
         other => panic!("expected the wake to go on, got {other:?}"),
     }
@@ -118,7 +119,7 @@ fn what_a_claim_decides() {
         other => panic!("expected to wait, got {other:?}"),
     };
     assert_eq!(
-        due().claim(&Facts { owed: None, ..facts }, &policy, draw(1), NOW),
+        due().claim(&Facts { owing: Owing::Nothing, ..facts }, &policy, draw(1), NOW),
         Claim::Close(Reason::Expired)
     );
     assert_eq!(
@@ -143,6 +144,46 @@ fn what_a_claim_decides() {
         let by_fcm = Facts { budget: spent, platform, target: Some(TargetKind::Fcm), ..facts };
         assert_eq!(push(due(), &by_fcm, 1, later(5)).1.rung, rung, "{platform:?}");
     }
+}
+
+#[test]
+fn what_is_quiet_parks_and_something_new_wakes() {
+    let due = || Wake::open(Rung::Background, NOW, Reason::Message);
+    for (quiet, reason) in [(Quiet::Muted, Reason::Muted), (Quiet::Read, Reason::ReadElsewhere)] {
+        let facts = Facts { owing: Owing::Quiet(quiet), ..asleep(1) };
+        let parked = match due().claim(&facts, &Policy::default(), draw(1), NOW) {
+            Claim::Wait(wake) => wake,
+            other => panic!("expected to wait, got {other:?}"),
+        };
+        assert_eq!((parked.phase, parked.reason), (Phase::Parked, reason));
+        let joined = parked.join(Urgency::Normal, later(9)).expect("something new");
+        assert_eq!((joined.rung, joined.due()), (Rung::Background, Some(later(9))));
+        // The same while the push is on its way: what it came to counts, then it waits.
+        let (claimed, plan) = push(due(), &asleep(1), 1, NOW);
+        let settled = settle(claimed, &plan, &accepted(), Owing::Quiet(quiet), later(1));
+        assert_eq!(
+            (settled.phase, settled.reason, settled.rung),
+            (Phase::Parked, reason, Rung::Alert)
+        );
+    }
+    let muted = Wake { phase: Phase::Parked, reason: Reason::Muted, ..due() };
+    assert_eq!(muted.unmuted(later(9)).and_then(|wake| wake.due()), Some(later(9)));
+}
+
+#[test]
+fn a_wake_is_held_once_while_the_user_is_active_elsewhere() {
+    let hold = Duration::from_secs(20);
+    let policy = Policy { hold_while_active_elsewhere: Some(hold), ..Policy::default() };
+    let facts = Facts { active_elsewhere: true, ..asleep(1) };
+    let due = Wake::open(Rung::Background, NOW, Reason::Message);
+    let claim = |wake: Wake, policy: &Policy, now| wake.claim(&facts, policy, draw(1), now);
+    assert!(matches!(claim(due.clone(), &Policy::default(), NOW), Claim::Push(..)), "off");
+    let held = match claim(due, &policy, NOW) {
+        Claim::Wait(wake) => wake,
+        other => panic!("expected to be held, got {other:?}"),
+    };
+    assert_eq!((held.due(), held.reason), (Some(later(20)), Reason::HeldElsewhere));
+    assert!(matches!(claim(held, &policy, later(20)), Claim::Push(..)), "still unread");
 }
 
 #[test]
@@ -252,7 +293,7 @@ fn alert_mode_covers_one_message_each_then_sums_up() {
     let mut covered = Vec::new();
     for number in 1_u8..=6 {
         let pushed = wake.pushed.number();
-        let facts = Facts { owed: owed_at(20, Some(pushed + 1)), ..asleep(20) };
+        let facts = Facts { owing: owed_at(20, Some(pushed + 1)), ..asleep(20) };
         let Claim::Push(claimed, plan) = wake.claim(&facts, &policy, draw(u128::from(number)), now)
         else {
             panic!("expected a push");
@@ -352,10 +393,18 @@ enum Event {
     Accepted(Urgency),
     Acked(u8),
     Changed,
-    Claim { living: bool, target: Option<TargetKind>, spent: bool },
+    Claim {
+        living: bool,
+        target: Option<TargetKind>,
+        spent: bool,
+    },
     Disconnected,
+    /// The user looks at the app on another device, or no more.
+    Elsewhere(bool),
     Fetched,
     Orphaned,
+    /// The user mutes, reads elsewhere, or takes the mute back.
+    Quiet(Option<Quiet>),
     Settle(Verdict),
     Suspected,
 }
@@ -395,6 +444,9 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Disconnected),
         1 => Just(Event::Fetched),
         1 => Just(Event::Orphaned),
+        1 => any::<bool>().prop_map(Event::Elsewhere),
+        2 => prop_oneof![Just(None), Just(Some(Quiet::Muted)), Just(Some(Quiet::Read))]
+            .prop_map(Event::Quiet),
         6 => verdict.prop_map(Event::Settle),
         1 => Just(Event::Suspected),
     ]
@@ -429,10 +481,12 @@ proptest! {
     ) {
         let policy = Policy {
             first_rung: if alert_mode { FirstRung::Alert } else { FirstRung::Background },
+            hold_while_active_elsewhere: Some(Duration::from_secs(20)),
             ..Policy::default()
         };
         let first = Rung::first(&policy, Platform::Ios);
         let mut now = NOW;
+        let (mut quiet, mut elsewhere) = (None, false);
         let (mut head, mut acked) = (1_i64, 0_i64);
         let mut wake = Some(Wake::open(first, now, Reason::Message));
         let mut highest = 0_u8;
@@ -449,18 +503,44 @@ proptest! {
                 wake = Some(Wake::open(first, now, Reason::Message));
                 continue;
             };
-            let owed = |pushed: i64| (acked < head).then(|| Owed {
-                oldest_unpushed: (pushed.max(acked) < head).then(|| Offset::from_number(pushed.max(acked) + 1)),
-                head: Offset::from_number(head),
-                count: 1,
-                urgency: Urgency::Normal,
-                expires_at: now.plus(Duration::from_secs(86_400)),
-            });
+            let owing = |pushed: i64| match quiet {
+                _ if acked == head => Owing::Nothing,
+                Some(quiet) => Owing::Quiet(quiet),
+                None => Owing::Owed(Owed {
+                    oldest_unpushed: (pushed.max(acked) < head).then(|| Offset::from_number(pushed.max(acked) + 1)),
+                    head: Offset::from_number(head),
+                    count: 1,
+                    urgency: Urgency::Normal,
+                    expires_at: now.plus(Duration::from_secs(86_400)),
+                }),
+            };
             let before = current.clone();
             let next = match event {
                 Event::Accepted(urgency) => {
                     head += 1;
-                    Some(current.join(urgency, now).unwrap_or(current))
+                    // What is muted joins nothing; what was read elsewhere is not what is new.
+                    if quiet == Some(Quiet::Muted) {
+                        Some(current)
+                    } else {
+                        quiet = None;
+                        Some(current.join(urgency, now).unwrap_or(current))
+                    }
+                }
+                Event::Elsewhere(active) => {
+                    elsewhere = active;
+                    Some(current)
+                }
+                Event::Quiet(next) => {
+                    let was = std::mem::replace(&mut quiet, next);
+                    match (was, next) {
+                        // Nothing is unread.
+                        (Some(Quiet::Read), None) => {
+                            quiet = was;
+                            Some(current)
+                        }
+                        (Some(Quiet::Muted), None) => Some(current.unmuted(now).unwrap_or(current)),
+                        _ => Some(current),
+                    }
                 }
                 Event::Acked(count) => {
                     let was = acked;
@@ -480,8 +560,9 @@ proptest! {
                 Event::Claim { living, target, spent } => {
                     number += 1;
                     let facts = Facts {
-                        owed: owed(current.pushed.number()),
+                        owing: owing(current.pushed.number()),
                         presence: if living { Presence::Living } else { Presence::Asleep },
+                        active_elsewhere: elsewhere,
                         platform: Platform::Ios,
                         target,
                         budget: if spent {
@@ -494,7 +575,7 @@ proptest! {
                         Claim::Close(_) => None,
                         Claim::Wait(wake) => Some(wake),
                         Claim::Push(wake, plan) => {
-                            prop_assert!(!living && acked < head && before.due().is_some_and(|due| due <= now));
+                            prop_assert!(!living && quiet.is_none() && acked < head && before.due().is_some_and(|due| due <= now));
                             prop_assert!(plan.rung.level() >= highest, "{:?} below {highest}", plan.rung);
                             prop_assert!(plan.rung != Rung::Background || !spent || !plan.target.ends_at_apple(Platform::Ios));
                             prop_assert!(plan.covers.number() <= head && plan.covers.number() > 0);
@@ -516,7 +597,7 @@ proptest! {
                         } else {
                             current.pushed.number()
                         };
-                        match current.settle(plan.attempt, &outcome, owed(pushed), &policy, 7, now) {
+                        match current.settle(plan.attempt, &outcome, owing(pushed), &policy, 7, now) {
                             Settled::Stale => wake.clone(),
                             Settled::Close(_) => None,
                             Settled::Next(next) => {
@@ -539,12 +620,16 @@ proptest! {
                         next.reason,
                         Reason::NoTarget | Reason::Credential | Reason::Disabled
                             | Reason::Unsendable | Reason::Exhausted
+                            | Reason::Muted | Reason::ReadElsewhere
                     ),
                 };
                 prop_assert!(waits_for_something, "{next:?} has no way on");
                 // And every one of them can still end: an ack closes it, a change re-opens it.
-                if next.phase == Phase::Parked {
+                if next.phase == Phase::Parked && next.reason != Reason::ReadElsewhere {
                     prop_assert!(next.changed(now).is_some());
+                }
+                if next.reason == Reason::ReadElsewhere || next.reason == Reason::Muted {
+                    prop_assert!(next.join(Urgency::Normal, now).is_some());
                 }
             }
             wake = next;

@@ -62,6 +62,8 @@ pub struct Config {
     pub master_key: Option<Secret<String>>,
     pub log: Log,
     pub session: Session,
+    pub rate: Rate,
+    pub inbox: Inbox,
     pub wake: Wake,
     pub providers: Providers,
     pub circuit: Circuit,
@@ -114,6 +116,30 @@ pub struct Session {
     pub ack_deadline: Duration,
     pub background_ack_deadline: Duration,
     pub first_frame_timeout: Duration,
+    pub drain_spread: Duration,
+}
+
+/// The section `rate`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the rows of the options table say what each is for")]
+pub struct Rate {
+    pub messages_per_minute: u32,
+    pub messages_to_user_per_minute: u32,
+    pub calls_per_minute: u32,
+    pub calls_to_user_per_minute: u32,
+    pub live_per_minute: u32,
+    pub frames_per_minute: u32,
+}
+
+/// The section `inbox`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the rows of the options table say what each is for")]
+pub struct Inbox {
+    pub max_entries: u32,
+    pub max_size_mb: u32,
+    pub silent_after_days: u32,
+    pub forget_device_after_days: u32,
+    pub idempotency_days: u32,
 }
 
 /// The section `wake`.

@@ -120,6 +120,42 @@ options! {
     SESSION_FIRST_FRAME_TIMEOUT_MS = "session.first_frame_timeout_ms",
         Kind::Milliseconds { least: 50, most: MINUTE }, Some("10000"), Reload,
         "How long a new WebSocket may take to send `connect`.";
+    SESSION_DRAIN_SPREAD_MS = "session.drain_spread_ms",
+        Kind::Milliseconds { least: 0, most: 5 * MINUTE }, Some("5000"), Reload,
+        "Over how long the devices of a server that stops are told to spread their coming back; keep it below `wake.restart_grace_ms`.";
+    RATE_MESSAGES_PER_MINUTE = "rate.messages_per_minute",
+        Kind::Count { least: 1, most: 10_000_000 }, Some("600"), Restart,
+        "How many messages one user may send a minute, each recipient counted; the app's back end is not limited.";
+    RATE_MESSAGES_TO_USER_PER_MINUTE = "rate.messages_to_user_per_minute",
+        Kind::Count { least: 1, most: 10_000_000 }, Some("3000"), Restart,
+        "How many messages a minute one user takes from other users.";
+    RATE_CALLS_PER_MINUTE = "rate.calls_per_minute",
+        Kind::Count { least: 1, most: 10_000_000 }, Some("20"), Restart,
+        "How many calls one user may start a minute.";
+    RATE_CALLS_TO_USER_PER_MINUTE = "rate.calls_to_user_per_minute",
+        Kind::Count { least: 1, most: 10_000_000 }, Some("20"), Restart,
+        "How many calls a minute may ring at one user.";
+    RATE_LIVE_PER_MINUTE = "rate.live_per_minute",
+        Kind::Count { least: 1, most: 10_000_000 }, Some("1200"), Restart,
+        "How many frames that are passed on live one user may send a minute: typing, signals of a call, messages with a ttl of 0.";
+    RATE_FRAMES_PER_MINUTE = "rate.frames_per_minute",
+        Kind::Count { least: 60, most: 10_000_000 }, Some("60000"), Restart,
+        "How many frames of any kind one session may send a minute; with more it is closed.";
+    INBOX_MAX_ENTRIES = "inbox.max_entries", Kind::Count { least: 10, most: 1_000_000 },
+        Some("10000"), Restart,
+        "How many entries wait for one user at most; what only lagging devices lack goes first, then sends are refused.";
+    INBOX_MAX_SIZE_MB = "inbox.max_size_mb", Kind::Count { least: 1, most: 10_000 }, Some("64"),
+        Restart,
+        "The same in MiB of message bodies.";
+    INBOX_SILENT_AFTER_DAYS = "inbox.silent_after_days", Kind::Days { least: 1, most: 365 },
+        Some("14"), Restart,
+        "How long a device may stay away before it holds nothing back any more: it learns of a gap when it comes.";
+    INBOX_FORGET_DEVICE_AFTER_DAYS = "inbox.forget_device_after_days",
+        Kind::Days { least: 2, most: 3_650 }, Some("90"), Restart,
+        "How long a device may stay away before it is forgotten, with its push targets.";
+    INBOX_IDEMPOTENCY_DAYS = "inbox.idempotency_days", Kind::Days { least: 1, most: 30 },
+        Some("2"), Restart,
+        "How long a message sent again with the same id is known for the same.";
     WAKE_LANE_SLOTS = "wake.lane_slots", Kind::Count { least: 1, most: 10_000 }, Some("500"), Restart,
         "How many pushes of one lane (app, target kind, app id, message or call) may be under way at once.";
     WAKE_RESTART_GRACE_MS = "wake.restart_grace_ms",

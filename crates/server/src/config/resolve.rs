@@ -11,8 +11,8 @@ use super::kind::{Typed, Value};
 use super::options::{self as row, OptionRow};
 use super::raw::{Origin, RawConfig};
 use super::{
-    Broadcast, Circuit, Config, Log, LogFormat, LogLevel, Outbound, Providers, PushLog, Session,
-    Store, Wake, Webpush,
+    Broadcast, Circuit, Config, Inbox, Log, LogFormat, LogLevel, Outbound, Providers, PushLog,
+    Rate, Session, Store, Wake, Webpush,
 };
 use crate::secret::Secret;
 
@@ -33,6 +33,22 @@ impl RawConfig {
                 ack_deadline: reader.duration(&row::SESSION_ACK_DEADLINE_MS),
                 background_ack_deadline: reader.duration(&row::SESSION_BACKGROUND_ACK_DEADLINE_MS),
                 first_frame_timeout: reader.duration(&row::SESSION_FIRST_FRAME_TIMEOUT_MS),
+                drain_spread: reader.duration(&row::SESSION_DRAIN_SPREAD_MS),
+            },
+            rate: Rate {
+                messages_per_minute: reader.count(&row::RATE_MESSAGES_PER_MINUTE),
+                messages_to_user_per_minute: reader.count(&row::RATE_MESSAGES_TO_USER_PER_MINUTE),
+                calls_per_minute: reader.count(&row::RATE_CALLS_PER_MINUTE),
+                calls_to_user_per_minute: reader.count(&row::RATE_CALLS_TO_USER_PER_MINUTE),
+                live_per_minute: reader.count(&row::RATE_LIVE_PER_MINUTE),
+                frames_per_minute: reader.count(&row::RATE_FRAMES_PER_MINUTE),
+            },
+            inbox: Inbox {
+                max_entries: reader.count(&row::INBOX_MAX_ENTRIES),
+                max_size_mb: reader.count(&row::INBOX_MAX_SIZE_MB),
+                silent_after_days: reader.count(&row::INBOX_SILENT_AFTER_DAYS),
+                forget_device_after_days: reader.count(&row::INBOX_FORGET_DEVICE_AFTER_DAYS),
+                idempotency_days: reader.count(&row::INBOX_IDEMPOTENCY_DAYS),
             },
             wake: Wake {
                 lane_slots: reader.count(&row::WAKE_LANE_SLOTS),

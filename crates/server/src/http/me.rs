@@ -10,7 +10,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 use store::model::{Acked, DeviceIdentity, InboxRead};
-use wire::http::{AckPost, InboxPage, TargetPut};
+use wire::http::{AckPost, InboxPage, ReadPost, TargetPut};
 use wire::limits;
 
 use super::auth::Me;
@@ -21,7 +21,7 @@ use super::users;
 use crate::accept::storage_problem;
 use crate::node::Node;
 use crate::report::SessionReport;
-use crate::{from_wire, targets, to_wire};
+use crate::{from_wire, reading, targets, to_wire};
 
 /// Where to read from.
 #[derive(Debug, Default, Deserialize)]
@@ -153,6 +153,17 @@ pub(super) async fn ack(
         }
     };
     Ok(Json(wire::http::Acked { position: to_wire::position(held.epoch, cursor) }))
+}
+
+/// `POST /v1/me/read`: what the user has read, from the action of a notification perhaps.
+pub(super) async fn read_mark(
+    State(node): State<Arc<Node>>,
+    Me { device }: Me,
+    Body(body): Body<ReadPost>,
+) -> Result<StatusCode, Problem> {
+    let ReadPost { thread, up_to, messages } = body;
+    reading::read(&node, device.inbox, wire::Read { thread, up_to, messages }).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// What a device did the short way, for the push log: the same words as over the WebSocket.

@@ -18,6 +18,7 @@ mod events;
 #[cfg(test)]
 mod fuzz;
 mod guard;
+mod hushes;
 mod me;
 mod messages;
 mod path;
@@ -59,10 +60,15 @@ pub fn router(node: Arc<Node>) -> Router {
         .route("/v1/webpush-key", get(credentials::webpush_key))
         .route("/v1/users/{user}/tokens", post(users::create_token).delete(users::revoke_tokens))
         .route("/v1/users/{user}/devices", get(users::devices))
+        .route("/v1/users/{user}/devices/{device}", delete(users::remove_device))
         .route(
             "/v1/users/{user}/devices/{device}/targets/{kind}",
             put(users::put_target).delete(users::delete_target),
         )
+        .route("/v1/users/{user}/mutes", get(hushes::user_mutes))
+        .route("/v1/users/{user}/mutes/{thread}", put(hushes::mute).delete(hushes::unmute))
+        .route("/v1/users/{user}/blocks", get(hushes::user_blocks))
+        .route("/v1/users/{user}/blocks/{blocked}", put(hushes::block).delete(hushes::unblock))
         .route("/v1/messages", post(messages::create))
         .route("/v1/messages/{message}/timeline", get(messages::timeline))
         .route("/v1/push-log", get(push_log::list))
@@ -82,6 +88,11 @@ pub fn router(node: Arc<Node>) -> Router {
         .route("/v1/events", get(events::list))
         .route("/v1/me/inbox", get(me::inbox))
         .route("/v1/me/ack", post(me::ack))
+        .route("/v1/me/read", post(me::read_mark))
+        .route("/v1/me/mutes", get(hushes::my_mutes))
+        .route("/v1/me/mutes/{thread}", put(hushes::mute_mine).delete(hushes::unmute_mine))
+        .route("/v1/me/blocks", get(hushes::my_blocks))
+        .route("/v1/me/blocks/{user}", put(hushes::block_mine).delete(hushes::unblock_mine))
         .route("/v1/me/targets/{kind}", put(me::put_target).delete(me::delete_target))
         .route("/v1/me/topics", get(topics::mine))
         .route("/v1/me/topics/{topic}", put(topics::put_me).delete(topics::take_me))

@@ -118,7 +118,9 @@ impl Problem {
 
 impl From<Problem> for wire::Problem {
     fn from(problem: Problem) -> Self {
+        let milliseconds = |pause: Duration| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         Self {
+            retry_after_ms: problem.retry_after.map(milliseconds),
             r#type: problem.code.documentation(),
             title: problem.code.title().to_owned(),
             status: problem.code.status().as_u16(),
@@ -187,6 +189,7 @@ mod tests {
         assert_eq!(
             body,
             wire::Problem {
+                retry_after_ms: None,
                 r#type: "docs/problems.md#invalid_field".into(),
                 title: "a field breaks its rule".into(),
                 status: 422,

@@ -79,6 +79,10 @@ fn merge(mut settings: Settings, body: wire::http::Settings) -> Result<Settings,
     if let Some(seconds) = body.ring_time {
         policy.ring_time = within("ring_time", seconds, 5, 120)?;
     }
+    if let Some(seconds) = body.hold_while_active_elsewhere {
+        let hold = within("hold_while_active_elsewhere", seconds, 0, 600)?;
+        policy.hold_while_active_elsewhere = (!hold.is_zero()).then_some(hold);
+    }
     if let Some(seconds) = body.default_ttl {
         let most = u32::try_from(LONGEST_TTL.as_secs()).unwrap_or(u32::MAX);
         within("default_ttl", seconds, 1, most)?;
@@ -175,6 +179,7 @@ fn shown(settings: Settings) -> wire::http::Settings {
         climb_after: Some(seconds(policy.climb_after)),
         repeat_after: Some(policy.repeats.into_iter().map(seconds).collect()),
         ring_time: Some(seconds(policy.ring_time)),
+        hold_while_active_elsewhere: Some(policy.hold_while_active_elsewhere.map_or(0, seconds)),
         default_ttl: Some(settings.default_ttl_s),
         alert_title: Some(settings.alert_title),
         alert_body: Some(settings.alert_body),

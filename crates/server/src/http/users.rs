@@ -9,6 +9,7 @@ use axum::response::IntoResponse;
 use domain::TargetKind;
 use http::StatusCode;
 use store::model::{DeviceIdentity, OpenWake};
+use wire::CloseCode;
 use wire::http::{Device, Page, Target, TargetPut, UserToken, UserTokenCreate, WakeState};
 
 use super::auth::AppKey;
@@ -18,6 +19,7 @@ use super::problem::{Problem, ProblemCode};
 use crate::accept::{check_name, storage_problem};
 use crate::node::Node;
 use crate::secret::{KeyKind, KeyText};
+use crate::session::TAKEN_BACK;
 use crate::{from_wire, targets, to_wire};
 
 /// How long a user token is good for when nothing is said: one day.
@@ -66,8 +68,7 @@ pub(super) async fn revoke_tokens(
     let inbox = node.store.user(key.app, user).await.map_err(storage_problem)?;
     let inbox = inbox.ok_or_else(unknown_user)?;
     node.store.revoke_user_tokens(inbox, node.clock.now()).await.map_err(storage_problem)?;
-    let why = "the user's tokens were taken back; connect with a new one";
-    node.hub.close_inbox(inbox, wire::CloseCode::Unauthorized, why);
+    node.hub.revoked(inbox, TAKEN_BACK);
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -102,6 +103,24 @@ pub(super) async fn delete_target(
 ) -> Result<StatusCode, Problem> {
     let device = find(&node, &key, &user, device).await?;
     remove(&node, &device, &kind).await
+}
+
+/// `DELETE /v1/users/{user}/devices/{device}`: its secret is good no more, its sessions end at once,
+/// nothing is pushed to it.
+pub(super) async fn remove_device(
+    State(node): State<Arc<Node>>,
+    key: AppKey,
+    Named((user, device)): Named<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let device = find(&node, &key, &user, device).await?;
+    let removed = node.store.remove_device(device.device, node.clock.now()).await;
+    let (sessions, effects) = removed.map_err(storage_problem)?;
+    for session in sessions {
+        let why = "the device was taken back; connect with a user token as a new device";
+        node.hub.close(device.inbox, session, CloseCode::Forbidden, why);
+    }
+    node.carry_out(effects);
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Sets a push target of a device.
@@ -184,7 +203,8 @@ fn shown_wake(open: OpenWake) -> WakeState {
     }
 }
 
-fn unknown_user() -> Problem {
+/// The app has no such user.
+pub(super) fn unknown_user() -> Problem {
     Problem::new(
         ProblemCode::UnknownUser,
         "the app has no such user; make a user token for them first",

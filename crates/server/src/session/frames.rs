@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::call::CallInput;
 use domain::session::Input;
 use domain::{AppId, MaySend};
-use store::model::{Acked, Sender};
+use store::model::{Acked, Reach, Sender};
 use wire::{ClientFrame, CloseCode, Rejected, ServerFrame};
 
 use super::{Connection, Ending, Rights, store_failed};
@@ -13,8 +13,9 @@ use crate::accept::{Incoming, accept};
 use crate::calls::{self, Caller};
 use crate::http::problem::{Problem, ProblemCode};
 use crate::node::Node;
+use crate::rates::Counted;
 use crate::users::authenticate;
-use crate::{from_wire, targets, to_wire};
+use crate::{from_wire, reading, targets, to_wire};
 
 impl Connection {
     /// Takes one frame.
@@ -40,17 +41,16 @@ impl Connection {
             }
             ClientFrame::Refresh(refresh) => self.refresh(&refresh.token).await,
             ClientFrame::Typing(typing) => {
-                if self.may("typing").is_ok() {
+                let now = self.node.clock.now();
+                let counted = self.node.rates.take(Counted::Live, self.app, &self.user, 1, now);
+                if self.may("typing").is_ok() && counted.is_ok() {
                     tell_typing(&self.node, self.app, &self.user, typing).await;
                 }
                 Ok(())
             }
-            ClientFrame::Read(_) => {
-                self.complain(&Problem::new(
-                    ProblemCode::InvalidField,
-                    "read marks are not kept by this version; acknowledge messages instead",
-                ))
-                .await
+            ClientFrame::Read(read) => {
+                let read = reading::read(&self.node, self.inbox, read).await;
+                self.answer(read.map(|()| None)).await
             }
             ClientFrame::CallStart(start) => {
                 let started = match self.may("call.start") {
@@ -241,7 +241,7 @@ impl Connection {
 /// Live only: whatever keeps it from arriving is no news to its sender.
 async fn tell_typing(node: &Node, app: AppId, from: &str, typing: wire::Typing) {
     let Some(to) = typing.to else { return };
-    if let Ok(Some(inbox)) = node.store.user(app, to).await {
+    if let Ok(Reach::Open(inbox)) = node.store.reach(app, to, Some(from.to_owned())).await {
         let from = Some(from.to_owned());
         let frame = wire::Typing { to: None, from, thread: typing.thread }.into();
         node.hub.tell(inbox, &frame, |_| true);

@@ -3,28 +3,31 @@
 use std::sync::Arc;
 
 use axum::extract::ws::Message;
+use domain::SessionId;
 use domain::session::{AppState, Session};
-use domain::{SessionId, WakeId};
 use store::model::{CallRecord, Connect, Connected, ConnectedDevice, Identity};
 use tokio::sync::mpsc;
-use wire::{ClientFrame, CloseCode, Purpose};
+use wire::{ClientFrame, CloseCode, Purpose, ServerFrame};
 
 use super::socket::Socket;
-use super::{Ending, Rights, too_large};
+use super::{Ending, Rights, too_large, woken};
 use crate::accept::check_name;
 use crate::http::problem::{Problem, ProblemCode};
 use crate::node::Node;
 use crate::report::SessionReport;
-use crate::route::{Event, Handle};
+use crate::route::Handle;
 use crate::secret::{KeyKind, KeyText};
 use crate::users::authenticate;
 use crate::{from_wire, to_wire};
+
+/// The last words to a session whose token is good no more.
+pub const TAKEN_BACK: &str = "the user's tokens were taken back; connect with a new one";
 
 /// A device that has proven itself, ready to talk.
 pub(super) struct Hello {
     pub(super) id: SessionId,
     pub(super) handle: Arc<Handle>,
-    pub(super) events: mpsc::Receiver<Event>,
+    pub(super) events: mpsc::Receiver<Box<ServerFrame>>,
     pub(super) machine: Session,
     pub(super) connected: wire::Connected,
     pub(super) calls: Vec<CallRecord>,
@@ -40,7 +43,14 @@ pub(super) async fn hello(node: &Arc<Node>, socket: &mut Socket) -> Result<Hello
         Ending::Close(CloseCode::TimedOut, Problem::new(ProblemCode::Unauthorized, detail))
     })??;
     let refused = |code: CloseCode| move |problem: Problem| Ending::Close(code, problem);
-    let (identity, rights) = identify(node, &frame).await.map_err(refuse)?;
+    let revocations = node.hub.revocations();
+    let (identity, rights) = match identify(node, &frame).await {
+        Ok(identified) => identified,
+        Err(problem) => {
+            woken::refused(node, &frame, &problem).await;
+            return Err(refuse(problem));
+        }
+    };
     let device_secret = KeyText::generate(KeyKind::Device);
     let session = SessionId::from_bits(rand::random());
     let state = from_wire::app_state(frame.state);
@@ -68,6 +78,14 @@ pub(super) async fn hello(node: &Arc<Node>, socket: &mut Socket) -> Result<Hello
     let effects = std::mem::take(&mut device.effects);
     let hello = greet(node, &frame, *device, &device_secret, session, state, rights);
     node.carry_out(effects);
+    // Tokens were taken back while this one connected: the sessions that were ended then did not
+    // include it.
+    if node.hub.revocations() != revocations
+        && let Err(problem) = identify(node, &frame).await
+    {
+        node.hub.close(hello.report.inbox, session, CloseCode::Unauthorized, TAKEN_BACK);
+        tracing::debug!(problem = problem.detail(), "a token was taken back while it connected");
+    }
     Ok(hello)
 }
 
@@ -157,7 +175,7 @@ fn to_connect(
         session,
         incarnation: node.incarnation,
         // A wake that nobody knows any more is no reason to refuse.
-        woken_by: frame.woken_by.as_ref().and_then(|woken| WakeId::parse(&woken.wake)),
+        woken_by: frame.woken_by.as_ref().and_then(woken::by),
         now: node.clock.now(),
     })
 }
@@ -190,6 +208,9 @@ fn greet(
         device_name: Arc::from(frame.device.id.as_str()),
     };
     let woken_by = frame.woken_by.as_ref().map(|woken| woken.wake.as_str());
+    if let Some(woken) = frame.woken_by.as_ref().and_then(woken::by) {
+        woken::report(node, &report, woken, device.wake, (device.cursor, device.head));
+    }
     let detail = serde_json::json!({
         "session": session.to_string(),
         "woken_by": woken_by,

@@ -17,6 +17,7 @@
 mod frames;
 mod hello;
 mod socket;
+mod woken;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
+use domain::rate::{Rate, Used};
 use domain::session::{Effect, Input, Session};
 use domain::{AppId, DeviceNumber, InboxId, MaySend, Offset, SessionId, Time};
 use store::model::InboxRead;
@@ -33,10 +35,12 @@ use wire::{ClientFrame, CloseCode, ServerFrame, limits};
 use crate::http::problem::{Problem, ProblemCode};
 use crate::node::Node;
 use crate::report::SessionReport;
-use crate::route::{Event, Handle};
+use crate::route::Handle;
 use crate::to_wire;
 use crate::users::Speaker;
 use socket::Socket;
+
+pub use hello::TAKEN_BACK;
 
 /// The pause before the end of a session is written again, after the store could not.
 const END_AGAIN: Duration = Duration::from_millis(500);
@@ -87,7 +91,7 @@ struct Connection {
     socket: Socket,
     machine: Session,
     handle: Arc<Handle>,
-    events: mpsc::Receiver<Event>,
+    events: mpsc::Receiver<Box<ServerFrame>>,
     reading: Option<Reading>,
     id: SessionId,
     app: AppId,
@@ -97,6 +101,8 @@ struct Connection {
     /// What its user token lets it do.
     rights: Rights,
     report: SessionReport,
+    /// How many frames it has sent, against what it may.
+    frames: Used,
     heard_at: Time,
     started_at: Time,
 }
@@ -121,6 +127,7 @@ impl Connection {
             device: report.device,
             user: Arc::clone(&report.user),
             reading: None,
+            frames: Used::default(),
             heard_at: now,
             started_at: now,
             node,
@@ -170,6 +177,7 @@ impl Connection {
                     Err(ending) => Err(ending),
                 },
                 event = self.events.recv() => self.told(event).await,
+                (code, why) = self.handle.closed() => Err(self.closed(code, why)),
                 head = self.handle.nudged() => self.handle_input(Input::Nudge(head)).await,
                 (after, read) = next_read(&mut self.reading) => self.deliver(after, read).await,
                 () = wait(deadline) => self.time_has_come().await,
@@ -183,6 +191,8 @@ impl Connection {
 
     async fn received(&mut self, message: Message) -> Result<(), Ending> {
         self.heard_at = self.node.clock.now();
+        let rate = Rate::per_minute(self.node.config.rate.frames_per_minute);
+        self.frames = rate.take(self.frames, 1, self.heard_at).map_err(too_many)?;
         match message {
             Message::Text(text) => {
                 if text.len() > limits::FRAME_BYTES {
@@ -219,14 +229,31 @@ impl Connection {
         Some(Problem::invalid_field(field, detail))
     }
 
-    async fn told(&mut self, event: Option<Event>) -> Result<(), Ending> {
-        match event {
-            Some(Event::Frame(frame)) => self.socket.send(&frame).await,
-            Some(Event::Close(code, why)) => {
-                Err(Ending::Close(code, Problem::new(ProblemCode::Conflict, why)))
-            }
+    async fn told(&mut self, frame: Option<Box<ServerFrame>>) -> Result<(), Ending> {
+        match frame {
+            Some(frame) => self.socket.send(&frame).await,
             None => Err(Ending::Gone),
         }
+    }
+
+    /// The last words of a session that others end.
+    fn closed(&self, code: CloseCode, why: &'static str) -> Ending {
+        let problem = match code {
+            // All of them at once would come back all at once.
+            CloseCode::GoingAway => {
+                let spread = self.node.config.session.drain_spread;
+                Problem::unavailable(why, spread.mul_f64(rand::random()))
+            }
+            CloseCode::TooSlow | CloseCode::Internal | CloseCode::TimedOut => {
+                Problem::new(ProblemCode::Unavailable, why)
+            }
+            CloseCode::Unauthorized => Problem::new(ProblemCode::Unauthorized, why),
+            CloseCode::Forbidden => Problem::new(ProblemCode::Forbidden, why),
+            CloseCode::BadFrame | CloseCode::Replaced | CloseCode::TooLarge => {
+                Problem::new(ProblemCode::Conflict, why)
+            }
+        };
+        Ending::Close(code, problem)
     }
 
     /// The machine's deadline, or the end of the user token: the session goes on with the rights of
@@ -372,4 +399,12 @@ fn too_large(bytes: usize) -> Ending {
             ),
         ),
     )
+}
+
+fn too_many(pause: Duration) -> Ending {
+    let problem = Problem::new(
+        ProblemCode::RateLimited,
+        "more frames came than a session may send in a minute; connect again after the pause",
+    );
+    Ending::Close(CloseCode::TooSlow, problem.with_retry_after(pause))
 }

@@ -89,7 +89,7 @@ pub enum PhoneEvent {
     /// What became of a message that this user sent.
     ReceiptReceived { id: String, user: String, state: ReceiptState },
     /// The user read a thread on another device.
-    ReadSynced { thread: String, up_to: i64 },
+    ReadSynced { thread: Option<String>, up_to: Option<i64>, messages: Vec<String> },
     /// The server answered a push token.
     TargetAnswered { kind: TargetKindName, state: PushTargetState, code: Option<u16> },
     /// A push reached the phone. `kind` is `None` if it is not one of Reveille's.

@@ -95,7 +95,8 @@ impl Storage {
                 }
                 vec![PhoneEvent::ReadSynced {
                     thread: read.thread.clone(),
-                    up_to: read.up_to.offset,
+                    up_to: read.up_to.as_ref().map(|up_to| up_to.offset),
+                    messages: read.messages.clone(),
                 }]
             }
             ServerFrame::Gap(gap) => {

@@ -1,6 +1,7 @@
 //! Messages to be accepted.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::{AppId, DeviceNumber, InboxId, Incarnation, MessageId, Offset, Time, Urgency};
 
@@ -111,17 +112,30 @@ impl RecipientFault {
     }
 }
 
-/// The most an inbox holds.
+/// What an inbox holds, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InboxLimits {
-    /// Entries.
+    /// Entries at most.
     pub entries: i64,
-    /// Bytes of bodies.
+    /// Bytes of bodies at most.
     pub bytes: i64,
+    /// A device away for this long holds nothing back.
+    pub silent_after: Duration,
+    /// A device away for this long is forgotten.
+    pub forget_after: Duration,
+    /// How long a send's idempotency key is kept.
+    pub sends_kept: Duration,
 }
 
 impl Default for InboxLimits {
     fn default() -> Self {
-        Self { entries: 10_000, bytes: 64 << 20 }
+        let days = |days: u64| Duration::from_secs(days * 86_400);
+        Self {
+            entries: 10_000,
+            bytes: 64 << 20,
+            silent_after: days(14),
+            forget_after: days(90),
+            sends_kept: days(2),
+        }
     }
 }

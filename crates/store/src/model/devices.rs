@@ -53,9 +53,20 @@ pub struct Connect {
     /// The node.
     pub incarnation: Incarnation,
     /// The push that woke it.
-    pub woken_by: Option<WakeId>,
+    pub woken_by: Option<WokenBy>,
     /// When.
     pub now: Time,
+}
+
+/// The push that woke a device, as its app tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WokenBy {
+    /// The wake it belonged to.
+    pub wake: WakeId,
+    /// When the push handler ran, by the phone's clock.
+    pub received_at: Option<Time>,
+    /// Whether FCM delivered it with a lower priority than it was sent with.
+    pub demoted: bool,
 }
 
 /// What a connect came to.

@@ -12,20 +12,29 @@ pub enum EventType {
     CredentialFailed,
     /// A push service believes a credential again.
     CredentialRecovered,
+    /// A device was removed: taken back by the back end, or away for too long.
+    DeviceRemoved,
+    /// A device came because a push woke it.
+    DeviceWoken,
     /// A token turned up on another device.
     TargetMoved,
     /// A token was dropped for cause.
     TokenDropped,
+    /// Every rung and repeat of a wake was used, and the device has not come.
+    WakeExhausted,
 }
 
 impl EventType {
     /// Every type.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 8] = [
         Self::CredentialExpiring,
         Self::CredentialFailed,
         Self::CredentialRecovered,
+        Self::DeviceRemoved,
+        Self::DeviceWoken,
         Self::TargetMoved,
         Self::TokenDropped,
+        Self::WakeExhausted,
     ];
 
     /// The word in the API and the database.
@@ -34,8 +43,11 @@ impl EventType {
             Self::CredentialExpiring => "credential.expiring",
             Self::CredentialFailed => "credential.failed",
             Self::CredentialRecovered => "credential.recovered",
+            Self::DeviceRemoved => "device.removed",
+            Self::DeviceWoken => "device.woken",
             Self::TargetMoved => "device.target_moved",
             Self::TokenDropped => "device.token_dropped",
+            Self::WakeExhausted => "wake.exhausted",
         }
     }
 

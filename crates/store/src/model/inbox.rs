@@ -47,6 +47,13 @@ pub enum EntryKind {
         /// One row per message and recipient.
         rows: Vec<ReceiptRow>,
     },
+    /// What this user has read, on whatever device.
+    Read {
+        /// A conversation, and the offset up to which it was read.
+        thread: Option<(String, Offset)>,
+        /// Single messages.
+        messages: Vec<MessageId>,
+    },
     /// A call that nobody took.
     MissedCall {
         /// The call.
@@ -78,6 +85,29 @@ pub struct ReceiptRow {
 pub enum ReceiptState {
     /// A device of the recipient acknowledged it.
     Delivered,
+    /// The recipient read it.
+    Read,
+    /// Its time was over before any device had it.
+    Expired,
+}
+
+impl ReceiptState {
+    /// Every state.
+    pub const ALL: [Self; 3] = [Self::Delivered, Self::Read, Self::Expired];
+
+    /// The word in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Read => "read",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// The state of a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
 }
 
 /// What one ordered read returned.

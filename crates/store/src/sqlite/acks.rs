@@ -1,26 +1,16 @@
 //! Acks: the cursor moves, senders get their receipts, what everybody holds goes.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use domain::inbox::{Held, Holder, Known, Verdict, judge, trim_to};
+use domain::inbox::{Held, Holder, Known, Owing, Verdict, judge, trim_to};
 use domain::wake::Rung;
-use domain::{DeviceNumber, EntryId, InboxId, Offset, Reason, SessionId, Time, Urgency};
+use domain::{DeviceNumber, EntryId, InboxId, Offset, Reason, SessionId, Time};
 use rusqlite::params;
 
-use super::bodies::{ReceiptBody, json};
-use super::inboxes::{InboxRow, NewEntry, RECEIPT};
+use super::inboxes::{InboxRow, MESSAGE};
 use super::rows::{At, Bits, offset};
 use super::wakes::DeviceRow;
 use super::writer::Tx;
 use crate::Error;
 use crate::model::{Acked, Effects, WakeKey};
-
-/// How long receipts are kept for a sender who is offline.
-const RECEIPT_TTL: Duration = Duration::from_secs(7 * 86_400);
-
-/// A device silent for this long holds no entry back.
-const SILENT_AFTER: Duration = Duration::from_secs(14 * 86_400);
 
 impl Tx<'_> {
     /// A device says it holds everything up to a position.
@@ -85,9 +75,9 @@ impl Tx<'_> {
         self.trim(inbox, delivered, now)?;
         let key = WakeKey { device: device.number, call: 0 };
         if let Some(mut stored) = self.wake(key)? {
-            match self.owed(inbox.id, cursor, stored.wake.pushed, now)? {
-                None => self.close_wake(&stored, device, Reason::Acked, fx)?,
-                Some(_) => {
+            match self.owing(inbox.id, cursor, stored.wake.pushed, now)? {
+                Owing::Nothing => self.close_wake(&stored, device, Reason::Acked, fx)?,
+                Owing::Quiet(_) | Owing::Owed(_) => {
                     let settings = self.settings(device.app)?;
                     let first = Rung::first(&settings.policy, device.platform);
                     stored.wake = stored.wake.progressed(first, &settings.policy, now);
@@ -98,50 +88,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Delivered means the first device's ack: tells the senders of what was newly delivered.
-    fn receipts(
-        &self,
-        inbox: &InboxRow,
-        delivered: Offset,
-        now: Time,
-        fx: &mut Effects,
-    ) -> Result<(), Error> {
-        let newly = self.all(
-            "SELECT id, sender FROM entries
-             WHERE inbox = ?1 AND offset > ?2 AND offset <= ?3 AND sender IS NOT NULL
-             ORDER BY offset",
-            params![inbox.id.number(), inbox.delivered.number(), delivered.number()],
-            |row| Ok((row.get::<_, Bits>(0)?.0, row.get::<_, i64>(1)?)),
-        )?;
-        if newly.is_empty() {
-            return Ok(());
-        }
-        let user = self.user_of(inbox.id)?;
-        let mut by_sender: BTreeMap<i64, Vec<ReceiptBody>> = BTreeMap::new();
-        for (message, sender) in newly {
-            let row = ReceiptBody { message, user: user.clone(), at: now.as_micros() };
-            by_sender.entry(sender).or_default().push(row);
-        }
-        for (sender, rows) in by_sender {
-            let new = NewEntry {
-                id: rand::random(),
-                kind: RECEIPT,
-                wakes: false,
-                urgency: Urgency::Normal,
-                expires_at: now.plus(RECEIPT_TTL),
-                sender: None,
-                sender_name: None,
-                thread: None,
-                push: None,
-                body: &json(&rows)?,
-            };
-            self.append(InboxId::from_number(sender), &new, now, fx)?;
-        }
-        Ok(())
-    }
-
     /// Deletes what every device that counts has acknowledged.
-    fn trim(&self, inbox: &InboxRow, delivered: Offset, now: Time) -> Result<(), Error> {
+    pub(super) fn trim(&self, inbox: &InboxRow, delivered: Offset, now: Time) -> Result<(), Error> {
         let holders = self.all(
             "SELECT cursor, last_seen_at,
                     EXISTS (SELECT 1 FROM sessions s WHERE s.device = devices.id)
@@ -152,8 +100,8 @@ impl Tx<'_> {
                 Ok(Holder { cursor: offset(row, 0)?, last_seen })
             },
         )?;
-        let floor = trim_to(&holders, delivered, now.minus(SILENT_AFTER));
-        self.cut(inbox, floor, delivered)
+        let floor = trim_to(&holders, delivered, now.minus(self.limits.silent_after));
+        self.cut(inbox, floor, delivered, now)
     }
 
     /// Deletes everything up to `floor`, and notes what was delivered.
@@ -162,10 +110,26 @@ impl Tx<'_> {
         inbox: &InboxRow,
         floor: Offset,
         delivered: Offset,
+        now: Time,
     ) -> Result<(), Error> {
         let floor = floor.max(inbox.floor);
         let (mut entries, mut bytes) = (0_i64, 0_i64);
         if floor > inbox.floor {
+            // Whom to tell once they are read. What was never delivered has nobody to read it.
+            self.run(
+                "INSERT INTO unread (inbox, message, offset, sender, thread, expires_at)
+                 SELECT inbox, id, offset, sender, thread, expires_at FROM entries e
+                 WHERE inbox = ?1 AND offset <= ?2 AND kind = ?3 AND sender IS NOT NULL
+                   AND expires_at > ?4
+                   AND NOT EXISTS (SELECT 1 FROM read_entries r
+                                   WHERE r.inbox = e.inbox AND r.offset = e.offset)
+                 ON CONFLICT DO NOTHING",
+                params![inbox.id.number(), floor.number(), MESSAGE, At(now)],
+            )?;
+            self.run(
+                "DELETE FROM read_entries WHERE inbox = ?1 AND offset <= ?2",
+                [inbox.id.number(), floor.number()],
+            )?;
             let gone = self.all(
                 "DELETE FROM entries WHERE inbox = ?1 AND offset <= ?2
                  RETURNING length(CAST(body AS BLOB))",
@@ -186,7 +150,12 @@ impl Tx<'_> {
     }
 
     /// Deletes what has expired, of some inboxes at a time; returns whether all were looked at.
-    pub(super) fn sweep_entries(&mut self, now: Time, inboxes: i64) -> Result<bool, Error> {
+    pub(super) fn sweep_entries(
+        &mut self,
+        now: Time,
+        inboxes: i64,
+        fx: &mut Effects,
+    ) -> Result<bool, Error> {
         let from = self.cache.swept;
         let ids = self.all(
             "SELECT id FROM inboxes WHERE id > ?1 ORDER BY id LIMIT ?2",
@@ -194,19 +163,7 @@ impl Tx<'_> {
             |row| row.get::<_, i64>(0),
         )?;
         for inbox in &ids {
-            let gone = self.all(
-                "DELETE FROM entries WHERE inbox = ?1 AND expires_at <= ?2
-                 RETURNING length(CAST(body AS BLOB))",
-                params![inbox, At(now)],
-                |row| row.get::<_, i64>(0),
-            )?;
-            if !gone.is_empty() {
-                let entries = i64::try_from(gone.len()).unwrap_or(i64::MAX);
-                self.run(
-                    "UPDATE inboxes SET entries = entries - ?2, bytes = bytes - ?3 WHERE id = ?1",
-                    params![inbox, entries, gone.into_iter().sum::<i64>()],
-                )?;
-            }
+            self.expire_entries(InboxId::from_number(*inbox), now, fx)?;
         }
         let done = i64::try_from(ids.len()).unwrap_or(i64::MAX) < inboxes;
         self.cache.swept = if done { 0 } else { ids.last().copied().unwrap_or(0) };

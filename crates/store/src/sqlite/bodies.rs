@@ -4,6 +4,7 @@ use domain::{InboxId, Offset};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::model::ReceiptState;
 
 /// What a send was answered, as it is stored.
 #[derive(Serialize, Deserialize)]
@@ -26,7 +27,21 @@ pub(super) struct CopyBody {
 pub(super) struct ReceiptBody {
     pub(super) message: u128,
     pub(super) user: String,
+    /// Left out by versions that knew only delivered ones.
+    #[serde(default = "delivered")]
+    pub(super) state: String,
     pub(super) at: i64,
+}
+
+/// The body column of what was read on another device.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ReadBody {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) thread: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) up_to: Option<i64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) messages: Vec<u128>,
 }
 
 /// The body column of a missed call.
@@ -35,6 +50,10 @@ pub(super) struct MissedBody {
     pub(super) call: u128,
     pub(super) caller_name: String,
     pub(super) video: bool,
+}
+
+fn delivered() -> String {
+    ReceiptState::Delivered.as_str().to_owned()
 }
 
 pub(super) fn json(value: &impl Serialize) -> Result<String, Error> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use domain::call::{
     Call, CallInput, CallPhase, CallStep, EndReason, RING_ACK, RING_ACK_BACKGROUND,
 };
+use domain::inbox::Owing;
 use domain::wake::{Rung, Wake};
 use domain::{AppId, CallId, DeviceNumber, InboxId, Reason, Time};
 use rusqlite::params;
@@ -139,7 +140,7 @@ impl Tx<'_> {
                 &device,
                 Some(&record),
                 wake,
-                None,
+                Owing::Nothing,
                 start.birth.as_ref(),
                 start.now,
                 fx,

@@ -11,7 +11,9 @@ use super::rows::{At, Bits};
 use super::wakes::{DEVICE_COLUMNS, DEVICE_WIDTH, DeviceRow, device_row};
 use super::writer::Tx;
 use crate::Error;
-use crate::model::{Connect, Connected, ConnectedDevice, Digest, Effects, Identity, WakeKey};
+use crate::model::{
+    Connect, Connected, ConnectedDevice, Digest, Effects, EventType, Identity, WakeKey, WokenBy,
+};
 
 /// A device and what proves it.
 struct Proof {
@@ -197,6 +199,9 @@ impl Tx<'_> {
     ) -> Result<ConnectedDevice, Error> {
         let key = WakeKey { device: device.number, call: 0 };
         let wake = self.wake(key)?.map(|stored| stored.id);
+        if let Some(woken) = connect.woken_by.filter(|woken| wake == Some(woken.wake)) {
+            self.woken(&device, woken, connect.now)?;
+        }
         let mut closed = Vec::new();
         if connect.replaces {
             // Deleted before the new one is written: their late close will find nothing.
@@ -256,6 +261,17 @@ impl Tx<'_> {
             wake,
             effects: fx,
         })
+    }
+
+    fn woken(&self, device: &DeviceRow, woken: WokenBy, now: Time) -> Result<(), Error> {
+        let body = serde_json::json!({
+            "user": self.user_of(device.inbox)?,
+            "device": device.name,
+            "platform": device.platform.as_str(),
+            "wake": woken.wake.to_string(),
+            "demoted": woken.demoted,
+        });
+        self.add_event(device.app, EventType::DeviceWoken, &body, now)
     }
 
     /// What a connecting device says it holds counts as an ack. Where it contradicts the store,
@@ -370,9 +386,10 @@ impl Tx<'_> {
             }
             return Ok(());
         }
-        let Some(owed) = self.owed(row.inbox, row.cursor, Offset::ZERO, now)? else {
+        let owing = self.owing(row.inbox, row.cursor, Offset::ZERO, now)?;
+        if owing.is_nothing() {
             return Ok(());
-        };
+        }
         let settings = self.settings(row.app)?;
         let reason = match loss {
             Loss::Ended => Reason::Disconnected,
@@ -380,7 +397,7 @@ impl Tx<'_> {
             Loss::Suspect => Reason::Suspect,
         };
         let wake = Wake::open(Rung::first(&settings.policy, row.platform), due, reason);
-        self.open_wake(&row, None, wake, Some(owed), None, now, fx)
+        self.open_wake(&row, None, wake, owing, None, now, fx)
     }
 
     /// The process starts anew: what the last one held is void.

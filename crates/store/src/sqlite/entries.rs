@@ -3,8 +3,8 @@
 use domain::{AppId, CallId, EntryId, InboxId, MessageId, Offset, Time};
 use rusqlite::{Connection, params};
 
-use super::bodies::{Answer, CopyBody, MissedBody, ReceiptBody, entry_place, parse};
-use super::inboxes::{INBOX_COLUMNS, MESSAGE, OWN_COPY, RECEIPT, inbox_row};
+use super::bodies::{Answer, CopyBody, MissedBody, ReadBody, ReceiptBody, entry_place, parse};
+use super::inboxes::{INBOX_COLUMNS, MESSAGE, OWN_COPY, READ, RECEIPT, inbox_row};
 use super::rows::{At, Bits, offset};
 use crate::Error;
 use crate::model::{Entry, EntryKind, InboxRead, ReceiptRow, ReceiptState};
@@ -75,10 +75,19 @@ fn entry(row: &rusqlite::Row<'_>, at: Offset, expires_at: Time) -> Result<Entry,
                     .map(|row| ReceiptRow {
                         message: MessageId::from_bits(row.message),
                         user: row.user,
-                        state: ReceiptState::Delivered,
+                        // A word nobody knows is from a later version; that it was delivered
+                        // is the least it can say.
+                        state: ReceiptState::parse(&row.state).unwrap_or(ReceiptState::Delivered),
                         at: Time::from_micros(row.at),
                     })
                     .collect(),
+            }
+        }
+        READ => {
+            let read: ReadBody = parse(&body)?;
+            EntryKind::Read {
+                thread: read.thread.zip(read.up_to.map(Offset::from_number)),
+                messages: read.messages.into_iter().map(MessageId::from_bits).collect(),
             }
         }
         _ => {

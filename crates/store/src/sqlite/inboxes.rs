@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::inbox::Owing;
 use domain::wake::{Rung, Wake};
 use domain::{AppId, Epoch, InboxId, Offset, Owed, Reason, Time, Urgency};
 use rusqlite::params;
@@ -17,6 +18,7 @@ pub(super) const MESSAGE: i64 = 0;
 pub(super) const OWN_COPY: i64 = 1;
 pub(super) const RECEIPT: i64 = 2;
 pub(super) const MISSED_CALL: i64 = 3;
+pub(super) const READ: i64 = 4;
 
 /// How long a missed call is kept.
 const MISSED_CALL_TTL: Duration = Duration::from_secs(30 * 86_400);
@@ -84,6 +86,8 @@ impl Tx<'_> {
             return Ok(answered);
         }
         let mut failed = Vec::new();
+        // Whoever is blocked sees success.
+        let mut blocked = false;
         let mut inboxes: Vec<InboxRow> = Vec::with_capacity(accept.recipients.len());
         for user in &accept.recipients {
             let mut inbox = self.inbox_of(accept.app, user)?;
@@ -93,16 +97,17 @@ impl Tx<'_> {
             }
             match inbox {
                 None => failed.push((user.clone(), RecipientFault::UnknownUser)),
+                Some(inbox) if self.blocks_sender(inbox.id, accept)? => blocked = true,
                 Some(inbox)
                     if self.is_full(&inbox, &accept.content.body)
-                        && !self.make_room(&inbox, &accept.content.body)? =>
+                        && !self.make_room(&inbox, &accept.content.body, accept.now)? =>
                 {
                     failed.push((user.clone(), RecipientFault::InboxFull));
                 }
                 Some(inbox) => inboxes.push(inbox),
             }
         }
-        if inboxes.is_empty() {
+        if inboxes.is_empty() && !blocked {
             return Ok(Accepted::NoRecipient(failed));
         }
         // Inboxes are taken by key, so that stores with row locks cannot deadlock.
@@ -176,6 +181,13 @@ impl Tx<'_> {
         }))
     }
 
+    fn blocks_sender(&self, inbox: InboxId, accept: &Accept) -> Result<bool, Error> {
+        match &accept.sender {
+            Some(sender) => self.blocks(inbox, &sender.user),
+            None => Ok(false),
+        }
+    }
+
     fn is_full(&self, inbox: &InboxRow, body: &str) -> bool {
         let bytes = i64::try_from(body.len()).unwrap_or(i64::MAX);
         inbox.entries >= self.limits.entries
@@ -184,7 +196,7 @@ impl Tx<'_> {
 
     /// What only lagging devices hold goes first, and they learn of a gap; returns whether that
     /// made room.
-    fn make_room(&self, inbox: &InboxRow, body: &str) -> Result<bool, Error> {
+    fn make_room(&self, inbox: &InboxRow, body: &str, now: Time) -> Result<bool, Error> {
         let lagging = self.one(
             "SELECT COUNT(*), COALESCE(SUM(length(CAST(body AS BLOB))), 0) FROM entries
              WHERE inbox = ?1 AND offset <= ?2",
@@ -198,7 +210,7 @@ impl Tx<'_> {
         if self.is_full(&left, body) {
             return Ok(false);
         }
-        self.cut(inbox, inbox.delivered, inbox.delivered)?;
+        self.cut(inbox, inbox.delivered, inbox.delivered, now)?;
         Ok(true)
     }
 
@@ -261,9 +273,13 @@ impl Tx<'_> {
         let devices = self.all(&sql, [inbox.number()], |row| {
             Ok((device_row(row)?, stored_wake(row, DEVICE_WIDTH)?))
         })?;
+        let asleep = devices.iter().any(|(device, _)| !device.live);
+        let quiet = if asleep { self.quiet(inbox, entry.thread)? } else { None };
         for (device, wake) in devices {
             match wake {
                 _ if device.live => {}
+                // It bothers nobody, so it changes nothing about what the wake waits for.
+                Some(_) if quiet.is_some() => {}
                 Some(mut stored) => {
                     if let Some(joined) = stored.wake.join(entry.urgency, now) {
                         stored.wake = joined;
@@ -281,8 +297,9 @@ impl Tx<'_> {
                         urgency: entry.urgency,
                         expires_at: entry.expires_at,
                     };
+                    let owing = quiet.map_or(Owing::Owed(owed), Owing::Quiet);
                     let wake = Wake::open(first, now, Reason::Message);
-                    self.open_wake(&device, None, wake, Some(owed), birth, now, fx)?;
+                    self.open_wake(&device, None, wake, owing, birth, now, fx)?;
                 }
             }
         }

@@ -18,7 +18,10 @@ mod inboxes;
 mod lanes;
 mod pushes;
 mod readers;
+mod reading;
+mod receipts;
 mod relane;
+mod removal;
 mod rows;
 mod settings;
 mod targets;
@@ -52,14 +55,12 @@ use rows::At;
 use writer::{Role, Writer};
 
 /// The schema, one step a file; a step once released never changes.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_pushes.sql"),
     include_str!("migrations/0003_users.sql"),
+    include_str!("migrations/0004_reading.sql"),
 ];
-
-/// How long a send's idempotency key is kept.
-const SENDS_KEPT: Duration = Duration::from_secs(48 * 3_600);
 
 /// How long a direct push is kept after it is over.
 const PUSHES_KEPT: Duration = Duration::from_secs(7 * 86_400);
@@ -69,6 +70,9 @@ const EVENTS_KEPT: Duration = Duration::from_secs(30 * 86_400);
 
 /// Pushes forgotten by one sweep.
 const SWEEP_PUSHES: i64 = 50;
+
+/// Devices looked at by one sweep for those that stay away.
+const SWEEP_DEVICES: i64 = 500;
 
 /// Inboxes looked at by one sweep for expired entries.
 const SWEEP_INBOXES: i64 = 200;
@@ -389,16 +393,16 @@ impl Sqlite {
         self.readers.read(move |conn| apps::devices(conn, inbox)).await
     }
 
-    pub(crate) async fn sweep(&self, slice: u8, now: Time) -> Result<bool, Error> {
-        self.writer
-            .change(move |tx| {
-                tx.sweep_sends(slice, now.minus(SENDS_KEPT), now)?;
-                tx.sweep_calls(now)?;
-                tx.sweep_pushes(now.minus(PUSHES_KEPT), SWEEP_PUSHES)?;
-                tx.sweep_events(now.minus(EVENTS_KEPT))?;
-                tx.sweep_entries(now, SWEEP_INBOXES)
-            })
-            .await
+    pub(crate) async fn sweep(&self, slice: u8, now: Time) -> Result<(bool, Effects), Error> {
+        self.with_effects(move |tx, fx| {
+            tx.sweep_sends(slice, now.minus(tx.limits.sends_kept), now)?;
+            tx.sweep_calls(now)?;
+            tx.sweep_pushes(now.minus(PUSHES_KEPT), SWEEP_PUSHES)?;
+            tx.sweep_events(now.minus(EVENTS_KEPT))?;
+            tx.sweep_devices(now, SWEEP_DEVICES, fx)?;
+            tx.sweep_entries(now, SWEEP_INBOXES, fx)
+        })
+        .await
     }
 
     async fn with_effects<T: Send + 'static>(

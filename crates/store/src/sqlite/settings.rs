@@ -76,6 +76,7 @@ struct SettingsRow {
     repeat_after_s: Vec<u64>,
     ack_deadline_ms: u64,
     ring_time_s: u64,
+    hold_while_active_elsewhere_s: u64,
     default_ttl_s: u32,
     alert_title: String,
     alert_body: String,
@@ -116,6 +117,9 @@ impl From<&Settings> for SettingsRow {
             repeat_after_s: policy.repeats.iter().map(Duration::as_secs).collect(),
             ack_deadline_ms: u64::try_from(policy.ack_deadline.as_millis()).unwrap_or(u64::MAX),
             ring_time_s: policy.ring_time.as_secs(),
+            hold_while_active_elsewhere_s: policy
+                .hold_while_active_elsewhere
+                .map_or(0, |hold| hold.as_secs()),
             default_ttl_s: settings.default_ttl_s,
             alert_title: settings.alert_title.clone(),
             alert_body: settings.alert_body.clone(),
@@ -146,6 +150,8 @@ fn settings_from_json(text: &str) -> Result<Settings, Error> {
             repeats: row.repeat_after_s.into_iter().map(Duration::from_secs).collect(),
             ack_deadline: Duration::from_millis(row.ack_deadline_ms),
             ring_time: Duration::from_secs(row.ring_time_s),
+            hold_while_active_elsewhere: (row.hold_while_active_elsewhere_s > 0)
+                .then(|| Duration::from_secs(row.hold_while_active_elsewhere_s)),
             ios_route: if row.ios_through_fcm { IosRoute::Fcm } else { IosRoute::Automatic },
             sandbox_to_production: row.sandbox_to_production,
         },

@@ -1,22 +1,23 @@
 //! Wakes: opened, claimed, settled, closed.
 
-use domain::inbox::{Unacked, owed};
+use domain::inbox::{Owing, Quiet, Unacked, owing};
 use domain::token::Judgement;
 use domain::wake::{Claim, Draw, Facts, Phase, Plan, Presence, RingFacts, Rung, Settled, Wake};
 use domain::{
-    AppId, AttemptId, BackgroundBudget, DeviceNumber, InboxId, Incarnation, LaneId, Offset, Owed,
-    Platform, ProviderId, Reason, TargetKind, Time, WakeId,
+    AppId, AttemptId, BackgroundBudget, DeviceNumber, InboxId, Incarnation, LaneId, Offset,
+    Platform, Policy, ProviderId, Reason, TargetKind, Time, WakeId,
 };
 use rusqlite::params;
 
+use super::reading::{IS_MUTED, IS_READ};
 use super::rows::{
     At, Bits, StoredWake, WAKE_COLUMNS, offset, stored_wake, urgency, urgency_number, word,
 };
 use super::writer::Tx;
 use crate::Error;
 use crate::model::{
-    Birth, CallRecord, Claimed, Decision, Effects, Judged, Newest, Settle, SettleDone, Subject,
-    WakeKey,
+    Birth, CallRecord, Claimed, Decision, Effects, EventType, Judged, Newest, Settle, SettleDone,
+    Subject, WakeKey,
 };
 
 /// How many of a device's unacknowledged entries a decision reads.
@@ -88,27 +89,45 @@ impl Tx<'_> {
     }
 
     /// What a device still has to get and be woken for.
-    pub(super) fn owed(
+    pub(super) fn owing(
         &self,
         inbox: InboxId,
         cursor: Offset,
         pushed: Offset,
         now: Time,
-    ) -> Result<Option<Owed>, Error> {
-        let entries = self.all(
-            "SELECT offset, urgency, expires_at FROM entries
-             WHERE inbox = ?1 AND offset > ?2 AND wakes = 1 AND expires_at > ?4
-             ORDER BY offset DESC LIMIT ?3",
-            params![inbox.number(), cursor.number(), NEWEST, At(now)],
-            |row| {
-                Ok(Unacked {
-                    offset: offset(row, 0)?,
-                    urgency: urgency(row.get(1)?),
-                    expires_at: row.get::<_, At>(2)?.0,
-                })
-            },
-        )?;
-        Ok(owed(entries, pushed, now))
+    ) -> Result<Owing, Error> {
+        let sql = format!(
+            "SELECT e.offset, e.urgency, e.expires_at FROM entries e
+             WHERE e.inbox = ?1 AND e.offset > ?2 AND e.wakes = 1 AND e.expires_at > ?4
+               AND NOT {IS_READ} AND NOT {IS_MUTED}
+             ORDER BY e.offset DESC LIMIT ?3"
+        );
+        let behind = params![inbox.number(), cursor.number(), NEWEST, At(now)];
+        let loud = self.all(&sql, behind, |row| {
+            Ok(Unacked {
+                offset: offset(row, 0)?,
+                urgency: urgency(row.get(1)?),
+                expires_at: row.get::<_, At>(2)?.0,
+                quiet: None,
+            })
+        })?;
+        if !loud.is_empty() {
+            return Ok(owing(loud, pushed, now));
+        }
+        let sql = format!(
+            "SELECT e.offset, e.urgency, e.expires_at, {IS_READ} FROM entries e
+             WHERE e.inbox = ?1 AND e.offset > ?2 AND e.wakes = 1 AND e.expires_at > ?3
+             ORDER BY e.offset DESC LIMIT 1"
+        );
+        let quiet = self.one(&sql, params![inbox.number(), cursor.number(), At(now)], |row| {
+            Ok(Unacked {
+                offset: offset(row, 0)?,
+                urgency: urgency(row.get(1)?),
+                expires_at: row.get::<_, At>(2)?.0,
+                quiet: Some(if row.get(3)? { Quiet::Read } else { Quiet::Muted }),
+            })
+        })?;
+        Ok(owing(quiet, pushed, now))
     }
 
     /// Writes a wake; one that is due but has no lane waits for a target instead.
@@ -226,7 +245,7 @@ impl Tx<'_> {
         device: &DeviceRow,
         call: Option<&CallRecord>,
         wake: Wake,
-        owed: Option<Owed>,
+        owing: Owing,
         birth: Option<&Birth>,
         now: Time,
         fx: &mut Effects,
@@ -250,7 +269,7 @@ impl Tx<'_> {
             return self.save_wake(stored, device, None, fx);
         };
         if let Some(mut claimed) =
-            self.claim_one(stored, device, call.cloned(), owed, incarnation, now, fx)?
+            self.claim_one(stored, device, call.cloned(), owing, incarnation, now, fx)?
         {
             claimed.slot = Some(slot);
             fx.born.push(claimed);
@@ -265,7 +284,7 @@ impl Tx<'_> {
         mut stored: StoredWake,
         device: &DeviceRow,
         call: Option<CallRecord>,
-        owed: Option<Owed>,
+        owing: Owing,
         incarnation: Incarnation,
         now: Time,
         fx: &mut Effects,
@@ -281,8 +300,9 @@ impl Tx<'_> {
         let decision = match &call {
             None => stored.wake.clone().claim(
                 &Facts {
-                    owed,
+                    owing,
                     presence: device.presence(),
+                    active_elsewhere: self.active_elsewhere(device, &settings.policy)?,
                     platform: device.platform,
                     target: router.messages(device.platform, &kinds),
                     budget: device.budget,
@@ -352,6 +372,20 @@ impl Tx<'_> {
         };
         self.save_wake(stored, device, Some(incarnation), fx)?;
         Ok(Some(claimed))
+    }
+
+    /// Whether the user looks at the app on another device; asked only where it matters.
+    fn active_elsewhere(&self, device: &DeviceRow, policy: &Policy) -> Result<bool, Error> {
+        if policy.hold_while_active_elsewhere.is_none() {
+            return Ok(false);
+        }
+        let there = self.one(
+            "SELECT 1 FROM devices d JOIN sessions s ON s.device = d.id
+             WHERE d.inbox = ?1 AND d.id <> ?2 AND s.foreground = 1 AND s.suspect = 0 LIMIT 1",
+            [device.inbox.number(), device.number.number()],
+            |_| Ok(()),
+        )?;
+        Ok(there.is_some())
     }
 
     /// Puts a wake into the lane of the target it goes to: it came by another one, which has other
@@ -433,11 +467,11 @@ impl Tx<'_> {
                     }
                 },
             };
-            let owed = match call {
-                Some(_) => None,
-                None => self.owed(device.inbox, device.cursor, stored.wake.pushed, now)?,
+            let owing = match call {
+                Some(_) => Owing::Nothing,
+                None => self.owing(device.inbox, device.cursor, stored.wake.pushed, now)?,
             };
-            claimed.extend(self.claim_one(stored, &device, call, owed, incarnation, now, fx)?);
+            claimed.extend(self.claim_one(stored, &device, call, owing, incarnation, now, fx)?);
         }
         if let Some(next) = self.lane_due(lane)? {
             fx.due.push((lane, next));
@@ -490,13 +524,13 @@ impl Tx<'_> {
                 _ => Offset::ZERO,
             };
             let pushed = stored.wake.pushed.max(covers);
-            let owed = self.owed(device.inbox, device.cursor, pushed, now)?;
+            let owing = self.owing(device.inbox, device.cursor, pushed, now)?;
             let settings = self.settings(device.app)?;
             let spread = rand::random();
             stored.wake.clone().settle(
                 settle.attempt,
                 &settle.outcome,
-                owed,
+                owing,
                 &settings.policy,
                 spread,
                 now,
@@ -520,10 +554,23 @@ impl Tx<'_> {
                 Ok(true)
             }
             Settled::Next(wake) => {
+                if wake.phase == Phase::Parked && wake.reason == Reason::Exhausted {
+                    self.exhausted(&stored, device, now)?;
+                }
                 stored.wake = wake;
                 self.save_wake(stored, device, None, fx)?;
                 Ok(true)
             }
         }
+    }
+
+    fn exhausted(&self, stored: &StoredWake, device: &DeviceRow, now: Time) -> Result<(), Error> {
+        let body = serde_json::json!({
+            "user": self.user_of(device.inbox)?,
+            "device": device.name,
+            "platform": device.platform.as_str(),
+            "wake": stored.id.to_string(),
+        });
+        self.add_event(device.app, EventType::WakeExhausted, &body, now)
     }
 }

@@ -44,6 +44,7 @@ pub(super) struct Cache {
     pub(super) lanes: HashMap<Lane, LaneId>,
     pub(super) apns: HashMap<AppId, bool>,
     pub(super) swept: i64,
+    pub(super) swept_devices: i64,
 }
 
 impl Tx<'_> {

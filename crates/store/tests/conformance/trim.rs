@@ -92,7 +92,7 @@ async fn what_has_expired_is_not_read_and_goes_with_a_sweep() {
     // A page may be empty and yet go on.
     let first = world.read(&phone, 0, 1).await;
     assert_eq!((offsets(&first), first.read_to), (vec![], at(1)));
-    assert!(world.store().sweep(0, world.now).await.expect("swept"), "few inboxes");
+    assert!(world.store().sweep(0, world.now).await.expect("swept").0, "few inboxes");
     let snapshot = world.look();
     assert_eq!(snapshot.entries.len(), 1);
     assert!(snapshot.wake(phone.number).is_some(), "one is still owed");
@@ -106,8 +106,10 @@ async fn what_has_expired_is_not_read_and_goes_with_a_sweep() {
 
 #[tokio::test]
 async fn a_send_is_refused_when_the_most_current_device_is_full() {
-    let mut world =
-        World::with(|options| options.inbox = InboxLimits { entries: 3, bytes: 1 << 20 }).await;
+    let mut world = World::with(|options| {
+        options.inbox = InboxLimits { entries: 3, bytes: 1 << 20, ..InboxLimits::default() }
+    })
+    .await;
     let phone = world.phone("alice").await;
     let bob = world.phone("bob").await;
     for _ in 0..3 {
@@ -127,8 +129,10 @@ async fn a_send_is_refused_when_the_most_current_device_is_full() {
 
 #[tokio::test]
 async fn the_limit_counts_bytes_too() {
-    let mut world =
-        World::with(|options| options.inbox = InboxLimits { entries: 100, bytes: 1_000 }).await;
+    let mut world = World::with(|options| {
+        options.inbox = InboxLimits { entries: 100, bytes: 1_000, ..InboxLimits::default() }
+    })
+    .await;
     let phone = world.phone("alice").await;
     let long = |world: &mut World, bytes| {
         world.message_with(&["alice"], |content| content.body = "x".repeat(bytes))
@@ -148,8 +152,10 @@ async fn the_limit_counts_bytes_too() {
 /// At the size limit what only lagging devices hold goes first, and they learn of a gap.
 #[tokio::test]
 async fn a_lagging_device_does_not_fill_the_inbox_of_a_current_one() {
-    let mut world =
-        World::with(|options| options.inbox = InboxLimits { entries: 3, bytes: 1 << 20 }).await;
+    let mut world = World::with(|options| {
+        options.inbox = InboxLimits { entries: 3, bytes: 1 << 20, ..InboxLimits::default() }
+    })
+    .await;
     let phone = world.phone("alice").await;
     let mut tablet = world.sleeper("alice").await;
     for n in 1..=10 {
@@ -165,8 +171,10 @@ async fn a_lagging_device_does_not_fill_the_inbox_of_a_current_one() {
 /// Nothing is taken from a lagging device for a send that is refused all the same.
 #[tokio::test]
 async fn a_send_for_which_no_room_can_be_made_takes_nothing_away() {
-    let mut world =
-        World::with(|options| options.inbox = InboxLimits { entries: 9, bytes: 1_000 }).await;
+    let mut world = World::with(|options| {
+        options.inbox = InboxLimits { entries: 9, bytes: 1_000, ..InboxLimits::default() }
+    })
+    .await;
     let phone = world.phone("alice").await;
     let tablet = world.sleeper("alice").await;
     for bytes in [300, 600] {

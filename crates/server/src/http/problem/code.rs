@@ -20,6 +20,7 @@ pub enum ProblemCode {
     NoTarget,
     NotFound,
     PushRefused,
+    RateLimited,
     StorageFull,
     TokenExpired,
     TooManyRecipients,
@@ -33,7 +34,7 @@ pub enum ProblemCode {
 
 impl ProblemCode {
     /// Every code, by name.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::AckAboveHead,
         Self::BodyTooLarge,
         Self::Conflict,
@@ -48,6 +49,7 @@ impl ProblemCode {
         Self::NoTarget,
         Self::NotFound,
         Self::PushRefused,
+        Self::RateLimited,
         Self::StorageFull,
         Self::TokenExpired,
         Self::TooManyRecipients,
@@ -172,6 +174,12 @@ impl ProblemCode {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "push refused",
                 "A push service would refuse the push as it would be sent: it is too large, or an override breaks a rule of the service.\nThe detail begins with the diagnosis code 913 and names the push service; `field` names what to make smaller, or the override.",
+            ),
+            Self::RateLimited => (
+                "rate_limited",
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many in a short time",
+                "A user did more of it in a minute than the server's operator allows; the limits are the options under `rate`.\nSend again after the pause that is given, with the same id: nothing was stored.",
             ),
             Self::StorageFull => (
                 "storage_full",

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use base64::engine::general_purpose::STANDARD;
 use domain::delivery::PushKind;
+use domain::inbox::Owing;
 use domain::wake::{Claim, Draw, Facts, Presence, RingFacts, Wake};
 use domain::{
     AppId, AttemptId, BackgroundBudget, Environment, IosRoute, Offset, Owed, Platform, Policy,
@@ -226,6 +227,8 @@ fn every_setting_was_thought_of() {
         // How long a call rings, and how long a session may take.
         ring_time: _,
         ack_deadline: _,
+        // When, and not what.
+        hold_while_active_elsewhere: _,
     } = policy;
 }
 
@@ -312,8 +315,9 @@ impl Office {
                 expires_at: NOW.plus(Duration::from_secs(7 * 86_400)),
             };
             let facts = Facts {
-                owed: Some(owed),
+                owing: Owing::Owed(owed),
                 presence: Presence::Asleep,
+                active_elsewhere: false,
                 platform,
                 target: router.messages(platform, &kinds),
                 budget: BackgroundBudget::default(),

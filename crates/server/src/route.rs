@@ -196,3 +196,37 @@ impl Hub {
         self.inboxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::{DeviceNumber, InboxId};
+
+    use super::*;
+
+    fn handle(number: u128) -> (Arc<Handle>, mpsc::Receiver<Box<ServerFrame>>) {
+        Handle::new(SessionId::from_bits(number), DeviceNumber::from_number(1), Offset::ZERO)
+    }
+
+    fn typing() -> ServerFrame {
+        wire::Typing { to: None, from: None, thread: "t".to_owned() }.into()
+    }
+
+    #[tokio::test]
+    async fn a_session_that_takes_no_more_is_ended_and_the_others_go_on() {
+        let (hub, inbox) = (Hub::default(), InboxId::from_number(7));
+        let (slow, _its_frames) = handle(1);
+        let (quick, mut frames) = handle(2);
+        hub.add(inbox, Arc::clone(&slow));
+        hub.add(inbox, Arc::clone(&quick));
+        for _ in 0..=QUEUE {
+            hub.tell(inbox, &typing(), |_| true);
+            assert!(frames.recv().await.is_some());
+        }
+        assert_eq!(slow.closed().await.0, CloseCode::TooSlow);
+        assert!(quick.end.get().is_none());
+        // Whatever is said later, it is told why it ended; a full queue keeps nobody alive.
+        hub.close_all(CloseCode::GoingAway, "over");
+        assert_eq!(slow.closed().await.0, CloseCode::TooSlow);
+        assert_eq!(quick.closed().await.0, CloseCode::GoingAway);
+    }
+}

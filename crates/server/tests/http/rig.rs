@@ -168,6 +168,23 @@ impl Server {
         Device { token, secret, epoch: text(&connected["cursor"]["epoch"]) }
     }
 
+    /// A session of a user's device, and what `connected` says.
+    pub(super) async fn session(&self, user: &str, id: &str) -> (Session, Value) {
+        self.session_with(user, json!({ "device": { "id": id, "platform": "ios" } })).await
+    }
+
+    /// The same with a `connect` of the test's own, but for the token.
+    pub(super) async fn session_with(&self, user: &str, mut connect: Value) -> (Session, Value) {
+        let token = self.token(user).await;
+        connect["type"] = json!("connect");
+        connect["token"] = json!(token);
+        let mut session = Session::open(self.address).await;
+        session.say(connect).await;
+        let connected = session.hear().await;
+        assert_eq!(connected["type"], "connected", "{connected}");
+        (session, connected)
+    }
+
     /// Registers a push target of a device.
     pub(super) async fn target(&self, device: &Device, kind: &str, token: &str) {
         let path = format!("/v1/me/targets/{kind}");
@@ -250,6 +267,32 @@ impl Session {
                 Message::Text(text) => return serde_json::from_str(&text).expect("JSON"),
                 Message::Close(frame) => panic!("closed with {frame:?}"),
                 _ => {}
+            }
+        }
+    }
+
+    /// The next frame of this type; others go by.
+    pub(super) async fn hear_a(&mut self, kind: &str) -> Value {
+        loop {
+            let frame = self.hear().await;
+            if frame["type"] == kind {
+                return frame;
+            }
+        }
+    }
+
+    /// The last words of a session that the server ends, and the close code.
+    pub(super) async fn end(&mut self) -> (Value, Option<u16>) {
+        let mut last = Value::Null;
+        loop {
+            let next = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("an answer");
+            match next {
+                Some(Ok(Message::Text(text))) => last = serde_json::from_str(&text).expect("JSON"),
+                Some(Ok(Message::Close(frame))) => {
+                    return (last, frame.map(|frame| frame.code.into()));
+                }
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return (last, None),
             }
         }
     }

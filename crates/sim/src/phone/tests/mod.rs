@@ -91,6 +91,7 @@ impl Scene {
             id: "id".to_owned(),
             push_type,
             priority: Priority::High,
+            original_priority: Priority::High,
             topic: "com.example.app".to_owned(),
             collapse_id: None,
             expiration: Expiration::Vendor,

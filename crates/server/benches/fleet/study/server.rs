@@ -37,7 +37,7 @@ pub(crate) enum Order {
 }
 
 /// What a push is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Style {
     /// Something to see. `by_system`: on Android the system shows it and the app does not run.
     Alert { by_system: bool },

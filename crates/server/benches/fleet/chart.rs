@@ -77,9 +77,10 @@ fn mark(svg: &mut String, name: &str, tally: &Tally, y: u32) {
     let parts = [tally.within_10_s, tally.within_60_s, tally.within_10_min];
     let [first, second, third] =
         parts.map(|part| at(tally.share(part).percent().unwrap_or_default()));
+    let from = (first + 4.0).min(third);
     let _ = writeln!(
         svg,
-        "<line class=\"l\" x1=\"{first:.1}\" x2=\"{third:.1}\" y1=\"{y}\" y2=\"{y}\"/>"
+        "<line class=\"l\" x1=\"{from:.1}\" x2=\"{third:.1}\" y1=\"{y}\" y2=\"{y}\"/>"
     );
     hollow(svg, first, y);
     tick(svg, third, y);

@@ -83,13 +83,9 @@ fn main() -> Result<()> {
         plan: &plan,
         named: &named,
         outcomes: &outcomes,
-        refresh: &by_world(&small, &schemes, &[0.0, 20.0, 40.0, 60.0], |world, share| {
-            world.no_refresh = share;
-        }),
-        quitters: &by_world(&small, &schemes, &[0.0, 20.0, 40.0, 60.0], |world, share| {
-            world.swipers = share;
-        }),
-        climb: &by_climb(&small, &[10, 20, 30, 45, 60]),
+        refresh: &by_refresh(&small, &schemes),
+        runs: &by_runs(&small, &schemes),
+        climb: &by_climb(&small),
     };
     let tables = tables::render(&report);
     let chart = chart::draw(&named, &outcomes);
@@ -102,25 +98,30 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn by_world(
-    plan: &Plan,
-    schemes: &[Scheme],
-    shares: &[f64],
-    change: fn(&mut World, f64),
-) -> Vec<Varied> {
-    let varied = shares.iter().map(|share| {
-        let mut plan = plan.clone();
-        change(&mut plan.world, *share);
-        Varied { value: format!("{share:.0} %"), outcomes: run(&plan, schemes) }
+fn by_refresh(plan: &Plan, schemes: &[Scheme]) -> Vec<Varied> {
+    let varied = [0.0, 20.0, 40.0, 60.0].map(|share| {
+        let world = World { no_refresh: share, ..plan.world.clone() };
+        let outcomes = run(&Plan { world, ..plan.clone() }, schemes);
+        Varied { value: format!("{share:.0} %"), outcomes }
     });
-    varied.collect()
+    varied.into()
 }
 
-fn by_climb(plan: &Plan, seconds: &[u64]) -> Vec<Varied> {
-    let varied = seconds.iter().map(|seconds| {
-        let climb_after = Duration::from_secs(*seconds);
+fn by_runs(plan: &Plan, schemes: &[Scheme]) -> Vec<Varied> {
+    let varied = [Some(1), Some(2), Some(3), Some(6), None].map(|runs: Option<usize>| {
+        let mut world = plan.world.clone();
+        world.ios_rules.runs_per_hour = runs;
+        let value = runs.map_or_else(|| "no limit".to_owned(), |runs| runs.to_string());
+        Varied { value, outcomes: run(&Plan { world, ..plan.clone() }, schemes) }
+    });
+    varied.into()
+}
+
+fn by_climb(plan: &Plan) -> Vec<Varied> {
+    let varied = [10, 20, 30, 45, 60].map(|seconds| {
+        let climb_after = Duration::from_secs(seconds);
         let scheme = Scheme::Ladder(Policy { climb_after, ..Policy::default() });
         Varied { value: format!("{seconds} s"), outcomes: run(plan, &[scheme]) }
     });
-    varied.collect()
+    varied.into()
 }

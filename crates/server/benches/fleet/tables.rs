@@ -13,8 +13,8 @@ pub(crate) struct Report<'a> {
     pub(crate) outcomes: &'a [Outcome],
     /// By the share of iPhones that run no app in the background.
     pub(crate) refresh: &'a [Varied],
-    /// By the share of people who swipe apps away.
-    pub(crate) quitters: &'a [Varied],
+    /// By the background runs that iOS allows in an hour.
+    pub(crate) runs: &'a [Varied],
     /// By the time after which the default ladder climbs.
     pub(crate) climb: &'a [Varied],
 }
@@ -40,14 +40,17 @@ pub(crate) fn render(report: &Report<'_>) -> String {
     let mut text = format!("Made by `{command}`; the same command makes the same text.\n\n");
     results(&mut text, named, outcomes);
     text.push_str("\n### If more iPhones run nothing in the background\n\n");
+    text.push_str("iPhones: share on the device within 60 s / pushes per wake, of a tenth of the devices.\n\n");
     by_scheme(&mut text, "iPhones without background runs", named, report.refresh, |outcome| {
         outcome.ios.clone()
     });
-    text.push_str("\n### If more people swipe the app away\n\n");
-    by_scheme(&mut text, "people who swipe apps away", named, report.quitters, |outcome| {
+    text.push_str("\n### If iOS allows more or fewer background runs\n\n");
+    text.push_str("The same two numbers, of a tenth of the devices.\n\n");
+    by_scheme(&mut text, "background runs an hour", named, report.runs, |outcome| {
         outcome.ios.clone()
     });
     text.push_str("\n### If the default ladder climbs sooner or later\n\n");
+    text.push_str("Of a tenth of the devices.\n\n");
     by_climb(&mut text, report.climb);
     text.push_str("\n### Assumptions\n\n");
     assumptions(&mut text, &plan.world);

@@ -55,7 +55,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     let path = workspace.root.join(DOCUMENT);
     let old = fs::read_to_string(&path).with_context(|| format!("cannot read {DOCUMENT}"))?;
-    let new = document::replace(&old, "fleet", &tables).with_context(|| format!("in {DOCUMENT}"))?;
+    let new =
+        document::replace(&old, "fleet", &tables).with_context(|| format!("in {DOCUMENT}"))?;
     fs::write(&path, new).with_context(|| format!("cannot write {DOCUMENT}"))?;
     fs::write(workspace.root.join(CHART), made("chart.svg")?)
         .with_context(|| format!("cannot write {CHART}"))?;

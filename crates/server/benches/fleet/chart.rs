@@ -3,9 +3,9 @@
 
 use std::fmt::Write as _;
 
-use crate::study::{Outcome, Tally};
-use crate::tables::{platforms, ratio};
 use crate::Named;
+use crate::study::{Outcome, Tally};
+use crate::tables::{platforms, ratio, share};
 
 const WIDTH: u32 = 720;
 /// The axis begins here and is so long.
@@ -76,7 +76,7 @@ fn mark(svg: &mut String, name: &str, tally: &Tally, y: u32) {
     text(svg, 14, y + 4, "n", "start", name);
     let parts = [tally.within_10_s, tally.within_60_s, tally.within_10_min];
     let [first, second, third] =
-        parts.map(|part| at(tally.share(part).percent().unwrap_or_default()));
+        parts.map(|part| at(share(part, tally.messages).unwrap_or_default()));
     let from = (first + 4.0).min(third);
     let _ = writeln!(
         svg,

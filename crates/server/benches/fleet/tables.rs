@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::study::{Outcome, Plan, Share, Tally, World};
+use crate::study::{Outcome, Plan, Tally, World};
 use crate::{Named, Varied};
 
 /// Everything that is told.
@@ -80,14 +80,14 @@ fn results(text: &mut String, named: &[Named], outcomes: &[Outcome]) {
                 &[
                     (*platform).to_owned(),
                     named.name.to_owned(),
-                    percent(tally.share(tally.within_10_s)),
-                    percent(tally.share(tally.within_60_s)),
-                    percent(tally.share(tally.within_10_min)),
+                    percent(tally.within_10_s, tally.messages),
+                    percent(tally.within_60_s, tally.messages),
+                    percent(tally.within_10_min, tally.messages),
                     visible(tally.median_visible()),
                     ratio(tally.pushes_per_wake()),
-                    percent(Share { part: tally.awake, whole: tally.pushes }),
+                    percent(tally.awake, tally.pushes),
                     grouped(tally.over_budget),
-                    percent(Share { part: tally.demoted, whole: tally.devices }),
+                    percent(tally.demoted, tally.devices),
                 ],
             );
         }
@@ -120,7 +120,7 @@ fn by_scheme(
     for Varied { value, outcomes } in varied {
         let cells = outcomes.iter().map(|outcome| {
             let tally = of(outcome);
-            let reach = percent(tally.share(tally.within_60_s));
+            let reach = percent(tally.within_60_s, tally.messages);
             format!("{reach} / {}", ratio(tally.pushes_per_wake()))
         });
         row(text, &[value.clone()].into_iter().chain(cells).collect::<Vec<_>>());
@@ -137,12 +137,12 @@ fn by_climb(text: &mut String, varied: &[Varied]) {
                 text,
                 &[
                     value.clone(),
-                    percent(ios.share(ios.within_10_s)),
-                    percent(ios.share(ios.within_60_s)),
+                    percent(ios.within_10_s, ios.messages),
+                    percent(ios.within_60_s, ios.messages),
                     ratio(ios.pushes_per_wake()),
-                    percent(android.share(android.within_60_s)),
+                    percent(android.within_60_s, android.messages),
                     ratio(android.pushes_per_wake()),
-                    percent(Share { part: android.demoted, whole: android.devices }),
+                    percent(android.demoted, android.devices),
                 ],
             );
         }
@@ -158,29 +158,84 @@ fn assumptions(text: &mut String, world: &World) {
             let web = 100.0 - world.ios - world.android;
             format!("{:.0} %, {:.0} %, {web:.0} %", world.ios, world.android)
         }),
-        ("iPhones on which the system runs no app for background pushes (Background App Refresh off, low power mode)", share(world.no_refresh)),
+        (
+            "iPhones on which the system runs no app for background pushes (Background App Refresh off, low power mode)",
+            share(world.no_refresh),
+        ),
         ("phones whose user allows the app no notifications", share(world.no_alerts)),
-        ("people who swipe the app away, and how often they do when they leave it", format!("{:.0} %, {:.0} %", world.swipers, world.swipes)),
+        (
+            "people who swipe the app away, and how often they do when they leave it",
+            format!("{:.0} %, {:.0} %", world.swipers, world.swipes),
+        ),
         ("Android phones whose maker takes that for a force stop", share(world.swipe_stops)),
-        ("phones on a charger at night; switched off at night", format!("{:.0} %, {:.0} %", world.charged_at_night, world.off_at_night)),
-        ("outages of a phone's network in a day, and their mean length", format!("{}, {}", world.outages, length(world.outage))),
+        (
+            "phones on a charger at night; switched off at night",
+            format!("{:.0} %, {:.0} %", world.charged_at_night, world.off_at_night),
+        ),
+        (
+            "outages of a phone's network in a day, and their mean length",
+            format!("{}, {}", world.outages, length(world.outage)),
+        ),
         ("conversations a day, for a third of the people each", format!("{few}, {some}, {many}")),
-        ("messages in a conversation, and the mean pause between them", format!("{}, {}", world.conversation, length(world.message_pause))),
-        ("times a day that people open the app of their own accord, and how long they stay", format!("{}, {}", world.opens, length(world.stay))),
-        ("notifications after which they open it, and the mean time until then; none at night", format!("{:.0} %, {}", world.reacts, length(world.reaction))),
+        (
+            "messages in a conversation, and the mean pause between them",
+            format!("{}, {}", world.conversation, length(world.message_pause)),
+        ),
+        (
+            "times a day that people open the app of their own accord, and how long they stay",
+            format!("{}, {}", world.opens, length(world.stay)),
+        ),
+        (
+            "notifications after which they open it, and the mean time until then; none at night",
+            format!("{:.0} %, {}", world.reacts, length(world.reaction)),
+        ),
         ("mean pause between two looks at the phone (Android, for Doze)", length(world.pickup)),
-        ("browsers run all day for half of the users, for the others in spells of this mean length", length(world.browser_spell)),
-        ("night: one in ten of the conversations that would begin then does", "23 to 7 o'clock".to_owned()),
+        (
+            "browsers run all day for half of the users, for the others in spells of this mean length",
+            length(world.browser_spell),
+        ),
+        (
+            "night: one in ten of the conversations that would begin then does",
+            "23 to 7 o'clock".to_owned(),
+        ),
         ("from the push service to the phone, median", length(world.push_way)),
-        ("from a push to the app's connect, median: iOS, Android; to the request of an extension or a worker", format!("{}, {}, {}", length(world.ios_start), length(world.android_start), length(world.handler_start))),
+        (
+            "from a push to the app's connect, median: iOS, Android; to the request of an extension or a worker",
+            format!(
+                "{}, {}, {}",
+                length(world.ios_start),
+                length(world.android_start),
+                length(world.handler_start)
+            ),
+        ),
         ("handlers and background runs that come to nothing", share(world.handler_fails)),
         ("one way over the network", length(world.one_way)),
-        ("suspended apps whose connection dies without a word, and when the server sees that by its own pings", format!("{:.0} %, {}", world.frozen, length(world.noticed))),
-        ("background runs that iOS allows: what Apple asks senders to keep to", format!("{} an hour", world.ios_rules.runs_per_hour.unwrap_or(0))),
-        ("FCM demotes from so many high-priority messages in seven days on, if fewer show something than", format!("{}, {} %", world.android_rules.demotion_from, world.android_rules.visible_percent)),
+        (
+            "suspended apps whose connection dies without a word, and when the server sees that by its own pings",
+            format!("{:.0} %, {}", world.frozen, length(world.noticed)),
+        ),
+        (
+            "background runs that iOS allows: what Apple asks senders to keep to",
+            format!("{} an hour", world.ios_rules.runs_per_hour.unwrap_or(0)),
+        ),
+        (
+            "FCM demotes from so many high-priority messages in seven days on, if fewer show something than",
+            format!(
+                "{}, {} %",
+                world.android_rules.demotion_from, world.android_rules.visible_percent
+            ),
+        ),
         ("Doze: begins after; first pause, longest pause; first window, longest window", {
             let doze = &world.android_rules.doze;
-            [doze.enter_after, doze.first_pause, doze.longest_pause, doze.first_window, doze.longest_window].map(length).join(", ")
+            [
+                doze.enter_after,
+                doze.first_pause,
+                doze.longest_pause,
+                doze.first_window,
+                doze.longest_window,
+            ]
+            .map(length)
+            .join(", ")
         }),
     ];
     for (number, (what, value)) in rows.into_iter().enumerate() {
@@ -192,9 +247,14 @@ fn row(text: &mut String, cells: &[String]) {
     let _ = writeln!(text, "| {} |", cells.join(" | "));
 }
 
-/// A share with one decimal.
-pub(crate) fn percent(share: Share) -> String {
-    share.percent().map_or_else(|| "–".to_owned(), |percent| format!("{percent:.1} %"))
+/// A share in percent; `None` of nothing.
+pub(crate) fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 * 100.0 / whole as f64)
+}
+
+/// The same with one decimal.
+fn percent(part: u64, whole: u64) -> String {
+    share(part, whole).map_or_else(|| "–".to_owned(), |percent| format!("{percent:.1} %"))
 }
 
 /// A ratio with two decimals.
@@ -203,7 +263,7 @@ pub(crate) fn ratio(ratio: Option<f64>) -> String {
 }
 
 /// A time until something is visible.
-pub(crate) fn visible(after: Option<Duration>) -> String {
+fn visible(after: Option<Duration>) -> String {
     after.map_or_else(|| "over 1 h".to_owned(), |after| format!("{:.1} s", after.as_secs_f64()))
 }
 

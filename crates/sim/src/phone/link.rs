@@ -75,10 +75,8 @@ impl Link {
         connect: Connect,
     ) -> Result<Session, Refusal> {
         let unreachable = |error: Error| Refusal::Unreachable(error.to_string());
-        let stream = radio
-            .connect(server)
-            .await
-            .map_err(|error| Refusal::Unreachable(error.to_string()))?;
+        let stream =
+            radio.connect(server).await.map_err(|error| Refusal::Unreachable(error.to_string()))?;
         let mut request = format!("ws://{server}{}", wire::CONNECT_PATH)
             .into_client_request()
             .map_err(unreachable)?;

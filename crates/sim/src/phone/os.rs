@@ -34,9 +34,7 @@ use super::options::Platform;
 use super::push::Push;
 use super::worker;
 use crate::device::{Delivery, PushType};
-use crate::platform::{
-    Android, AndroidRules, Effect, Input, Ios, IosRules, Kind, System, Web,
-};
+use crate::platform::{Android, AndroidRules, Effect, Input, Ios, IosRules, Kind, System, Web};
 use crate::webpush::Vendor;
 
 /// Something for the system to take note of, and who waits until it has.
@@ -204,7 +202,7 @@ impl Os {
 
 fn system(installation: &Installation) -> System<Box<Push>> {
     match installation.options.platform {
-        Platform::Android => System::Android(Android::new(AndroidRules::default())),
+        Platform::Android => System::Android(Box::new(Android::new(AndroidRules::default()))),
         Platform::Ios => System::Ios(Ios::new(IosRules::default())),
         Platform::Web => {
             let browser = installation.options.browser.as_ref();

@@ -232,7 +232,11 @@ mod tests {
             (Life::Suspended, Kind::Notification, Effect::Show("a")),
             (Life::Foreground, Kind::Notification, runs),
             (Life::ForceQuit, Kind::Data, Effect::Drop("a", "the app was stopped by force")),
-            (Life::ForceQuit, Kind::Notification, Effect::Drop("a", "the app was stopped by force")),
+            (
+                Life::ForceQuit,
+                Kind::Notification,
+                Effect::Drop("a", "the app was stopped by force"),
+            ),
             (Life::Suspended, Kind::Voip, Effect::Drop("a", "no push that an app handles")),
         ] {
             let mut android = Android::new(AndroidRules::default());
@@ -254,9 +258,8 @@ mod tests {
         }
         assert_eq!(ended(&mut android, true, 19), [Effect::Restore]);
         assert_eq!(ended(&mut android, false, 20), [Effect::Demote]);
-        let passed = |android: &mut Android, day| {
-            android.handle::<&str>(Input::TimePassed, at(day * DAY_S))
-        };
+        let passed =
+            |android: &mut Android, day| android.handle::<&str>(Input::TimePassed, at(day * DAY_S));
         assert_eq!(passed(&mut android, 6), []);
         assert_eq!(passed(&mut android, 7), [Effect::Restore]);
     }
@@ -277,7 +280,8 @@ mod tests {
 
     #[test]
     fn a_standby_bucket_has_a_cap_a_day() {
-        let mut android = suspended(AndroidRules { high_per_day: Some(5), ..AndroidRules::default() });
+        let mut android =
+            suspended(AndroidRules { high_per_day: Some(5), ..AndroidRules::default() });
         for n in 0..4 {
             assert_eq!(high(&mut android, Kind::Data, n).len(), 1);
         }
@@ -292,7 +296,8 @@ mod tests {
         let mut android = suspended(AndroidRules::default());
         assert_eq!(android.handle::<&str>(Input::Screen(false), at(0)), []);
         assert_eq!(android.next(at(0)), Some(at(3600)));
-        let passed = |android: &mut Android, now| android.handle::<&str>(Input::TimePassed, at(now));
+        let passed =
+            |android: &mut Android, now| android.handle::<&str>(Input::TimePassed, at(now));
         assert_eq!(passed(&mut android, 3600), [Effect::Reach(Reach::Dozing)]);
         assert_eq!(passed(&mut android, 7200), [Effect::Reach(Reach::Online)]);
         assert_eq!(passed(&mut android, 7500), [Effect::Reach(Reach::Dozing)]);

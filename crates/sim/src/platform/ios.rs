@@ -84,15 +84,17 @@ pub struct Ios<P> {
     runs: VecDeque<Timestamp>,
     /// The day of the newest run, and how many that day has had.
     today: (i64, usize),
-    /// The background push that waits, and why.
-    held: Option<(P, &'static str)>,
+    /// The background push that waits.
+    held: Option<P>,
     /// When the system looks whether a VoIP push was reported.
     voip_check: Option<Timestamp>,
     voip_strikes: u32,
 }
 
 const NO_REFRESH: &str = "the system runs the app for no background pushes; it holds the newest";
-const OVER_BUDGET: &str = "the budget for background pushes is used up; the system holds the newest";
+const OVER_BUDGET: &str =
+    "the budget for background pushes is used up; the system holds the newest";
+const REPLACED: &str = "a newer background push took its place";
 const FORCE_QUIT: &str = "the user force-quit the app";
 const NOT_REPORTED: &str = "a VoIP push without a call; iOS kills the app for it";
 
@@ -157,13 +159,15 @@ impl<P> Ios<P> {
                 if self.app == Life::ForceQuit {
                     return vec![Effect::Drop(push, FORCE_QUIT)];
                 }
-                // The newest takes the place of what is held.
-                self.held = Some((push, OVER_BUDGET));
-                let effects = self.held_push(now);
-                if let (true, Some((_, why))) = (effects.is_empty(), &mut self.held) {
-                    *why = if self.rules.background_refresh { OVER_BUDGET } else { NO_REFRESH };
-                    return vec![Effect::Hold(why)];
+                let replaced = self.held.replace(push);
+                let mut effects: Vec<_> =
+                    replaced.map(|older| Effect::Drop(older, REPLACED)).into_iter().collect();
+                let released = self.held_push(now);
+                if released.is_empty() {
+                    let over = self.rules.background_refresh;
+                    effects.push(Effect::Hold(if over { OVER_BUDGET } else { NO_REFRESH }));
                 }
+                effects.extend(released);
                 effects
             }
             Kind::Alert { text: false, .. } => vec![Effect::Drop(push, "an alert without text")],
@@ -189,17 +193,18 @@ impl<P> Ios<P> {
 
     /// Lets the held push go if it may.
     fn held_push(&mut self, now: Timestamp) -> Vec<Effect<P>> {
-        let Some((push, why)) = self.held.take() else { return Vec::new() };
+        let Some(push) = self.held.take() else { return Vec::new() };
         let until = after(now, self.rules.app_run);
         match self.app {
             Life::Foreground | Life::Background => vec![Effect::RunApp(push, until)],
             Life::ForceQuit => vec![Effect::Drop(push, FORCE_QUIT)],
             Life::Frozen | Life::NotRunning | Life::Suspended => {
-                if self.rules.background_refresh && self.allowed_at(now).is_none_or(|at| at <= now) {
+                if self.rules.background_refresh && self.allowed_at(now).is_none_or(|at| at <= now)
+                {
                     self.spend(now);
                     return vec![Effect::RunApp(push, until)];
                 }
-                self.held = Some((push, why));
+                self.held = Some(push);
                 Vec::new()
             }
         }
@@ -263,7 +268,12 @@ mod tests {
         ios
     }
 
-    fn push(ios: &mut Ios<&'static str>, kind: Kind, name: &'static str, now: i64) -> Vec<Effect<&'static str>> {
+    fn push(
+        ios: &mut Ios<&'static str>,
+        kind: Kind,
+        name: &'static str,
+        now: i64,
+    ) -> Vec<Effect<&'static str>> {
         ios.handle(Input::Push(kind, Priority::High, name), at(now))
     }
 
@@ -279,11 +289,12 @@ mod tests {
         }
         assert_eq!(ios.next(at(25)), None);
         assert_eq!(push(&mut ios, Kind::Background, "d", 30), [Effect::Hold(OVER_BUDGET)]);
-        assert_eq!(push(&mut ios, Kind::Background, "e", 40), [Effect::Hold(OVER_BUDGET)]);
+        let replaced = [Effect::Drop("d", REPLACED), Effect::Hold(OVER_BUDGET)];
+        assert_eq!(push(&mut ios, Kind::Background, "e", 40), replaced);
         assert_eq!(ios.next(at(40)), Some(at(HOUR_S)));
         assert_eq!(ios.handle(Input::TimePassed, at(HOUR_S - 1)), []);
         assert_eq!(ios.handle(Input::TimePassed, at(HOUR_S)), runs("e", HOUR_S + 30));
-        assert_eq!(ios.next(at(HOUR_S)), None, "d was replaced");
+        assert_eq!(ios.next(at(HOUR_S)), None);
         // The hour slides: b's place is free ten seconds later.
         assert_eq!(push(&mut ios, Kind::Background, "f", HOUR_S + 5), [Effect::Hold(OVER_BUDGET)]);
         assert_eq!(ios.next(at(HOUR_S + 5)), Some(at(HOUR_S + 10)));
@@ -313,7 +324,10 @@ mod tests {
     fn with_refresh_off_background_pushes_wait_for_the_user() {
         let mut ios = suspended(IosRules { background_refresh: false, ..IosRules::default() });
         assert_eq!(push(&mut ios, Kind::Background, "a", 0), [Effect::Hold(NO_REFRESH)]);
-        assert_eq!((ios.next(at(0)), ios.handle(Input::TimePassed, at(9 * HOUR_S))), (None, vec![]));
+        assert_eq!(
+            (ios.next(at(0)), ios.handle(Input::TimePassed, at(9 * HOUR_S))),
+            (None, vec![])
+        );
         assert_eq!(ios.handle(Input::App(Life::Foreground), at(9)), runs("a", 39));
     }
 
@@ -358,11 +372,14 @@ mod tests {
         // The handler returns without a call; never returns; returns without a call.
         push(&mut ios, Kind::Voip, "a", 10);
         let killed = Effect::KillApp(NOT_REPORTED);
-        assert_eq!(ios.handle(Input::VoipHandled { reported: false }, at(11)), [killed.clone()]);
+        assert_eq!(
+            ios.handle(Input::VoipHandled { reported: false }, at(11)),
+            std::slice::from_ref(&killed)
+        );
         push(&mut ios, Kind::Voip, "b", 20);
         assert_eq!(ios.next(at(20)), Some(at(27)));
         assert_eq!(ios.handle(Input::TimePassed, at(26)), []);
-        assert_eq!(ios.handle(Input::TimePassed, at(27)), [killed.clone()]);
+        assert_eq!(ios.handle(Input::TimePassed, at(27)), std::slice::from_ref(&killed));
         push(&mut ios, Kind::Voip, "c", 30);
         let last = ios.handle(Input::VoipHandled { reported: false }, at(31));
         assert_eq!(last, [killed, Effect::StopVoip]);

@@ -48,7 +48,7 @@ use crate::phone::Life;
 #[derive(Clone, Debug)]
 pub enum System<P> {
     /// An Android phone.
-    Android(Android),
+    Android(Box<Android>),
     /// An iPhone.
     Ios(Ios<P>),
     /// A browser.

@@ -208,7 +208,8 @@ mod tests {
     #[test]
     fn a_device_that_dozes_gets_what_is_urgent_alone() {
         let mut waiting = Waiting::default();
-        for (number, priority) in [Priority::Normal, Priority::High, Priority::Low].iter().enumerate()
+        for (number, priority) in
+            [Priority::Normal, Priority::High, Priority::Low].iter().enumerate()
         {
             let facts = Facts {
                 service: Service::Fcm,

@@ -75,9 +75,8 @@ mod tests {
     fn a_push_that_shows_nothing_costs_what_the_browser_says() {
         let check = |vendor, visible, expected: &[Effect<&str>], still_runs| {
             let mut web = Web::new(vendor);
-            let push = |web: &mut Web| {
-                web.handle(Input::Push(Kind::Web, Priority::High, "a"), at(0))
-            };
+            let push =
+                |web: &mut Web| web.handle(Input::Push(Kind::Web, Priority::High, "a"), at(0));
             let runs = [Effect::RunWorker("a", at(30))];
             assert_eq!(push(&mut web), runs);
             let ended = Input::HandlerEnded { sent: Priority::High, visible };

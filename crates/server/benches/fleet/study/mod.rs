@@ -25,10 +25,10 @@ use std::time::Duration;
 
 use domain::Platform;
 
-pub(crate) use self::server::Scheme;
-pub(crate) use self::tally::{Share, Tally};
-pub(crate) use self::world::World;
 use self::day::Day;
+pub(crate) use self::server::Scheme;
+pub(crate) use self::tally::Tally;
+pub(crate) use self::world::World;
 
 /// What is run.
 #[derive(Clone, Debug)]

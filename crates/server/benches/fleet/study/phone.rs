@@ -5,9 +5,7 @@ use domain::{Platform, Time};
 use jiff::Timestamp;
 use sim::device::{Expiration, Facts, Priority, Reach, Service};
 use sim::phone::Life;
-use sim::platform::{
-    Android, Effect, Input, Ios, IosRules, Kind, Released, System, Waiting, Web,
-};
+use sim::platform::{Android, Effect, Input, Ios, IosRules, Kind, Released, System, Waiting, Web};
 use sim::webpush::Vendor;
 
 use super::world::{Traits, World};
@@ -69,7 +67,9 @@ pub(crate) struct Run {
 impl Phone {
     pub(crate) fn new(world: &World, traits: &Traits, now: Time) -> Self {
         let mut system = match traits.platform {
-            Platform::Android => System::Android(Android::new(world.android_rules.clone())),
+            Platform::Android => {
+                System::Android(Box::new(Android::new(world.android_rules.clone())))
+            }
             Platform::Ios => System::Ios(Ios::new(IosRules {
                 alerts_allowed: traits.alerts,
                 background_refresh: traits.refresh,

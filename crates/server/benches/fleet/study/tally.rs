@@ -36,20 +36,6 @@ pub(crate) struct Tally {
     never_visible: u64,
 }
 
-/// A share of a whole.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Share {
-    pub(crate) part: u64,
-    pub(crate) whole: u64,
-}
-
-impl Share {
-    /// In percent; `None` of nothing.
-    pub(crate) fn percent(self) -> Option<f64> {
-        (self.whole > 0).then(|| self.part as f64 * 100.0 / self.whole as f64)
-    }
-}
-
 impl Tally {
     /// Something was visible so long after the device could be reached; `None`: never.
     pub(crate) fn saw(&mut self, after: Option<Duration>) {
@@ -76,11 +62,6 @@ impl Tally {
             }
         }
         None
-    }
-
-    /// On the device within a minute of being reachable.
-    pub(crate) fn share(&self, part: u64) -> Share {
-        Share { part, whole: self.messages }
     }
 
     /// Pushes to sleeping devices for each time that one had to be woken.

@@ -156,7 +156,8 @@ pub(crate) struct Life {
 pub(crate) const DAWN: Time = Time::from_millis((20_000 * 24 + 8) * 60 * 60 * 1_000);
 
 /// People sleep from eleven to seven.
-const NIGHT: (Duration, Duration) = (Duration::from_secs(15 * 3600), Duration::from_secs(23 * 3600));
+const NIGHT: (Duration, Duration) =
+    (Duration::from_secs(15 * 3600), Duration::from_secs(23 * 3600));
 
 impl World {
     /// Draws one device and `length` of its life.

@@ -406,7 +406,8 @@ const fn can_become(from: Life, to: Life) -> bool {
 
 /// What the app tells about the push that woke it, if a wake did.
 fn woken_by(push: &Push, payload: &wire::push::Payload) -> Option<wire::WokenBy> {
-    let [priority, original_priority] = push.priority_words().map_or([None, None], |it| it.map(Some));
+    let [priority, original_priority] =
+        push.priority_words().map_or([None, None], |it| it.map(Some));
     Some(wire::WokenBy {
         wake: payload.wake.clone()?,
         received_at: Some(jiff::Timestamp::now()),

@@ -44,11 +44,7 @@ async fn a_lost_network_fails_the_phone_at_once_and_the_server_hears_of_it_when_
     scene.wait_since(mark, is_connected).await;
     scene.phone.wait_messages(1, LIMIT).await.unwrap();
     scene.server.noted(1, is_closed).await;
-    let shown = |title: &'static str| {
-        move |event: &PhoneEvent| {
-            matches!(event, PhoneEvent::NotificationShown { title: is, .. } if is == title)
-        }
-    };
+    let shown = |title: &'static str| move |event: &PhoneEvent| matches!(event, PhoneEvent::NotificationShown { title: is, .. } if is == title);
     scene.wait_since(mark, shown("second")).await;
     assert!(!scene.seen().iter().any(shown("first")), "Apple keeps one push for each app");
 }

@@ -119,7 +119,9 @@ async fn an_extension_that_is_not_done_in_time_shows_what_the_push_says() {
     scene.push(TargetKindName::Apns, PushType::Alert, aps, false);
     let original = |event: &PhoneEvent| matches!(event, PhoneEvent::NotificationShown { title, via: Via::Extension, .. } if title == "New message");
     scene.wait(original).await;
-    scene.wait(|event| matches!(event, PhoneEvent::ExtensionRan { drained: 0, trouble: Some(_) })).await;
+    scene
+        .wait(|event| matches!(event, PhoneEvent::ExtensionRan { drained: 0, trouble: Some(_) }))
+        .await;
     assert_eq!(scene.held(), [""; 0]);
 }
 
@@ -174,7 +176,8 @@ async fn an_app_that_shows_nothing_is_demoted_and_tells_so_when_it_connects() {
     let arrived = scene.seen().split_off(mark);
     let place = |wanted: fn(&PhoneEvent) -> bool| arrived.iter().position(wanted);
     let awake = place(|event| matches!(event, PhoneEvent::ReachChanged { to: Reach::Online }));
-    let push = place(|event| matches!(event, PhoneEvent::PushArrived { priority: Priority::Normal, .. }));
+    let push =
+        place(|event| matches!(event, PhoneEvent::PushArrived { priority: Priority::Normal, .. }));
     assert!(awake.is_some() && awake < push, "{arrived:?}");
     let connects = scene.server.noted(3, of_type("connect")).await;
     let told = &connects.last().unwrap()["woken_by"];

@@ -85,7 +85,7 @@ fn main() -> Result<()> {
         outcomes: &outcomes,
         refresh: &by_refresh(&small, &schemes),
         runs: &by_runs(&small, &schemes),
-        climb: &by_climb(&small),
+        settings: &by_settings(&small),
     };
     let tables = tables::render(&report);
     let chart = chart::draw(&named, &outcomes);
@@ -117,11 +117,21 @@ fn by_runs(plan: &Plan, schemes: &[Scheme]) -> Vec<Varied> {
     varied.into()
 }
 
-fn by_climb(plan: &Plan) -> Vec<Varied> {
-    let varied = [10, 20, 30, 45, 60].map(|seconds| {
-        let climb_after = Duration::from_secs(seconds);
-        let scheme = Scheme::Ladder(Policy { climb_after, ..Policy::default() });
-        Varied { value: format!("{seconds} s"), outcomes: run(plan, &[scheme]) }
+/// The default ladder with one setting changed.
+fn by_settings(plan: &Plan) -> Vec<Varied> {
+    let climbs =
+        |seconds| Policy { climb_after: Duration::from_secs(seconds), ..Policy::default() };
+    let settings = [
+        ("climbs after 10 s", climbs(10)),
+        ("climbs after 20 s", climbs(20)),
+        ("climbs after 30 s, the default", climbs(30)),
+        ("climbs after 45 s", climbs(45)),
+        ("climbs after 60 s", climbs(60)),
+        ("repeats nothing", Policy { repeats: Vec::new(), ..Policy::default() }),
+    ];
+    let varied = settings.map(|(name, policy)| {
+        let outcomes = run(plan, &[Scheme::Ladder(policy)]);
+        Varied { value: name.to_owned(), outcomes }
     });
     varied.into()
 }

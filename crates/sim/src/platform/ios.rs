@@ -156,9 +156,6 @@ impl<P> Ios<P> {
     fn push(&mut self, kind: Kind, push: P, now: Timestamp) -> Vec<Effect<P>> {
         match kind {
             Kind::Background => {
-                if self.app == Life::ForceQuit {
-                    return vec![Effect::Drop(push, FORCE_QUIT)];
-                }
                 let replaced = self.held.replace(push);
                 let mut effects: Vec<_> =
                     replaced.map(|older| Effect::Drop(older, REPLACED)).into_iter().collect();

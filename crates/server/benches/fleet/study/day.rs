@@ -303,11 +303,17 @@ impl<'a> Day<'a> {
         if self.phone.run.is_none() {
             let effects = self.phone.becomes(AppLife::Background, self.now);
             self.carry_out(effects);
-            let run = self.phone.start_run(until);
-            self.put(until, Event::RunEnds(run));
+            self.phone.start_run(until);
         }
+        let connected = self.phone.link == Link::Up;
         if let Some(run) = &mut self.phone.run {
             run.sent.push(note.sent);
+            run.until = until;
+            if !connected {
+                run.ends = until;
+                let id = run.id;
+                self.put(until, Event::RunEnds(id));
+            }
         }
         if self.phone.link == Link::Down && !self.dice.percent(self.world.handler_fails) {
             let start = match self.life.traits.platform {
@@ -346,7 +352,7 @@ impl<'a> Day<'a> {
     }
 
     fn run_ends(&mut self, id: u32) {
-        if self.phone.run.as_ref().is_some_and(|run| run.id == id) {
+        if self.phone.run.as_ref().is_some_and(|run| run.id == id && run.ends <= self.now) {
             self.end_run();
             self.hang_up();
             let effects = self.phone.becomes(AppLife::Suspended, self.now);
@@ -425,8 +431,9 @@ impl<'a> Day<'a> {
         self.phone.link = Link::Up;
         let background = self.phone.life == AppLife::Background;
         self.order(|server, now, orders| server.connected(connection, background, now, orders));
-        if let Some(run) = &self.phone.run {
-            let (id, ends) = (run.id, self.now.plus(LINGER).min(run.until));
+        if let Some(run) = &mut self.phone.run {
+            run.ends = self.now.plus(LINGER).min(run.until);
+            let (id, ends) = (run.id, run.ends);
             self.put(ends, Event::RunEnds(id));
         }
     }

@@ -58,7 +58,10 @@ pub(crate) enum Link {
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
     pub(crate) id: u32,
+    /// The system ends it then, counted from its newest push.
     pub(crate) until: Time,
+    /// It ends then as things stand: sooner, once the app has what it came for.
+    pub(crate) ends: Time,
     /// What its pushes were sent with.
     pub(crate) sent: Vec<Priority>,
     pub(crate) visible: bool,
@@ -170,12 +173,11 @@ impl Phone {
         Some(time(next))
     }
 
-    /// A run for a push begins; gives its number.
-    pub(crate) fn start_run(&mut self, until: Time) -> u32 {
+    /// A run for a push begins.
+    pub(crate) fn start_run(&mut self, until: Time) {
         self.runs += 1;
         let id = self.runs;
-        self.run = Some(Run { id, until, sent: Vec::new(), visible: false });
-        id
+        self.run = Some(Run { id, until, ends: until, sent: Vec::new(), visible: false });
     }
 
     /// Whether the app is on the screen and could be told of everything.

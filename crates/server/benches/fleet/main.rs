@@ -84,6 +84,7 @@ fn main() -> Result<()> {
         named: &named,
         outcomes: &outcomes,
         refresh: &by_refresh(&small, &schemes),
+        alerts: &by_alerts(&small, &schemes),
         runs: &by_runs(&small, &schemes),
         settings: &by_settings(&small),
     };
@@ -101,6 +102,15 @@ fn main() -> Result<()> {
 fn by_refresh(plan: &Plan, schemes: &[Scheme]) -> Vec<Varied> {
     let varied = [0.0, 20.0, 40.0, 60.0].map(|share| {
         let world = World { no_refresh: share, ..plan.world.clone() };
+        let outcomes = run(&Plan { world, ..plan.clone() }, schemes);
+        Varied { value: format!("{share:.0} %"), outcomes }
+    });
+    varied.into()
+}
+
+fn by_alerts(plan: &Plan, schemes: &[Scheme]) -> Vec<Varied> {
+    let varied = [0.0, 8.0, 20.0, 40.0].map(|share| {
+        let world = World { no_alerts: share, ..plan.world.clone() };
         let outcomes = run(&Plan { world, ..plan.clone() }, schemes);
         Varied { value: format!("{share:.0} %"), outcomes }
     });

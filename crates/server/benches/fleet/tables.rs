@@ -13,6 +13,8 @@ pub(crate) struct Report<'a> {
     pub(crate) outcomes: &'a [Outcome],
     /// By the share of iPhones that run no app in the background.
     pub(crate) refresh: &'a [Varied],
+    /// By the share of phones whose user allows no notifications.
+    pub(crate) alerts: &'a [Varied],
     /// By the background runs that iOS allows in an hour.
     pub(crate) runs: &'a [Varied],
     /// The default ladder with one setting changed.
@@ -42,6 +44,11 @@ pub(crate) fn render(report: &Report<'_>) -> String {
     text.push_str("\n### If more iPhones run nothing in the background\n\n");
     text.push_str("iPhones: share on the device within 60 s / pushes per wake, of a tenth of the devices.\n\n");
     by_scheme(&mut text, "iPhones without background runs", named, report.refresh, |outcome| {
+        outcome.ios.clone()
+    });
+    text.push_str("\n### If more users allow no notifications\n\n");
+    text.push_str("The same two numbers, of a tenth of the devices.\n\n");
+    by_scheme(&mut text, "phones without notifications", named, report.alerts, |outcome| {
         outcome.ios.clone()
     });
     text.push_str("\n### If iOS allows more or fewer background runs\n\n");

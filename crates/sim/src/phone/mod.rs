@@ -178,15 +178,25 @@ impl Phone {
         self.installation.set_network(network);
     }
 
-    /// The screen goes on, or off. An Android phone that lies there with its screen off and without
-    /// a charger dozes after an hour.
-    pub async fn set_screen(&self, on: bool) {
-        self.installation.system_takes(Input::Screen(on)).await;
+    /// Somebody looks at the phone; it dozes no longer.
+    pub async fn screen_on(&self) {
+        self.installation.system_takes(Input::Screen(true)).await;
     }
 
-    /// The phone is put on a charger, or taken off it.
-    pub async fn set_charging(&self, on: bool) {
-        self.installation.system_takes(Input::Charging(on)).await;
+    /// The phone is put away. An Android phone that lies there without a charger dozes after an
+    /// hour.
+    pub async fn screen_off(&self) {
+        self.installation.system_takes(Input::Screen(false)).await;
+    }
+
+    /// The phone is put on a charger; it dozes no longer.
+    pub async fn plug_in(&self) {
+        self.installation.system_takes(Input::Charging(true)).await;
+    }
+
+    /// The phone is taken off its charger.
+    pub async fn unplug(&self) {
+        self.installation.system_takes(Input::Charging(false)).await;
     }
 
     /// An Android phone dozes at once, until its screen goes on or a charger is near.

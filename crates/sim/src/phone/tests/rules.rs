@@ -141,7 +141,7 @@ async fn where_the_user_allows_no_alerts_no_extension_runs() {
 async fn an_android_phone_that_lies_unused_for_an_hour_gets_what_is_urgent_alone() {
     let scene = Scene::launched(Platform::Android).await;
     scene.phone.suspend().await;
-    scene.phone.set_screen(false).await;
+    scene.phone.screen_off().await;
     scene.devices.clock().advance(HOUR);
     scene.phone.time_passes().await;
     scene.wait(|event| matches!(event, PhoneEvent::ReachChanged { to: Reach::Dozing })).await;
@@ -171,7 +171,7 @@ async fn an_app_that_shows_nothing_is_demoted_and_tells_so_when_it_connects() {
     scene.phone.doze().await;
     let mark = scene.phone.mark();
     scene.push_data(Priority::High);
-    scene.phone.set_screen(true).await;
+    scene.phone.screen_on().await;
     scene.wait_since(mark, is_connected).await;
     let arrived = scene.seen().split_off(mark);
     let place = |wanted: fn(&PhoneEvent) -> bool| arrived.iter().position(wanted);

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use self::table::Row;
+use crate::document;
 use crate::run::{Cargo, Stream, timed};
 use crate::say;
 use crate::workspace::{Kind, Workspace};
@@ -91,7 +92,7 @@ fn bench(workspace: &Workspace, name: &str) -> Result<Vec<Row>> {
 fn write(workspace: &Workspace, text: &str) -> Result<()> {
     let path = workspace.root.join(DOCUMENT);
     let old = fs::read_to_string(&path).with_context(|| format!("cannot read {DOCUMENT}"))?;
-    let new = table::replace(&old, text).with_context(|| format!("in {DOCUMENT}"))?;
+    let new = document::replace(&old, "bench", text).with_context(|| format!("in {DOCUMENT}"))?;
     fs::write(&path, new).with_context(|| format!("cannot write {DOCUMENT}"))?;
     say::line(format_args!("{DOCUMENT} holds the table now"));
     Ok(())

@@ -1,19 +1,23 @@
 //! `cargo xtask`: everything that CI does, runnable at home.
 //!
 //! What it does: checks the shape of the project ([`lint`], [`tidy`]), runs its tests
-//! ([`mod@test`], [`fuzz`], [`torture`]) and measures it ([`mod@bench`]). What it does **not** do: nothing
+//! ([`mod@test`], [`fuzz`], [`torture`]), measures it ([`mod@bench`]) and studies its defaults
+//! ([`fleet`]). What it does **not** do: nothing
 //! of the product is here, it imports no crate of ours, and no crate imports it.
 //!
 //! ```text
 //! ci ──▶ lint ──▶ rustfmt, clippy, rustdoc, tidy (edges, absence, size, markdown, …)
 //!   └──▶ test ──▶ provision ──▶ tests, doc tests ──▶ fuzz ──▶ torture ──▶ demo ──▶ "N passed, N failed"
 //!        bench ─▶ one table, with the machine's description
+//!        fleet ─▶ tables and a chart
 //! ```
 //!
 //! Read first: [`tidy::edges::table`] (who may import what), [`tidy::absence::RULES`] (what must
 //! not be where), [`test::run`] (what a test run is).
 
 mod bench;
+mod document;
+mod fleet;
 mod fuzz;
 mod lint;
 mod provision;
@@ -30,7 +34,7 @@ use clap::{Parser, Subcommand};
 
 use crate::workspace::Workspace;
 
-/// The project's own tool: lint, test, torture, bench.
+/// The project's own tool: lint, test, torture, bench, fleet.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Cli {
@@ -54,6 +58,8 @@ enum Command {
     Torture(torture::Options),
     /// Measure the budgets and print one table
     Bench(bench::Options),
+    /// Let many virtual devices live a day under each rule of pushing
+    Fleet(fleet::Options),
 }
 
 fn main() -> ExitCode {
@@ -82,5 +88,6 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Fuzz(options) => fuzz::run(&workspace, &options),
         Command::Torture(options) => torture::run(&workspace, &options),
         Command::Bench(options) => bench::run(&workspace, &options),
+        Command::Fleet(options) => fleet::run(&workspace, &options),
     }
 }

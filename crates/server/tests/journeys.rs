@@ -6,6 +6,7 @@ mod circuits;
 mod full_disk;
 mod iphones_by_fcm;
 mod isolation;
+mod networks;
 mod provider_tokens;
 mod proxy;
 mod push_log;

@@ -3,6 +3,7 @@
 mod apple;
 mod attempts;
 mod commands;
+mod fleet;
 mod http;
 mod journeys;
 mod walks;

@@ -9,6 +9,7 @@
 //! | FCM | 4 collapse keys, 100 others, then all is lost and the app is told; ttl 0 is lost | high delivered, normal stored |
 //! | Web Push | every push, one of each topic (RFC 8030, section 5.4); ttl 0 is lost | urgency high delivered, the others stored |
 //!
+//! The rules are [`Waiting`]'s.
 //! Simplifying assumptions: a token stands for one app on one device, so "one push per device and bundle id" is one per
 //! token (a VoIP token stores apart from its app's other token); when a fifth collapse key arrives the oldest goes,
 //! where Google leaves open which four survive.
@@ -31,12 +32,8 @@ use tokio::sync::mpsc;
 
 pub use channels::ChannelStorage;
 
+use crate::platform::{Released, Waiting};
 use crate::window::Window;
-
-/// FCM keeps this many distinct collapse keys for a device that is away.
-const FCM_COLLAPSE_KEYS: usize = 4;
-/// FCM keeps this many messages without a collapse key, then drops all.
-const FCM_STORED: usize = 100;
 
 /// The time that services and devices share: the machine's, plus what tests add to it.
 #[derive(Clone, Debug, Default)]
@@ -169,8 +166,10 @@ pub struct Delivery {
     pub id: String,
     /// What kind of push it is.
     pub push_type: PushType,
-    /// As sent.
+    /// As it is worth now: what was sent high may have been demoted on the way (FCM).
     pub priority: Priority,
+    /// As sent.
+    pub original_priority: Priority,
     /// `apns-topic`, the FCM project, or the origin of a Web Push service.
     pub topic: String,
     /// `apns-collapse-id`, on Android the FCM collapse key, or the topic of a Web Push message.
@@ -274,7 +273,9 @@ pub(crate) struct Device {
 struct DeviceState {
     gone: Option<Gone>,
     reach: Reach,
-    stored: Vec<Delivery>,
+    /// What is sent high counts as normal: Google's word on an app that shows its user too little.
+    demoted: bool,
+    waiting: Waiting<Delivery>,
     listener: Option<mpsc::UnboundedSender<Delivery>>,
     /// Pushes in the current windows of the service's rates.
     rates: [Window; 2],
@@ -356,6 +357,13 @@ impl Devices {
         }
     }
 
+    /// Says whether FCM demotes what is sent high to this device, or no longer.
+    pub fn set_demoted(&self, token: &str, demoted: bool) {
+        if let Some(device) = self.find(token) {
+            device.state().demoted = demoted;
+        }
+    }
+
     /// What arrives on the device from now on. A second call takes the place of the first; what arrives while nobody
     /// listens is lost. An unknown token's channel is closed.
     pub fn deliveries(&self, token: &str) -> mpsc::UnboundedReceiver<Delivery> {
@@ -374,10 +382,7 @@ impl Devices {
     /// Takes back a push that waits for this token; says whether it waited.
     pub(crate) fn withdraw(&self, token: &str, id: &str) -> bool {
         let Some(device) = self.find(token) else { return false };
-        let mut state = device.state();
-        let waiting = state.stored.len();
-        state.stored.retain(|delivery| delivery.id != id);
-        state.stored.len() < waiting
+        device.state().waiting.withdraw(|delivery| delivery.id == id)
     }
 
     pub(crate) fn find(&self, token: &str) -> Option<Arc<Device>> {
@@ -395,7 +400,7 @@ impl Devices {
         if let Some(device) = self.find(token) {
             let mut state = device.state();
             state.gone = Some(gone);
-            state.stored.clear();
+            state.waiting.clear();
             state.listener = None;
         }
     }
@@ -425,25 +430,29 @@ impl Device {
         delivery: impl FnOnce(Timestamp) -> Delivery,
     ) -> Handed {
         let mut state = self.state();
-        let passes = state.reach.lets_through(facts.priority);
-        if passes {
+        let demoted = state.demoted && facts.service == Service::Fcm;
+        let priority = match facts.priority {
+            Priority::High if demoted => Priority::Normal,
+            priority => priority,
+        };
+        let delivery = |at| {
+            let sent = delivery(at);
+            let collapse = sent.collapse_id.clone();
+            (Delivery { priority, original_priority: facts.priority, ..sent }, collapse)
+        };
+        let now = self.clock.now();
+        if state.reach.lets_through(priority) {
             if let Some(listener) = &state.listener {
                 // A receiver that was dropped is a device nobody looks at.
-                let _ = listener.send(delivery(self.clock.now()));
+                let _ = listener.send(delivery(now).0);
             }
             return Handed::Delivered;
         }
-        let now = self.clock.now();
-        match facts.expiration {
-            Expiration::Never => return Handed::Discarded,
-            Expiration::Until(end) if end <= now => return Handed::Discarded,
-            Expiration::Until(_) | Expiration::Vendor => {}
+        if !facts.may_be_kept(now) {
+            return Handed::Discarded;
         }
-        match facts.service {
-            Service::Apns => state.stored = vec![delivery(now)],
-            Service::Fcm => state.store_fcm(delivery(now)),
-            Service::Webpush => state.store_webpush(delivery(now)),
-        }
+        let (delivery, collapse) = delivery(now);
+        state.waiting.keep(Facts { priority, ..*facts }, collapse, now, || delivery);
         Handed::Stored
     }
 
@@ -451,15 +460,20 @@ impl Device {
         let now = self.clock.now();
         let mut state = self.state();
         state.reach = reach;
-        let stored = std::mem::take(&mut state.stored);
-        for mut delivery in stored {
-            if !reach.lets_through(delivery.priority) {
-                state.stored.push(delivery);
-                continue;
-            }
-            let expired = matches!(delivery.expiration, Expiration::Until(end) if end <= now);
-            if let (false, Some(listener)) = (expired, &state.listener) {
-                delivery.at = now;
+        for released in state.waiting.release(reach, now) {
+            let delivery = match released {
+                Released::Push(delivery) => Delivery { at: now, ..delivery },
+                Released::Deleted(last) => Delivery {
+                    push_type: PushType::DeletedMessages,
+                    priority: Priority::High,
+                    original_priority: Priority::High,
+                    expiration: Expiration::Vendor,
+                    payload: Value::Null,
+                    at: now,
+                    ..last
+                },
+            };
+            if let Some(listener) = &state.listener {
                 let _ = listener.send(delivery);
             }
         }
@@ -470,57 +484,31 @@ impl Device {
     }
 }
 
-/// What decides how a push is stored.
+/// What decides whether a push is kept, and for how long.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Facts {
-    pub(crate) service: Service,
-    pub(crate) priority: Priority,
-    pub(crate) expiration: Expiration,
+pub struct Facts {
+    /// Whose push it is.
+    pub service: Service,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// When it is no longer of use.
+    pub expiration: Expiration,
 }
 
-impl DeviceState {
-    /// A message takes the place of a waiting one with the same topic.
-    fn store_webpush(&mut self, delivery: Delivery) {
-        if delivery.collapse_id.is_some() {
-            self.stored.retain(|other| other.collapse_id != delivery.collapse_id);
+impl Facts {
+    /// Whether it may wait at all.
+    pub(crate) fn may_be_kept(&self, now: Timestamp) -> bool {
+        match self.expiration {
+            Expiration::Never => false,
+            Expiration::Until(end) => end > now,
+            Expiration::Vendor => true,
         }
-        self.stored.push(delivery);
-    }
-
-    fn store_fcm(&mut self, delivery: Delivery) {
-        if delivery.collapse_id.is_some() {
-            self.stored.retain(|other| other.collapse_id != delivery.collapse_id);
-            let keys = self.stored.iter().filter(|other| other.collapse_id.is_some()).count();
-            if keys >= FCM_COLLAPSE_KEYS
-                && let Some(oldest) =
-                    self.stored.iter().position(|other| other.collapse_id.is_some())
-            {
-                self.stored.remove(oldest);
-            }
-            self.stored.push(delivery);
-            return;
-        }
-        if self.stored.iter().any(|other| other.push_type == PushType::DeletedMessages) {
-            // The app fetches everything anyway, so what follows the flush is part of it.
-            return;
-        }
-        let plain = self.stored.iter().filter(|other| other.collapse_id.is_none()).count();
-        if plain < FCM_STORED {
-            self.stored.push(delivery);
-            return;
-        }
-        self.stored = vec![Delivery {
-            push_type: PushType::DeletedMessages,
-            priority: Priority::High,
-            expiration: Expiration::Vendor,
-            payload: Value::Null,
-            ..delivery
-        }];
     }
 }
 
 impl Reach {
-    fn lets_through(self, priority: Priority) -> bool {
+    /// Whether a push of this priority reaches a device now.
+    pub fn lets_through(self, priority: Priority) -> bool {
         match self {
             Self::Dozing => priority == Priority::High,
             Self::Offline => false,

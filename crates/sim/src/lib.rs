@@ -12,7 +12,8 @@
 //!     Trouble (scripted) ───┘      └──▶ SeenPush (what came, what was answered)
 //! ```
 //!
-//! It does not decide what a phone does with a push, and it is no load generator.
+//! What phones and browsers do with a push are rules of their own, without any socket ([`platform`]). It is no load
+//! generator.
 //! Read first: [`ApnsSim`], [`Devices`], [`Trouble`].
 
 pub mod apns;
@@ -21,6 +22,7 @@ pub mod fcm;
 mod http2;
 pub mod phone;
 pub mod pki;
+pub mod platform;
 pub mod proxy;
 pub mod stand;
 pub mod trouble;

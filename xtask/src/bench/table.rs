@@ -3,9 +3,6 @@
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-const START: &str = "<!-- bench:start -->";
-const END: &str = "<!-- bench:end -->";
-
 /// One measured thing.
 #[derive(Debug, PartialEq)]
 pub(super) struct Row {
@@ -74,15 +71,6 @@ pub(super) fn render(rows: &[Row]) -> String {
     table
 }
 
-/// The document with what stands between its markers replaced.
-pub(super) fn replace(document: &str, text: &str) -> Result<String> {
-    let (before, rest) =
-        document.split_once(START).with_context(|| format!("the marker {START} is missing"))?;
-    let (_, after) =
-        rest.split_once(END).with_context(|| format!("the marker {END} is missing after it"))?;
-    Ok(format!("{before}{START}\n{}\n{END}{after}", text.trim_end()))
-}
-
 /// A number with as many digits as it deserves: thousands in groups, small ones with decimals.
 fn readable(value: f64) -> String {
     if value.abs() < 100.0 {
@@ -137,14 +125,6 @@ mod tests {
             let error = format!("{:#}", Row::parse(line).expect_err(line));
             assert!(error.contains(problem), "{line}: {error}");
         }
-    }
-
-    #[test]
-    fn only_what_stands_between_the_markers_changes() {
-        let document = "a\n<!-- bench:start -->\nold\n<!-- bench:end -->\nb\n";
-        let new = replace(document, "new\n").expect("the markers are there");
-        assert_eq!(new, "a\n<!-- bench:start -->\nnew\n<!-- bench:end -->\nb\n");
-        assert!(replace("<!-- bench:end --> <!-- bench:start -->", "new").is_err());
     }
 
     #[test]

@@ -159,6 +159,7 @@ impl Judge {
             id: id.clone(),
             push_type: push.row.map_or_else(|| payload::infer_type(body), |row| row.push_type),
             priority: push.priority,
+            original_priority: push.priority,
             topic: topic.full.clone(),
             collapse_id: push.collapse_id.clone(),
             expiration: push.expiration,

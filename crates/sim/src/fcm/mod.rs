@@ -434,6 +434,7 @@ impl Judge {
             id: name.to_owned(),
             push_type: message.push_type(platform),
             priority,
+            original_priority: priority,
             topic: project.to_owned(),
             collapse_id: message.collapse_key(platform),
             expiration,

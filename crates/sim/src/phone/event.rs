@@ -6,7 +6,8 @@ use std::time::Instant;
 use wire::push::Kind;
 use wire::{CallEndReason, PushTargetState, ReceiptState, TargetKindName};
 
-use crate::device::{Priority, PushType};
+use super::network::Network;
+use crate::device::{Priority, PushType, Reach};
 
 /// An event with the two times at which it happened.
 #[derive(Clone, Debug)]
@@ -101,8 +102,22 @@ pub enum PhoneEvent {
         collapse_id: Option<String>,
         sent_at: Option<jiff::Timestamp>,
     },
-    /// The system did not hand a push to the app.
+    /// The system did not hand a push to the app, and never will.
     PushIgnored { why: &'static str },
+    /// The system keeps a background push for later, in the place of the one before.
+    PushHeld { why: &'static str },
+    /// The system killed the app.
+    AppKilled { why: &'static str },
+    /// The system stopped VoIP pushes to the app.
+    VoipStopped,
+    /// FCM takes high-priority pushes to this app for normal ones, or no longer does.
+    DemotionChanged { demoted: bool },
+    /// Doze began, or ended.
+    ReachChanged { to: Reach },
+    /// The phone's network changed.
+    NetworkChanged { to: Network },
+    /// The browser took the permission to show notifications away; the subscription is over.
+    PermissionRevoked,
     /// A notification was shown.
     NotificationShown { title: String, body: String, via: Via },
     /// The notification extension ran and took this many messages; `trouble` if it could not.

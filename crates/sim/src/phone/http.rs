@@ -1,6 +1,7 @@
 //! The smallest HTTP client that the extension, the app's sign-out and the test world need:
 //! one request of JSON on one HTTP/1.1 connection.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// Longer than any answer of a healthy server takes, even on a busy machine.
@@ -26,9 +28,25 @@ pub(crate) async fn request(
     headers: &[(&str, &str)],
     body: Option<&Value>,
 ) -> Result<(u16, Value)> {
-    let exchange = async {
+    let connecting = async {
         let stream = TcpStream::connect(server).await?;
         stream.set_nodelay(true)?;
+        Ok(stream)
+    };
+    request_over(connecting, server, method, path, headers, body).await
+}
+
+/// The same over a connection of the caller's making.
+pub(crate) async fn request_over<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+    connecting: impl Future<Output = io::Result<S>>,
+    server: SocketAddr,
+    method: http::Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&Value>,
+) -> Result<(u16, Value)> {
+    let exchange = async {
+        let stream = connecting.await?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let mut request = http::Request::builder()

@@ -1,21 +1,24 @@
 //! One installation of the app: all that its processes and the phone's system share.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use wire::{EnvironmentName, PushToken, TargetKindName};
 
 use super::event::{Life, PhoneEvent};
 use super::http;
 use super::journal::{Journal, lock};
+use super::network::{Network, Radio};
 use super::options::{Behaviour, Browser, PhoneOptions, Platform};
+use super::os::Order;
 use super::push::Push;
 use super::storage::Storage;
 use crate::device::{ApnsTokenKind, Delivery, Environment, FcmPlatform, Reach};
+use crate::platform::Input;
 
 /// The user token and what the app knows about it.
 #[derive(Clone, Debug)]
@@ -34,6 +37,29 @@ struct Registered {
     told: String,
 }
 
+/// What decides how the push services reach this phone.
+#[derive(Clone, Copy)]
+pub(crate) struct Reached {
+    /// The browser runs (web).
+    pub(crate) browser_open: bool,
+    /// The user has allowed the page notifications, and the browser has not taken that back (web).
+    permitted: bool,
+    /// FCM takes what is urgent for normal.
+    demoted: bool,
+    network: Network,
+    /// As the system says: Doze.
+    pub(crate) system: Reach,
+}
+
+impl Reached {
+    fn reach(self) -> Reach {
+        match (self.browser_open, self.network) {
+            (true, Network::On) => self.system,
+            _ => Reach::Offline,
+        }
+    }
+}
+
 /// What the processes of one installation share.
 pub(crate) struct Installation {
     pub(crate) options: PhoneOptions,
@@ -42,7 +68,11 @@ pub(crate) struct Installation {
     pub(crate) behaviour: Mutex<Behaviour>,
     pub(crate) token: Mutex<UserToken>,
     pub(crate) life: watch::Sender<Life>,
+    pub(crate) radio: Arc<Radio>,
     registered: Mutex<Vec<Registered>>,
+    reached: Mutex<Reached>,
+    /// What the system is told.
+    orders: mpsc::UnboundedSender<Order>,
     /// Where the system learns of new tokens whose pushes it has to take in.
     deliveries: mpsc::UnboundedSender<mpsc::UnboundedReceiver<Delivery>>,
 }
@@ -52,6 +82,7 @@ impl Installation {
     pub(crate) fn new(
         options: PhoneOptions,
         deliveries: mpsc::UnboundedSender<mpsc::UnboundedReceiver<Delivery>>,
+        orders: mpsc::UnboundedSender<Order>,
     ) -> Self {
         let stem: String =
             options.name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
@@ -62,7 +93,16 @@ impl Installation {
             behaviour: Mutex::new(options.behaviour.clone()),
             token: Mutex::new(UserToken { text: options.token.clone(), over: false }),
             life: watch::Sender::new(Life::NotRunning),
+            radio: Arc::new(Radio::new()),
             registered: Mutex::default(),
+            reached: Mutex::new(Reached {
+                browser_open: true,
+                permitted: true,
+                demoted: false,
+                network: Network::On,
+                system: Reach::Online,
+            }),
+            orders,
             deliveries,
             options,
         }
@@ -105,8 +145,8 @@ impl Installation {
                 &[TargetKindName::Apns, TargetKindName::ApnsVoip, TargetKindName::Fcm]
             }
             (Platform::Ios, _) => &[TargetKindName::Apns, TargetKindName::ApnsVoip],
-            (Platform::Web, Some(_)) => &[TargetKindName::Webpush],
-            (Platform::Web, None) => &[],
+            (Platform::Web, Some(_)) if lock(&self.reached).permitted => &[TargetKindName::Webpush],
+            (Platform::Web, _) => &[],
         };
         let mut registered = lock(&self.registered);
         registered.retain(|known| !self.is_gone(&known.token));
@@ -131,11 +171,62 @@ impl Installation {
     /// The browser was closed, or opened: pushes wait at its service, or come.
     pub(crate) fn set_browser_open(&self, open: bool) {
         if self.options.platform == Platform::Web {
-            let reach = if open { Reach::Online } else { Reach::Offline };
+            self.reached(|reached| reached.browser_open = open);
+        }
+    }
+
+    /// The network changed: connections feel it, and the push services reach the phone or not. One
+    /// that stalls is none to them.
+    pub(crate) fn set_network(&self, network: Network) {
+        self.saw(PhoneEvent::NetworkChanged { to: network });
+        self.radio.set(network);
+        self.reached(|reached| reached.network = network);
+    }
+
+    /// FCM demotes what is sent high to this app, or no longer does.
+    pub(crate) fn demoted(&self, demoted: bool) {
+        self.saw(PhoneEvent::DemotionChanged { demoted });
+        lock(&self.reached).demoted = demoted;
+        for known in lock(&self.registered).iter() {
+            self.options.devices.set_demoted(&known.token, demoted);
+        }
+    }
+
+    /// The browser takes the page's permission away, and its subscription with it.
+    pub(crate) fn revoke_permission(&self) {
+        self.saw(PhoneEvent::PermissionRevoked);
+        lock(&self.reached).permitted = false;
+        for known in lock(&self.registered).drain(..) {
+            self.options.devices.unregister(&known.token);
+        }
+    }
+
+    /// Changes what decides how the push services reach this phone, and tells them.
+    pub(crate) fn reached(&self, change: impl FnOnce(&mut Reached)) {
+        let (before, now) = {
+            let mut reached = lock(&self.reached);
+            let before = reached.reach();
+            change(&mut reached);
+            (before, reached.reach())
+        };
+        if before != now {
             for known in lock(&self.registered).iter() {
-                self.options.devices.set_reach(&known.token, reach);
+                self.options.devices.set_reach(&known.token, now);
             }
         }
+    }
+
+    /// Gives the system something to take note of.
+    pub(crate) fn tell_system(&self, input: Input<Box<Push>>) {
+        // The system's task ends only with the phone.
+        let _ = self.orders.send(Order { input, done: None });
+    }
+
+    /// The same, and waits until it has.
+    pub(crate) async fn system_takes(&self, input: Input<Box<Push>>) {
+        let (done, taken) = oneshot::channel();
+        let _ = self.orders.send(Order { input, done: Some(done) });
+        let _ = taken.await;
     }
 
     /// What the app tells the server about a token. A subscription's app id is the key that it was
@@ -194,6 +285,9 @@ impl Installation {
 
     /// The system takes in the pushes to a token.
     fn listen(&self, registered: Registered) -> Registered {
+        let reached = *lock(&self.reached);
+        self.options.devices.set_demoted(&registered.token, reached.demoted);
+        self.options.devices.set_reach(&registered.token, reached.reach());
         // The system's task lives as long as the phone; without it nobody looks at pushes.
         let _ = self.deliveries.send(self.options.devices.deliveries(&registered.token));
         registered
@@ -220,13 +314,25 @@ impl Installation {
         }
         if !token.over {
             headers.push(("authorization", bearer.as_str()));
-            let answer =
-                http::request(self.options.server, method.clone(), path, &headers, body).await?;
+            let answer = self.exchange(method.clone(), path, &headers, body).await?;
             if answer.0 != 401 || secret.is_none() {
                 return Ok(answer);
             }
             headers.pop();
         }
-        http::request(self.options.server, method, path, &headers, body).await
+        self.exchange(method, path, &headers, body).await
+    }
+
+    /// One request over the phone's network.
+    async fn exchange(
+        &self,
+        method: ::http::Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<(u16, Value)> {
+        let server = self.options.server;
+        let connecting = self.radio.connect(server);
+        http::request_over(connecting, server, method, path, headers, body).await
     }
 }

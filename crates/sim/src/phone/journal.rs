@@ -65,6 +65,11 @@ impl Journal {
         lock(&self.events).len()
     }
 
+    /// Whether any event from number `from` on fits.
+    pub(crate) fn any_since(&self, from: usize, fits: impl Fn(&PhoneEvent) -> bool) -> bool {
+        lock(&self.events).iter().skip(from).any(|logged| fits(&logged.event))
+    }
+
     /// The first event from number `from` on for which `wanted` holds, waiting for it if need be.
     pub(crate) async fn wait(
         &self,

@@ -1,22 +1,24 @@
 //! The app's WebSocket: opening it, and one frame in or out.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use wire::{ClientFrame, Connect, Connected, ServerFrame};
 
+use super::network::{Radio, Wire};
+
 /// Longer than any step of a healthy server takes, even on a busy machine.
 const STEP: Duration = Duration::from_secs(10);
 
 /// A living session's connection.
 pub(crate) struct Link {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Wire>,
 }
 
 /// A session that stands.
@@ -56,20 +58,25 @@ pub(crate) enum Read {
 
 impl Link {
     /// Connects, sends the first frame and waits for `connected`.
-    pub(crate) async fn open(server: SocketAddr, connect: Connect) -> Result<Session, Refusal> {
-        match timeout(STEP, Self::shake_hands(server, connect)).await {
+    pub(crate) async fn open(
+        radio: Arc<Radio>,
+        server: SocketAddr,
+        connect: Connect,
+    ) -> Result<Session, Refusal> {
+        match timeout(STEP, Self::shake_hands(&radio, server, connect)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Refusal::Unreachable(format!("no `connected` within {STEP:?}"))),
         }
     }
 
-    async fn shake_hands(server: SocketAddr, connect: Connect) -> Result<Session, Refusal> {
+    async fn shake_hands(
+        radio: &Arc<Radio>,
+        server: SocketAddr,
+        connect: Connect,
+    ) -> Result<Session, Refusal> {
         let unreachable = |error: Error| Refusal::Unreachable(error.to_string());
-        let stream = TcpStream::connect(server)
-            .await
-            .map_err(|error| Refusal::Unreachable(error.to_string()))?;
-        // Every frame is a whole message; waiting for more bytes would only add latency.
-        let _ = stream.set_nodelay(true);
+        let stream =
+            radio.connect(server).await.map_err(|error| Refusal::Unreachable(error.to_string()))?;
         let mut request = format!("ws://{server}{}", wire::CONNECT_PATH)
             .into_client_request()
             .map_err(unreachable)?;

@@ -21,6 +21,7 @@ pub(crate) mod http;
 mod installation;
 pub(crate) mod journal;
 mod link;
+mod network;
 mod options;
 mod os;
 mod push;
@@ -44,8 +45,10 @@ use self::app::{App, Command};
 pub use self::event::{Life, Logged, PhoneEvent, Via};
 use self::installation::{Installation, UserToken};
 use self::journal::lock;
+pub use self::network::Network;
 pub use self::options::{Behaviour, Browser, PhoneOptions, Platform};
 pub use self::storage::Held;
+use crate::platform::Input;
 
 /// How long [`Phone::launch`] waits for the server.
 const LAUNCH: Duration = Duration::from_secs(20);
@@ -81,11 +84,12 @@ impl Phone {
     /// Installs the app; nothing runs yet.
     pub fn install(options: PhoneOptions) -> Self {
         let (deliveries, tokens) = mpsc::unbounded_channel();
-        let (commands, orders) = mpsc::unbounded_channel();
-        let installation = Arc::new(Installation::new(options, deliveries));
+        let (commands, ordered) = mpsc::unbounded_channel();
+        let (orders, inputs) = mpsc::unbounded_channel();
+        let installation = Arc::new(Installation::new(options, deliveries, orders));
         let mut processes = JoinSet::new();
-        processes.spawn(App::new(Arc::clone(&installation), orders).run());
-        processes.spawn(os::run(Arc::clone(&installation), tokens, commands.clone()));
+        processes.spawn(App::new(Arc::clone(&installation), ordered).run());
+        processes.spawn(os::run(Arc::clone(&installation), tokens, inputs, commands.clone()));
         Self { installation, commands, _processes: Arc::new(processes) }
     }
 
@@ -163,6 +167,54 @@ impl Phone {
     /// What the app's process is doing.
     pub fn life(&self) -> Life {
         self.installation.life()
+    }
+
+    // --- the phone's life ----------------------------------------------------------------------
+    // Times are those of the push services' clock ([`crate::Clock`]); whoever moves it ahead says
+    // so by `time_passes`.
+
+    /// The network drops, stalls, or is back.
+    pub fn set_network(&self, network: Network) {
+        self.installation.set_network(network);
+    }
+
+    /// Somebody looks at the phone; it dozes no longer.
+    pub async fn screen_on(&self) {
+        self.installation.system_takes(Input::Screen(true)).await;
+    }
+
+    /// The phone is put away. An Android phone that lies there without a charger dozes after an
+    /// hour.
+    pub async fn screen_off(&self) {
+        self.installation.system_takes(Input::Screen(false)).await;
+    }
+
+    /// The phone is put on a charger; it dozes no longer.
+    pub async fn plug_in(&self) {
+        self.installation.system_takes(Input::Charging(true)).await;
+    }
+
+    /// The phone is taken off its charger.
+    pub async fn unplug(&self) {
+        self.installation.system_takes(Input::Charging(false)).await;
+    }
+
+    /// An Android phone dozes at once, until its screen goes on or a charger is near.
+    pub async fn doze(&self) {
+        self.installation.system_takes(Input::ForceDoze).await;
+    }
+
+    /// The services' clock was moved ahead: what is due by now happens.
+    pub async fn time_passes(&self) {
+        self.installation.system_takes(Input::TimePassed).await;
+    }
+
+    /// The phone is started anew; no app runs, and none counts as force-quit.
+    pub async fn restart(&self) {
+        let (done, ended) = oneshot::channel();
+        self.command(Command::Restart(done));
+        let _ = ended.await;
+        self.installation.system_takes(Input::Restarted).await;
     }
 
     // --- what it is and how it behaves ---------------------------------------------------------

@@ -6,6 +6,7 @@ use std::time::Duration;
 use wire::PlatformName;
 
 use crate::device::{Devices, Environment};
+use crate::platform::IosRules;
 use crate::webpush::PushManager;
 
 /// The operating system of a phone: it decides what a push may do.
@@ -34,10 +35,22 @@ impl Platform {
 /// How a phone, its app and its user behave. Changed at run time by [`super::Phone::behave`].
 #[derive(Clone, Debug)]
 pub struct Behaviour {
-    /// The system does not run the app for background pushes (budget used up, low power mode).
+    /// The system does not run the app for background pushes (Background App Refresh off, low power
+    /// mode); it holds the newest.
     /// Alerts and VoIP pushes still arrive. Means nothing on Android and in a browser, where there
     /// is one kind of push only.
     pub ignores_background: bool,
+    /// How many background pushes in an hour run a sleeping app (iOS); the newest of the others is
+    /// held. `None`: any number, as when the app runs from Xcode.
+    pub background_runs_per_hour: Option<usize>,
+    /// Whether the user allows alerts of this app (iOS); without, no extension runs either.
+    pub alerts_allowed: bool,
+    /// Whether app and worker show something for what they were woken for. On Android and in
+    /// browsers it costs them to show nothing.
+    pub shows_notifications: bool,
+    /// Whether the app reports the call of a VoIP push. One that does not is killed, and in the end
+    /// gets no more of them.
+    pub reports_calls: bool,
     /// The user takes a call this long after the screen lit up. `None`: nobody picks up, unless
     /// [`super::Phone::answer`] says so.
     pub answers_calls: Option<Duration>,
@@ -54,6 +67,10 @@ impl Default for Behaviour {
     fn default() -> Self {
         Self {
             ignores_background: false,
+            background_runs_per_hour: IosRules::default().runs_per_hour,
+            alerts_allowed: true,
+            shows_notifications: true,
+            reports_calls: true,
             answers_calls: None,
             ack: true,
             linger: Duration::from_millis(300),

@@ -1,4 +1,10 @@
-//! The phone's operating system: it takes in the pushes and decides which process runs for them.
+//! The phone's operating system: it takes in the pushes, asks the rules of its platform, and does
+//! what they say.
+//!
+//! ```text
+//!   push, user, screen, time ──▶ [crate::platform::System] ──▶ effects ──▶ app, extension, worker,
+//!                                                                          push service
+//! ```
 //!
 //! | push | app suspended, frozen or not running | force-quit |
 //! |---|---|---|
@@ -11,188 +17,221 @@
 //! | web | the service worker runs and must show something; the page stays as it is | the push waits at its service |
 //!
 //! What FCM sends to an iPhone comes by Apple and is one of these.
-//!
-//! Sources: `developer.apple.com`, "Pushing background updates to your App", "Responding to VoIP
-//! Notifications from PushKit", "UNNotificationServiceExtension"; `firebase.google.com`, "Receive
-//! messages in an Android app"; W3C "Push API" (read 2026-11).
 
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::{SelectAll, poll_fn};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
 
 use super::app::Command;
-use super::event::{Life, PhoneEvent, Via};
+use super::event::{PhoneEvent, Via};
 use super::extension;
 use super::installation::Installation;
 use super::options::Platform;
 use super::push::Push;
 use super::worker;
 use crate::device::{Delivery, PushType};
+use crate::platform::{Android, AndroidRules, Effect, Input, Ios, IosRules, Kind, System, Web};
+use crate::webpush::Vendor;
+
+/// Something for the system to take note of, and who waits until it has.
+pub(crate) struct Order {
+    pub(crate) input: Input<Box<Push>>,
+    pub(crate) done: Option<oneshot::Sender<()>>,
+}
 
 /// Takes in pushes until the phone is dropped. `tokens` gives the channel of each new push token.
 pub(crate) async fn run(
     installation: Arc<Installation>,
     mut tokens: mpsc::UnboundedReceiver<mpsc::UnboundedReceiver<Delivery>>,
+    mut orders: mpsc::UnboundedReceiver<Order>,
     app: mpsc::UnboundedSender<Command>,
 ) {
+    let mut life = installation.life.subscribe();
     let mut arriving = SelectAll::new();
-    let mut handlers = JoinSet::new();
+    let mut os = Os { system: system(&installation), installation, app, handlers: JoinSet::new() };
     loop {
+        let due = os.due();
         tokio::select! {
             token = tokens.recv() => match token {
                 Some(mut token) => arriving.push(poll_fn(move |context| token.poll_recv(context))),
                 None => return,
             },
-            Some(delivery) = arriving.next(), if !arriving.is_empty() => {
-                let push = Push::read(installation.options.platform, &delivery);
-                installation.saw_push(&push);
-                match decide(installation.options.platform, installation.life(), installation.behaviour().ignores_background, &push) {
-                    Decision::RunApp => {
-                        // The app's task ends only with the phone.
-                        let _ = app.send(Command::Woken(Box::new(push)));
-                    }
-                    Decision::RunExtension => {
-                        let installation = Arc::clone(&installation);
-                        let Some(alert) = push.alert else { continue };
-                        handlers.spawn(async move { extension::run(&installation, alert).await });
-                    }
-                    Decision::RunWorker => {
-                        if push.is_about_a_call() {
-                            // The page knows its calls, open or closed.
-                            let _ = app.send(Command::Woken(Box::new(push.clone())));
-                        }
-                        let installation = Arc::clone(&installation);
-                        handlers.spawn(async move { worker::run(&installation, &push).await });
-                    }
-                    Decision::Show => {
-                        let Some(alert) = push.alert else { continue };
-                        installation.saw(PhoneEvent::NotificationShown {
-                            title: alert.title,
-                            body: alert.body,
-                            via: Via::Push,
-                        });
-                    }
-                    Decision::Ignore(why) => installation.saw(PhoneEvent::PushIgnored { why }),
+            Some(delivery) = arriving.next(), if !arriving.is_empty() => os.arrived(&delivery),
+            Some(Order { input, done }) = orders.recv() => {
+                os.take(input);
+                if let Some(done) = done {
+                    // Who no longer waits does not need the answer.
+                    let _ = done.send(());
                 }
             }
-            Some(_) = handlers.join_next(), if !handlers.is_empty() => {}
+            Ok(()) = life.changed() => {
+                let now = *life.borrow_and_update();
+                os.take(Input::App(now));
+            }
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                os.take(Input::TimePassed);
+            }
+            Some(_) = os.handlers.join_next(), if !os.handlers.is_empty() => {}
         }
     }
 }
 
-/// What the system does with a push.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Decision {
-    RunApp,
-    RunExtension,
-    RunWorker,
-    Show,
-    Ignore(&'static str),
+/// The system, and who carries out what it says.
+struct Os {
+    installation: Arc<Installation>,
+    app: mpsc::UnboundedSender<Command>,
+    system: System<Box<Push>>,
+    /// Extensions and workers that run.
+    handlers: JoinSet<()>,
 }
 
-fn decide(platform: Platform, life: Life, ignores_background: bool, push: &Push) -> Decision {
-    match platform {
-        Platform::Android => decide_android(life, push),
-        Platform::Ios => decide_ios(life, ignores_background, push),
-        Platform::Web => Decision::RunWorker,
+impl Os {
+    fn arrived(&mut self, delivery: &Delivery) {
+        let push = Push::read(self.installation.options.platform, delivery);
+        self.installation.saw_push(&push);
+        match kind(&push) {
+            Some(kind) => self.take(Input::Push(kind, push.original_priority, Box::new(push))),
+            None => self.ignore("no push that an app handles"),
+        }
+    }
+
+    fn take(&mut self, input: Input<Box<Push>>) {
+        let now = self.installation.options.devices.clock().now();
+        self.follow_behaviour();
+        // The app may have changed its state a moment ago, and its word be on its way.
+        let life = Input::App(self.installation.life());
+        for input in [life, input] {
+            for effect in self.system.handle(input, now) {
+                self.carry_out(effect);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect<Box<Push>>) {
+        let installation = &self.installation;
+        match effect {
+            Effect::Demote => installation.demoted(true),
+            Effect::Drop(_, why) => self.ignore(why),
+            Effect::Hold(why) => installation.saw(PhoneEvent::PushHeld { why }),
+            Effect::KillApp(why) => {
+                installation.saw(PhoneEvent::AppKilled { why });
+                self.tell(Command::Kill);
+            }
+            Effect::Reach(reach) => {
+                installation.saw(PhoneEvent::ReachChanged { to: reach });
+                installation.reached(|reached| reached.system = reach);
+            }
+            Effect::Restore => installation.demoted(false),
+            Effect::RevokePermission => installation.revoke_permission(),
+            Effect::RunApp(push, _) => self.run_app(push),
+            Effect::RunExtension(push, _) => {
+                let (installation, alert) = (Arc::clone(installation), push.alert);
+                if let Some(alert) = alert {
+                    self.handlers.spawn(async move { extension::run(&installation, alert).await });
+                }
+            }
+            Effect::RunWorker(push, _) => {
+                if push.is_about_a_call() {
+                    // The page knows its calls, open or closed.
+                    self.tell(Command::Woken(push.clone()));
+                }
+                let installation = Arc::clone(&self.installation);
+                self.handlers.spawn(async move { worker::run(&installation, &push).await });
+            }
+            Effect::Show(push) => {
+                if let Some(alert) = push.alert {
+                    let (title, body) = (alert.title, alert.body);
+                    installation.saw(PhoneEvent::NotificationShown { title, body, via: Via::Push });
+                }
+            }
+            Effect::ShowGeneric => installation.saw(PhoneEvent::NotificationShown {
+                title: "This site has been updated in the background".to_owned(),
+                body: String::new(),
+                via: Via::Push,
+            }),
+            Effect::StopVoip => installation.saw(PhoneEvent::VoipStopped),
+        }
+    }
+
+    fn run_app(&self, push: Box<Push>) {
+        let foreign = push.payload.is_none();
+        match push.push_type {
+            PushType::Data | PushType::Notification if foreign => {
+                self.ignore("not a push of Reveille's");
+            }
+            _ => self.tell(Command::Woken(push)),
+        }
+    }
+
+    fn ignore(&self, why: &'static str) {
+        self.installation.saw(PhoneEvent::PushIgnored { why });
+    }
+
+    fn tell(&self, command: Command) {
+        // The app's task ends only with the phone.
+        let _ = self.app.send(command);
+    }
+
+    /// The rules that the phone's behaviour sets, as they are at this moment.
+    fn follow_behaviour(&mut self) {
+        let behaviour = self.installation.behaviour();
+        match &mut self.system {
+            System::Android(android) => android.rules.app_run = behaviour.background_run,
+            System::Ios(ios) => {
+                ios.rules.alerts_allowed = behaviour.alerts_allowed;
+                ios.rules.background_refresh = !behaviour.ignores_background;
+                ios.rules.runs_per_hour = behaviour.background_runs_per_hour;
+                ios.rules.app_run = behaviour.background_run;
+                ios.rules.extension_run = behaviour.background_run;
+            }
+            System::Web(_) => {}
+        }
+    }
+
+    /// When time alone changes something, as far as the services' clock goes as fast as ours.
+    fn due(&self) -> Option<Instant> {
+        let now = self.installation.options.devices.clock().now();
+        let left = self.system.next(now)?.duration_since(now);
+        Instant::now().checked_add(left.try_into().unwrap_or_default())
     }
 }
 
-fn decide_android(life: Life, push: &Push) -> Decision {
-    if life == Life::ForceQuit {
-        return Decision::Ignore("the app was stopped by force");
-    }
-    match push.push_type {
-        // The app fetches everything when Google says that it dropped messages.
-        PushType::DeletedMessages => Decision::RunApp,
-        PushType::Notification if life != Life::Foreground => Decision::Show,
-        _ if push.payload.is_some() => Decision::RunApp,
-        _ => Decision::Ignore("not a push of Reveille's"),
+fn system(installation: &Installation) -> System<Box<Push>> {
+    match installation.options.platform {
+        Platform::Android => System::Android(Box::new(Android::new(AndroidRules::default()))),
+        Platform::Ios => System::Ios(Ios::new(IosRules::default())),
+        Platform::Web => {
+            let browser = installation.options.browser.as_ref();
+            let vendor = browser.map_or(Vendor::Plain, |browser| browser.push_manager.vendor());
+            System::Web(Web::new(vendor))
+        }
     }
 }
 
-fn decide_ios(life: Life, ignores_background: bool, push: &Push) -> Decision {
-    match push.push_type {
-        PushType::Background if life == Life::ForceQuit => {
-            Decision::Ignore("the user force-quit the app")
+/// What the rules look at; `None`: nothing that an app like this one gets.
+fn kind(push: &Push) -> Option<Kind> {
+    let alert = push.alert.as_ref();
+    Some(match push.push_type {
+        PushType::Alert => {
+            Kind::Alert { text: alert.is_some(), mutable: alert.is_some_and(|alert| alert.mutable) }
         }
-        PushType::Background if ignores_background && life != Life::Foreground => {
-            Decision::Ignore("the budget for background pushes is used up")
-        }
-        PushType::Background => Decision::RunApp,
-        PushType::Alert => match &push.alert {
-            Some(alert) if alert.mutable => Decision::RunExtension,
-            Some(_) => Decision::Show,
-            None => Decision::Ignore("an alert without text"),
-        },
-        PushType::Voip if push.payload.as_ref().is_some_and(|it| it.call.is_some()) => {
-            Decision::RunApp
-        }
-        PushType::Voip => Decision::Ignore("a VoIP push without a call; iOS kills the app for it"),
-        _ => Decision::Ignore("no push that an app handles"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::device::{Expiration, Priority, Service};
-
-    const MESSAGE: &str = r#"{"v":1,"kind":"message","wake":"wak_1","sent_at":"2026-01-01T00:00:00Z","expires_at":"2026-02-01T00:00:00Z"}"#;
-
-    fn push(push_type: PushType, aps: serde_json::Value) -> Push {
-        let reveille: wire::push::Payload = serde_json::from_str(MESSAGE).unwrap();
-        let (platform, payload) = match push_type {
-            PushType::Data => (Platform::Android, json!({ "data": reveille.to_fcm_data() })),
-            _ => (Platform::Ios, json!({ "aps": aps, "reveille": reveille })),
-        };
-        let delivery = Delivery {
-            service: Service::Apns,
-            token: String::new(),
-            id: String::new(),
-            push_type,
-            priority: Priority::High,
-            topic: String::new(),
-            collapse_id: None,
-            expiration: Expiration::Vendor,
-            payload,
-            at: jiff::Timestamp::UNIX_EPOCH,
-        };
-        Push::read(platform, &delivery)
-    }
-
-    #[test]
-    fn an_iphone_runs_what_the_table_says() {
-        let background = push(PushType::Background, json!({"content-available": 1}));
-        let alert = push(PushType::Alert, json!({"alert": {"title": "Bob"}, "mutable-content": 1}));
-        let plain = push(PushType::Alert, json!({"alert": "Bob"}));
-        let voip = push(PushType::Voip, json!({}));
-        let check = |life, ignores, push: &Push, expect: fn(&Decision) -> bool| {
-            let decision = decide(Platform::Ios, life, ignores, push);
-            assert!(expect(&decision), "{life:?} {:?}: {decision:?}", push.push_type);
-        };
-        for life in [Life::Suspended, Life::Frozen, Life::NotRunning] {
-            check(life, false, &background, |it| *it == Decision::RunApp);
-            check(life, true, &background, |it| matches!(it, Decision::Ignore(_)));
-        }
-        check(Life::ForceQuit, false, &background, |it| matches!(it, Decision::Ignore(_)));
-        check(Life::ForceQuit, true, &alert, |it| *it == Decision::RunExtension);
-        check(Life::Suspended, false, &plain, |it| *it == Decision::Show);
-        check(Life::Suspended, false, &voip, |it| matches!(it, Decision::Ignore(_)));
-    }
-
-    #[test]
-    fn android_runs_for_data_unless_stopped_by_force() {
-        let data = push(PushType::Data, json!({}));
-        for life in [Life::Suspended, Life::Frozen, Life::NotRunning, Life::Foreground] {
-            assert_eq!(decide(Platform::Android, life, true, &data), Decision::RunApp);
-        }
-        let stopped = decide(Platform::Android, Life::ForceQuit, false, &data);
-        assert!(matches!(stopped, Decision::Ignore(_)));
-    }
+        PushType::Background => Kind::Background,
+        PushType::Data => Kind::Data,
+        PushType::DeletedMessages => Kind::DeletedMessages,
+        PushType::Notification => Kind::Notification,
+        PushType::Voip => Kind::Voip,
+        PushType::Web => Kind::Web,
+        PushType::Complication
+        | PushType::Controls
+        | PushType::FileProvider
+        | PushType::LiveActivity
+        | PushType::Location
+        | PushType::Mdm
+        | PushType::PushToTalk
+        | PushType::Widgets => return None,
+    })
 }

@@ -22,6 +22,8 @@ pub(crate) struct Alert {
 pub(crate) struct Push {
     pub(crate) push_type: PushType,
     pub(crate) priority: Priority,
+    /// As it was sent.
+    pub(crate) original_priority: Priority,
     pub(crate) collapse_id: Option<String>,
     /// The notification that the system shows, if the push carries one.
     pub(crate) alert: Option<Alert>,
@@ -51,6 +53,7 @@ impl Push {
         Self {
             push_type: delivery.push_type,
             priority: delivery.priority,
+            original_priority: delivery.original_priority,
             collapse_id: delivery.collapse_id.clone(),
             alert,
             payload,
@@ -62,13 +65,13 @@ impl Push {
         self.payload.as_ref().is_some_and(|payload| payload.call.is_some())
     }
 
-    /// FCM's word for the priority, as `getPriority()` gives it; Apple and browsers tell the app
-    /// nothing.
-    pub(crate) fn priority_word(&self) -> Option<String> {
-        match (self.push_type, self.priority) {
-            (PushType::Data | PushType::DeletedMessages | PushType::Notification, priority) => {
-                let high = priority == Priority::High;
-                Some(if high { "high" } else { "normal" }.to_owned())
+    /// FCM's word for the priority, as `getPriority()` gives it, and as `getOriginalPriority()`
+    /// does; Apple and browsers tell the app nothing.
+    pub(crate) fn priority_words(&self) -> Option<[String; 2]> {
+        let word = |priority| if priority == Priority::High { "high" } else { "normal" }.to_owned();
+        match self.push_type {
+            PushType::Data | PushType::DeletedMessages | PushType::Notification => {
+                Some([word(self.priority), word(self.original_priority)])
             }
             _ => None,
         }
@@ -124,6 +127,7 @@ mod tests {
                 id: String::new(),
                 push_type: PushType::Alert,
                 priority: Priority::High,
+                original_priority: Priority::High,
                 topic: String::new(),
                 collapse_id: None,
                 expiration: Expiration::Vendor,

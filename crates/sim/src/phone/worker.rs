@@ -8,6 +8,7 @@ use super::drain::{self, Drained};
 use super::event::{PhoneEvent, Via};
 use super::installation::Installation;
 use super::push::Push;
+use crate::platform::Input;
 
 /// Runs the worker for one push. It shows the newest message that it found, else what the push says,
 /// else a text of the app's own for what waits. The screen of a call is the page's to show.
@@ -24,18 +25,22 @@ pub(crate) async fn run(installation: &Installation, push: &Push) {
     };
     let told = push.alert.as_ref().map(|alert| (alert.title.clone(), alert.body.clone()));
     let rings = push.is_about_a_call() && kind != Some(Kind::CallEnded);
-    match drained.newest.or(told).or_else(|| own_text(kind)) {
+    let text = drained.newest.or(told).or_else(|| own_text(kind));
+    let visible = match text.filter(|_| installation.behaviour().shows_notifications) {
         Some((title, body)) => {
             installation.saw(PhoneEvent::NotificationShown { title, body, via: Via::Worker });
+            true
         }
-        None if rings => {}
+        None if rings => true,
         None => {
             let wake = payload.and_then(|payload| payload.wake.clone());
             installation.saw(PhoneEvent::SilentPush { kind, wake });
+            false
         }
-    }
+    };
     let (drained, trouble) = (drained.count, drained.trouble);
     installation.saw(PhoneEvent::WorkerRan { drained, trouble });
+    installation.tell_system(Input::HandlerEnded { sent: push.original_priority, visible });
 }
 
 /// What the app says of its own accord, to a push without a text.

@@ -193,6 +193,7 @@ impl Judge {
             id: id.to_owned(),
             push_type: PushType::Web,
             priority: push.priority,
+            original_priority: push.priority,
             topic: self.subscriptions.origin.clone(),
             collapse_id: push.topic.clone(),
             expiration,

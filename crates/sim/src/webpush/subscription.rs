@@ -111,6 +111,11 @@ impl PushManager {
         Self { origin, vendor, devices, known }
     }
 
+    /// Whose browser it is.
+    pub fn vendor(&self) -> Vendor {
+        self.vendor
+    }
+
     /// Subscribes a page: with a key the subscription is restricted to it. Bytes that are no P-256
     /// point are taken as they are; no message can be signed by them. Without a key Mozilla and a
     /// plain service take messages of anybody, Apple and Google none.

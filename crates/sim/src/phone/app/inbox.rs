@@ -75,7 +75,7 @@ impl App {
         for event in storage.take(frame, Via::Socket) {
             let shown = match &event {
                 PhoneEvent::MessageReceived { from, body, own_copy: false, .. }
-                    if self.run.is_some() =>
+                    if self.run.is_some() && self.installation.behaviour().shows_notifications =>
                 {
                     Some(PhoneEvent::NotificationShown {
                         title: from.clone().unwrap_or_default(),

@@ -27,9 +27,12 @@ use self::session::{Link, Opening};
 use super::event::{Life, PhoneEvent};
 use super::installation::Installation;
 use super::journal::lock;
+use super::network::Network;
 use super::options::Platform;
 use super::push::Push;
 use super::{SendError, link};
+use crate::device::{Priority, PushType};
+use crate::platform::Input;
 
 /// What the user or the system wants of the app.
 pub(crate) enum Command {
@@ -39,6 +42,10 @@ pub(crate) enum Command {
     Become(Life, oneshot::Sender<()>),
     /// The system runs the app for a push.
     Woken(Box<Push>),
+    /// The system kills the app, whatever it does.
+    Kill,
+    /// The phone is started anew.
+    Restart(oneshot::Sender<()>),
     /// Puts a message into the outbox.
     Send(Box<wire::Send>, oneshot::Sender<Result<wire::Accepted, SendError>>),
     /// A call of this phone's: the frame goes out now, or with the next session.
@@ -48,12 +55,16 @@ pub(crate) enum Command {
 }
 
 /// A run off the screen that the system allows after a push.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Run {
     /// The system ends it then, whatever happens.
     until: Instant,
     /// The app is done by then if nothing more comes.
     idle_at: Option<Instant>,
+    /// What the pushes that it is for were sent with.
+    sent: Vec<Priority>,
+    /// Where the log was when it began.
+    mark: usize,
 }
 
 /// The app's process.
@@ -102,6 +113,7 @@ impl App {
 
     /// Runs until the phone is dropped.
     pub(crate) async fn run(mut self) {
+        let mut network = self.installation.radio.subscribe();
         loop {
             let timer = self.next_timer();
             tokio::select! {
@@ -110,6 +122,13 @@ impl App {
                     None => return,
                 },
                 news = self.link.next() => self.on_link(news).await,
+                Ok(()) = network.changed() => {
+                    let runs = matches!(self.life, Life::Foreground | Life::Background);
+                    let back = *network.borrow_and_update() == Network::On;
+                    if runs && back && matches!(self.link, Link::Down) {
+                        self.connect(None);
+                    }
+                }
                 () = sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => {
                     self.on_timer().await;
                 }
@@ -126,6 +145,11 @@ impl App {
                 let _ = done.send(());
             }
             Command::Woken(push) => self.woken(*push).await,
+            Command::Kill => self.end(Life::NotRunning).await,
+            Command::Restart(done) => {
+                self.end(Life::NotRunning).await;
+                let _ = done.send(());
+            }
             Command::Send(frame, reply) => {
                 self.sending.insert(frame.id.clone(), reply);
                 self.installation
@@ -149,7 +173,7 @@ impl App {
     }
 
     async fn launch(&mut self, done: Option<oneshot::Sender<Result<()>>>) {
-        self.run = None;
+        self.run_ended();
         let was_closed = self.life == Life::ForceQuit;
         self.set_life(Life::Foreground);
         if was_closed {
@@ -167,10 +191,14 @@ impl App {
     }
 
     async fn become_(&mut self, life: Life) {
-        if !can_become(self.life, life) {
-            return;
+        if can_become(self.life, life) {
+            self.end(life).await;
         }
-        self.run = None;
+    }
+
+    /// Whatever ran is over, and the app is in another state.
+    async fn end(&mut self, life: Life) {
+        self.run_ended();
         self.set_life(life);
         if life != Life::Foreground {
             self.launch_failed("the app left the screen before it was connected");
@@ -204,9 +232,18 @@ impl App {
     }
 
     async fn woken(&mut self, push: Push) {
+        if push.push_type == PushType::Voip {
+            let reported = push.is_about_a_call() && self.installation.behaviour().reports_calls;
+            self.installation.tell_system(Input::VoipHandled { reported });
+            if !reported {
+                // The process is there until the system has looked.
+                self.start_run(&push, None);
+                return;
+            }
+        }
         let Some(payload) = &push.payload else {
             // Google dropped what it had stored: the same run, with no wake to name.
-            self.start_run(None);
+            self.start_run(&push, None);
             return;
         };
         match (payload.kind, &payload.call) {
@@ -217,22 +254,22 @@ impl App {
             (wire::push::Kind::Call, Some(call)) => {
                 let (id, name) = (call.id.clone(), call.caller_name.clone());
                 self.calls.shown(&self.installation, &id, &name, super::Via::Push);
-                self.start_run(woken_by(&push, payload));
+                self.start_run(&push, woken_by(&push, payload));
             }
             (wire::push::Kind::Push, Some(call)) => {
                 let (id, name) = (call.id.clone(), call.caller_name.clone());
                 self.calls.shown(&self.installation, &id, &name, super::Via::Push);
-                self.start_run(None);
+                self.start_run(&push, None);
             }
             // What the app's back end pushed is the app's own business: nothing waits here.
             (wire::push::Kind::Push, None) => {}
-            _ => self.start_run(woken_by(&push, payload)),
+            _ => self.start_run(&push, woken_by(&push, payload)),
         }
     }
 
     /// The system lets the app run for a while; one that runs already only hurries to connect. A
     /// page is opened by its user alone.
-    fn start_run(&mut self, woken_by: Option<wire::WokenBy>) {
+    fn start_run(&mut self, push: &Push, woken_by: Option<wire::WokenBy>) {
         if self.installation.options.platform == Platform::Web {
             return;
         }
@@ -244,12 +281,31 @@ impl App {
         }
         if self.life == Life::Background && (self.run.is_some() || !self.link.is_up()) {
             let until = Instant::now() + self.installation.behaviour().background_run;
-            self.run = Some(Run { until, idle_at: None });
+            let mark = self.installation.journal.mark();
+            let run = self.run.take().unwrap_or_else(|| Run {
+                until,
+                idle_at: None,
+                sent: Vec::new(),
+                mark,
+            });
+            let sent = run.sent.into_iter().chain([push.original_priority]).collect();
+            self.run = Some(Run { until, idle_at: None, sent, mark: run.mark });
         }
         if matches!(self.link, Link::Down) {
             self.connect(woken_by);
         }
         self.touch();
+    }
+
+    /// The run that a push has brought is over; the system learns what its user saw of it.
+    fn run_ended(&mut self) {
+        let Some(run) = self.run.take() else { return };
+        let visible = self.installation.journal.any_since(run.mark, |event| {
+            matches!(event, PhoneEvent::NotificationShown { .. } | PhoneEvent::CallScreen { .. })
+        });
+        for sent in run.sent {
+            self.installation.tell_system(Input::HandlerEnded { sent, visible });
+        }
     }
 
     fn set_life(&mut self, life: Life) {
@@ -269,7 +325,7 @@ impl App {
     }
 
     fn next_timer(&self) -> Option<Instant> {
-        let run_ends = self.run.map(|run| match run.idle_at {
+        let run_ends = self.run.as_ref().map(|run| match run.idle_at {
             Some(idle_at) if !self.calls.any_alive() => idle_at.min(run.until),
             _ => run.until,
         });
@@ -284,13 +340,13 @@ impl App {
         if self.retry_at.is_some_and(|at| at <= now) {
             self.connect(None);
         }
-        let Some(run) = self.run else { return };
+        let Some(run) = &mut self.run else { return };
         let idle = run.idle_at.is_some_and(|at| at <= now) && !self.calls.any_alive();
         if idle || (run.until <= now && !self.calls.any_answered()) {
             self.become_(Life::Suspended).await;
         } else if run.until <= now {
             // A call that is talked on keeps the app running, as CallKit and a foreground service do.
-            self.run = Some(Run { until: now + Duration::from_secs(1), ..run });
+            run.until = now + Duration::from_secs(1);
         }
     }
 
@@ -350,10 +406,12 @@ const fn can_become(from: Life, to: Life) -> bool {
 
 /// What the app tells about the push that woke it, if a wake did.
 fn woken_by(push: &Push, payload: &wire::push::Payload) -> Option<wire::WokenBy> {
+    let [priority, original_priority] =
+        push.priority_words().map_or([None, None], |it| it.map(Some));
     Some(wire::WokenBy {
         wake: payload.wake.clone()?,
         received_at: Some(jiff::Timestamp::now()),
-        priority: push.priority_word(),
-        original_priority: push.priority_word(),
+        priority,
+        original_priority,
     })
 }

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -12,6 +13,7 @@ use crate::phone::event::{Life, PhoneEvent};
 use crate::phone::installation::Installation;
 use crate::phone::journal::lock;
 use crate::phone::link::{self, Read, Refusal, Session};
+use crate::phone::network::Network;
 
 /// Shortest and longest wait before the app connects again, in milliseconds: at random in between,
 /// so that a server that comes back is not met by everybody at once.
@@ -71,7 +73,7 @@ impl Opening {
         woken_by: Option<WokenBy>,
         secret_only: bool,
     ) -> Link {
-        let options = &installation.options;
+        let (options, radio) = (&installation.options, Arc::clone(&installation.radio));
         let state = match life {
             Life::Foreground => AppState::Foreground,
             _ => AppState::Background,
@@ -94,7 +96,7 @@ impl Opening {
                 woken_by: woken_by.clone(),
             }
         };
-        let future = Box::pin(link::Link::open(options.server, connect));
+        let future = Box::pin(link::Link::open(radio, options.server, connect));
         Link::Opening(Self { future, state, secret_only, woken_by })
     }
 }
@@ -194,7 +196,9 @@ impl App {
     }
 
     fn retry_later(&mut self) {
-        if matches!(self.life, Life::Foreground | Life::Background) {
+        // Without a network there is nothing to try; its return is told.
+        let reachable = self.installation.radio.network() != Network::Off;
+        if reachable && matches!(self.life, Life::Foreground | Life::Background) {
             let wait = Duration::from_millis(rand::random_range(RECONNECT_MS));
             self.retry_at = Some(Instant::now() + wait);
         }

@@ -38,6 +38,8 @@ struct Inner {
     entries: Vec<Value>,
     refused_token: Option<String>,
     swallow_sends: usize,
+    /// HTTP requests are read and never answered.
+    mute: bool,
     sessions: Vec<mpsc::UnboundedSender<Order>>,
 }
 
@@ -96,6 +98,11 @@ impl FakeServer {
     /// Drops the connection instead of answering the next `count` sends.
     pub(super) fn swallow_sends(&self, count: usize) {
         lock(&self.state.inner).swallow_sends = count;
+    }
+
+    /// Answers no HTTP request any more, and leaves the connections open.
+    pub(super) fn mute(&self) {
+        lock(&self.state.inner).mute = true;
     }
 
     /// Waits until at least `count` of the notes fit and returns all that do.
@@ -232,6 +239,11 @@ async fn serve_request(mut stream: TcpStream, state: &State) {
         "secret": has("reveille-device-secret:"),
         "body": told,
     }));
+    if lock(&state.inner).mute {
+        // Until the other side has had enough.
+        let _ = stream.read_buf(&mut request).await;
+        return;
+    }
     let after = line.split_once("after=").and_then(|(_, rest)| rest.split([' ', '&']).next());
     let after = after.and_then(|after| after.parse().ok()).unwrap_or_default();
     let head = json!({"epoch": "1", "offset": 0});

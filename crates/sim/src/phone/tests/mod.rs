@@ -1,6 +1,8 @@
 //! Phones against a fake server: what a push runs, what goes over the wire, what survives.
 
 mod fake_server;
+mod network;
+mod rules;
 mod web;
 
 use std::time::Duration;
@@ -31,13 +33,18 @@ struct Scene {
 const PAGE_KEY: [u8; 65] = [4; 65];
 
 impl Scene {
-    /// A launched phone.
+    /// A launched phone; its browser, if it is one, is Firefox.
     async fn launched(platform: Platform) -> Self {
+        Self::launched_in(platform, Vendor::Mozilla).await
+    }
+
+    /// A launched phone whose browser is this vendor's.
+    async fn launched_in(platform: Platform, vendor: Vendor) -> Self {
         let server = FakeServer::start().await;
         let devices = Devices::new();
         let webpush = if platform == Platform::Web {
             let ca = Ca::generate("test CA").unwrap();
-            let options = WebPushOptions::new(&ca, &devices, Vendor::Mozilla);
+            let options = WebPushOptions::new(&ca, &devices, vendor);
             Some(WebPushSim::start(options).await.unwrap())
         } else {
             None
@@ -68,6 +75,18 @@ impl Scene {
 
     /// Delivers a push about a message, or about a call.
     fn push(&self, kind: TargetKindName, push_type: PushType, aps: Value, call: bool) {
+        self.push_with(kind, push_type, Priority::High, aps, call);
+    }
+
+    /// The same with any priority.
+    fn push_with(
+        &self,
+        kind: TargetKindName,
+        push_type: PushType,
+        priority: Priority,
+        aps: Value,
+        call: bool,
+    ) {
         let call = call.then(|| json!({"id": "call-1", "caller_name": "Bob", "media": "audio"}));
         let payload: wire::push::Payload = serde_json::from_value(json!({
             "v": 1, "kind": if call.is_some() { "call" } else { "message" }, "wake": "wak_1",
@@ -78,19 +97,27 @@ impl Scene {
             TargetKindName::Fcm => (Service::Fcm, json!({"data": payload.to_fcm_data()})),
             _ => (Service::Apns, json!({"aps": aps, "reveille": payload})),
         };
-        self.deliver(kind, service, push_type, payload);
+        self.deliver(kind, service, push_type, priority, payload);
     }
 
     /// Delivers any push.
-    fn deliver(&self, kind: TargetKindName, service: Service, push_type: PushType, payload: Value) {
+    fn deliver(
+        &self,
+        kind: TargetKindName,
+        service: Service,
+        push_type: PushType,
+        priority: Priority,
+        payload: Value,
+    ) {
         let token = self.phone.push_token(kind).unwrap();
-        let facts = Facts { service, priority: Priority::High, expiration: Expiration::Vendor };
+        let facts = Facts { service, priority, expiration: Expiration::Vendor };
         self.devices.find(&token).unwrap().hand(&facts, |at| Delivery {
             service,
             token: token.clone(),
             id: "id".to_owned(),
             push_type,
-            priority: Priority::High,
+            priority,
+            original_priority: priority,
             topic: "com.example.app".to_owned(),
             collapse_id: None,
             expiration: Expiration::Vendor,
@@ -101,6 +128,16 @@ impl Scene {
 
     async fn wait(&self, wanted: impl FnMut(&PhoneEvent) -> bool) -> Logged {
         self.phone.wait_for(wanted, LIMIT).await.unwrap()
+    }
+
+    /// The same among what comes after `mark`.
+    async fn wait_since(&self, mark: usize, wanted: impl FnMut(&PhoneEvent) -> bool) -> Logged {
+        self.phone.wait_since(mark, wanted, LIMIT).await.unwrap()
+    }
+
+    /// Everything so far, without the times.
+    fn seen(&self) -> Vec<PhoneEvent> {
+        self.phone.events().into_iter().map(|logged| logged.event).collect()
     }
 
     fn held(&self) -> Vec<String> {

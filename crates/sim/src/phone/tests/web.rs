@@ -20,7 +20,8 @@ impl Scene {
     }
 
     fn web_deliver(&self, payload: Value) {
-        self.deliver(TargetKindName::Webpush, Service::Webpush, PushType::Web, payload);
+        let kind = TargetKindName::Webpush;
+        self.deliver(kind, Service::Webpush, PushType::Web, Priority::High, payload);
     }
 
     /// Waits for the end of the worker's next run and gives all that happened since `mark`.

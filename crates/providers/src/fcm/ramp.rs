@@ -104,8 +104,9 @@ impl Ramp {
         }
         let step = Duration::from_micros(LONGEST_STEP_US);
         if passed > step.max(Duration::from_micros(self.over_us)) {
+            // Anew, and what a step of it grants at once: whoever comes for the only permit of a
+            // second comes a moment late.
             (self.position, self.permits) = (Duration::ZERO, 0);
-            return;
         }
         let before = self.granted(self.position);
         self.position = self.position.saturating_add(passed.min(step));
@@ -185,6 +186,20 @@ mod tests {
         let second = much_later.plus(Duration::from_secs(2));
         let next = ramp.next(much_later);
         assert!(taken_until(&mut ramp, next, second) < 5, "from nothing again");
+    }
+
+    #[test]
+    fn whoever_wakes_a_moment_late_has_the_permit_all_the_same() {
+        for (peak, over) in [(1, Duration::ZERO), (2, Duration::ZERO), (1, Ramp::SHORTEST)] {
+            let mut ramp = ramp(peak, over);
+            let (mut now, mut taken) = (START, 0);
+            while now < START.plus(Duration::from_secs(300)) {
+                taken += u64::from(ramp.take(now, 1));
+                now = ramp.next(now).plus(Duration::from_millis(1));
+            }
+            let most = ramp.granted(Duration::from_secs(300));
+            assert!(u128::from(taken) > most * 9 / 10, "{taken} of {most} at {peak} a second");
+        }
     }
 
     #[test]

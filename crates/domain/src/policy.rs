@@ -29,6 +29,8 @@ pub struct Policy {
     pub ack_deadline: Duration,
     /// How long a call rings.
     pub ring_time: Duration,
+    /// How long a side of a call whose connection was lost has to come back.
+    pub resume_time: Duration,
     /// What iPhones are reached through.
     pub ios_route: IosRoute,
     /// Whether tokens of apps run from Xcode go to Apple's production service.
@@ -49,6 +51,7 @@ impl Default for Policy {
             ],
             ack_deadline: Duration::from_secs(5),
             ring_time: Duration::from_secs(45),
+            resume_time: Duration::from_secs(30),
             ios_route: IosRoute::Automatic,
             sandbox_to_production: false,
         }

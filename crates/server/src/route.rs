@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::{DeviceNumber, InboxId, Offset, SessionId};
+use domain::{CallId, DeviceNumber, InboxId, Offset, SessionId};
 use tokio::sync::{Notify, mpsc};
 use wire::{CloseCode, ServerFrame};
 
@@ -37,6 +37,13 @@ pub struct Handle {
 pub enum Event {
     /// A live frame to be written.
     Frame(Box<ServerFrame>),
+    /// A call has signals for this device: to be read in order.
+    Signals {
+        /// The store's number of the call.
+        call: i64,
+        /// The caller's id for it.
+        id: CallId,
+    },
     /// End, and say why.
     Close(CloseCode, &'static str),
 }
@@ -113,6 +120,15 @@ impl Hub {
             }
         }
         told
+    }
+
+    /// A call has signals for a device: its sessions should read them.
+    pub fn signals(&self, inbox: InboxId, device: DeviceNumber, call: i64, id: CallId) {
+        let inboxes = self.lock();
+        let handles = inboxes.get(&inbox).into_iter().flatten();
+        for handle in handles.filter(|handle| handle.device == device) {
+            handle.send(Event::Signals { call, id });
+        }
     }
 
     /// Ends one session, most likely of that inbox; a device that signs in as another user leaves

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::ws::Message;
 use domain::session::{AppState, Session};
-use domain::{SessionId, WakeId};
+use domain::{SessionId, Time, WakeId};
 use store::model::{CallRecord, Connect, Connected, ConnectedDevice, Identity};
 use tokio::sync::mpsc;
 use wire::{ClientFrame, CloseCode, Purpose};
 
+use super::calls::{Heard, heard};
 use super::socket::Socket;
 use super::{Ending, Rights, too_large};
 use crate::accept::check_name;
@@ -28,6 +29,8 @@ pub(super) struct Hello {
     pub(super) machine: Session,
     pub(super) connected: wire::Connected,
     pub(super) calls: Vec<CallRecord>,
+    pub(super) heard: Heard,
+    pub(super) seen_before: Time,
     pub(super) rights: Rights,
     pub(super) report: SessionReport,
 }
@@ -44,6 +47,7 @@ pub(super) async fn hello(node: &Arc<Node>, socket: &mut Socket) -> Result<Hello
     let device_secret = KeyText::generate(KeyKind::Device);
     let session = SessionId::from_bits(rand::random());
     let state = from_wire::app_state(frame.state);
+    let heard = heard(&frame.calls).map_err(refused(CloseCode::BadFrame))?;
     let connect = to_connect(node, &frame, identity, &device_secret, session)
         .map_err(refused(CloseCode::BadFrame))?;
     let connected = node.store.connect(connect).await;
@@ -67,6 +71,7 @@ pub(super) async fn hello(node: &Arc<Node>, socket: &mut Socket) -> Result<Hello
     };
     let effects = std::mem::take(&mut device.effects);
     let hello = greet(node, &frame, *device, &device_secret, session, state, rights);
+    let hello = Hello { heard, ..hello };
     node.carry_out(effects);
     Ok(hello)
 }
@@ -211,7 +216,18 @@ fn greet(
     };
     let machine =
         Session::connected(device.cursor, device.cursor, state, node.deadlines(), node.clock.now());
-    Hello { id: session, handle, events, machine, connected, calls: device.calls, rights, report }
+    Hello {
+        id: session,
+        handle,
+        events,
+        machine,
+        connected,
+        calls: device.calls,
+        heard: Heard::new(),
+        seen_before: device.seen_before,
+        rights,
+        report,
+    }
 }
 
 /// Closes with the code that says whether another token would help.

@@ -14,6 +14,7 @@
 //!
 //! A session writes only what one ordered read from its cursor returned.
 
+mod calls;
 mod frames;
 mod hello;
 mod socket;
@@ -96,6 +97,8 @@ struct Connection {
     user: Arc<str>,
     /// What its user token lets it do.
     rights: Rights,
+    /// The signals of its calls that the device has.
+    heard: calls::Heard,
     report: SessionReport,
     heard_at: Time,
     started_at: Time,
@@ -113,7 +116,18 @@ pub async fn serve(node: Arc<Node>, socket: WebSocket) {
 
 impl Connection {
     async fn run(node: Arc<Node>, socket: Socket, hello: hello::Hello) {
-        let hello::Hello { handle, events, machine, connected, rights, report, id, calls } = hello;
+        let hello::Hello {
+            handle,
+            events,
+            machine,
+            connected,
+            rights,
+            report,
+            id,
+            calls,
+            heard,
+            seen_before,
+        } = hello;
         let now = node.clock.now();
         let mut connection = Self {
             app: report.app,
@@ -130,9 +144,10 @@ impl Connection {
             events,
             id,
             rights,
+            heard,
             report,
         };
-        let ending = connection.greet(connected, calls).await;
+        let ending = connection.greet(connected, calls, seen_before).await;
         let ending = match ending {
             Ok(()) => connection.talk().await,
             Err(ending) => ending,
@@ -140,18 +155,15 @@ impl Connection {
         connection.end(ending).await;
     }
 
-    /// The first frames: `connected`, then the calls that ring.
+    /// The first frames: `connected`, then how calls stand.
     async fn greet(
         &mut self,
         connected: wire::Connected,
         calls: Vec<store::model::CallRecord>,
+        seen_before: Time,
     ) -> Result<(), Ending> {
         self.socket.send(&connected.into()).await?;
-        for call in calls {
-            if call.call.caller != self.device {
-                self.socket.send(&to_wire::call_ring(&call)).await?;
-            }
-        }
+        self.greet_calls(calls, seen_before).await?;
         // What was accepted between the store's connect and the hub's add had nobody to nudge.
         self.handle_input(Input::Look).await
     }
@@ -222,6 +234,7 @@ impl Connection {
     async fn told(&mut self, event: Option<Event>) -> Result<(), Ending> {
         match event {
             Some(Event::Frame(frame)) => self.socket.send(&frame).await,
+            Some(Event::Signals { call, id }) => self.signals(call, id).await,
             Some(Event::Close(code, why)) => {
                 Err(Ending::Close(code, Problem::new(ProblemCode::Conflict, why)))
             }

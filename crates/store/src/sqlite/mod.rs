@@ -16,11 +16,13 @@ mod entries;
 mod events;
 mod inboxes;
 mod lanes;
+mod legs;
 mod pushes;
 mod readers;
 mod relane;
 mod rows;
 mod settings;
+mod signals;
 mod targets;
 mod tokens;
 mod topics;
@@ -44,7 +46,7 @@ use rusqlite::Connection;
 use crate::model::{
     Accept, Accepted, Acked, ApiKey, App, CallMove, CallMoved, CallRecord, CallStart, CallStarted,
     Claimed, Connect, Connected, Device, DeviceIdentity, Digest, Effects, InboxRead, Lane,
-    SetTarget, Settings, Settle, SettleDone, Signal, TargetSet,
+    SetTarget, Settings, Settle, SettleDone, Signal, SignalKept, TargetSet,
 };
 use crate::{Error, Options, Started};
 use readers::Readers;
@@ -52,10 +54,11 @@ use rows::At;
 use writer::{Role, Writer};
 
 /// The schema, one step a file; a step once released never changes.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_pushes.sql"),
     include_str!("migrations/0003_users.sql"),
+    include_str!("migrations/0005_calls.sql"),
 ];
 
 /// How long a send's idempotency key is kept.
@@ -286,12 +289,40 @@ impl Sqlite {
         device: DeviceNumber,
         inbox: InboxId,
         body: String,
-    ) -> Result<Option<(CallRecord, Signal)>, Error> {
+    ) -> Result<SignalKept, Error> {
         self.writer.change(move |tx| tx.signal(app, call, device, inbox, &body)).await
     }
 
-    pub(crate) async fn signals(&self, call: i64) -> Result<Vec<Signal>, Error> {
-        self.writer.change(move |tx| tx.signals(call)).await
+    pub(crate) async fn signals(
+        &self,
+        call: i64,
+        device: DeviceNumber,
+        after: i64,
+    ) -> Result<Vec<Signal>, Error> {
+        self.writer.change(move |tx| tx.signals(call, device, after)).await
+    }
+
+    pub(crate) async fn signals_sent(&self, call: i64, device: DeviceNumber) -> Result<i64, Error> {
+        self.writer.change(move |tx| tx.signals_sent(call, device)).await
+    }
+
+    pub(crate) async fn call_of(
+        &self,
+        app: AppId,
+        call: CallId,
+        device: DeviceNumber,
+        inbox: InboxId,
+    ) -> Result<Option<CallRecord>, Error> {
+        self.writer.change(move |tx| tx.call_of(app, call, device, inbox)).await
+    }
+
+    pub(crate) async fn calls_to_tell(
+        &self,
+        device: DeviceNumber,
+        inbox: InboxId,
+        since: Time,
+    ) -> Result<Vec<CallRecord>, Error> {
+        self.writer.change(move |tx| tx.calls_to_tell(device, inbox, since)).await
     }
 
     pub(crate) async fn note(&self, name: &'static str) -> Result<Option<Vec<u8>>, Error> {

@@ -6,12 +6,13 @@ use domain::wake::Rung;
 use domain::{CallId, Platform, Reason, TargetKind};
 use store::model::{
     CallMove, CallMoved, CallRecord, CallStart, CallStarted, Connect, Effects, EntryKind,
+    SignalKept,
 };
 
 use super::world::{Phone, SECOND, World, accepted};
 
 impl World {
-    fn call(&mut self, caller: &Phone, callee: &str) -> CallStart {
+    pub(super) fn call(&mut self, caller: &Phone, callee: &str) -> CallStart {
         CallStart {
             app: self.app,
             call: CallId::from_bits(self.draw()),
@@ -36,7 +37,7 @@ impl World {
         (record, effects)
     }
 
-    fn step(&self, call: &CallRecord, by: Option<&Phone>, input: CallInput) -> CallMove {
+    pub(super) fn step(&self, call: &CallRecord, by: Option<&Phone>, input: CallInput) -> CallMove {
         CallMove {
             call: call.id,
             app: self.app,
@@ -47,7 +48,7 @@ impl World {
         }
     }
 
-    async fn play(
+    pub(super) async fn play(
         &self,
         call: &CallRecord,
         by: Option<&Phone>,
@@ -61,7 +62,7 @@ impl World {
 }
 
 /// The caller's phone, and two sleeping ones of the callee: an iPhone and an Android.
-async fn three() -> (World, Phone, Phone, Phone) {
+pub(super) async fn three() -> (World, Phone, Phone, Phone) {
     let mut world = World::new().await;
     let bob = world.phone("bob").await;
     let iphone = world.phone_of("alice", Platform::Ios, Some(TargetKind::Apns)).await;
@@ -71,7 +72,7 @@ async fn three() -> (World, Phone, Phone, Phone) {
     (world, bob, iphone, android)
 }
 
-async fn missed_calls(world: &World, phone: &Phone) -> usize {
+pub(super) async fn missed_calls(world: &World, phone: &Phone) -> usize {
     let entries = world.read(phone, 0, 100).await.entries;
     entries.iter().filter(|entry| matches!(entry.kind, EntryKind::MissedCall { .. })).count()
 }
@@ -266,7 +267,8 @@ async fn only_who_has_a_part_in_a_call_moves_it() {
         (&carol, CallInput::Decline),
         (&carol, CallInput::Cancel),
         (&carol, CallInput::End(carol.number)),
-        (&carol, CallInput::Lost),
+        (&carol, CallInput::Lost { device: bob.number, back_by: world.now }),
+        (&carol, CallInput::Back(bob.number)),
         (&bob, CallInput::Answer(bob.number)),
         (&iphone, CallInput::Cancel),
         (&iphone, CallInput::End(iphone.number)),
@@ -278,21 +280,37 @@ async fn only_who_has_a_part_in_a_call_moves_it() {
     let signal = async |world: &World, phone: &Phone, body: &str| {
         let (number, inbox) = (phone.number, phone.inbox);
         let kept = world.store().signal(world.app, record.id, number, inbox, body.to_owned());
-        kept.await.expect("answered").map(|(_, signal)| signal.sequence)
+        match kept.await.expect("answered") {
+            SignalKept::Kept(_, signal) => Ok(signal.sequence),
+            SignalKept::Stands(record) => Err(Some(record.call.phase)),
+            SignalKept::Full | SignalKept::Unknown => Err(None),
+        }
     };
-    assert_eq!(signal(&world, &bob, "1").await, Some(1));
-    assert_eq!(signal(&world, &carol, "x").await, None);
-    assert_eq!(signal(&world, &iphone, "2").await, Some(2));
+    assert_eq!(signal(&world, &bob, "1").await, Ok(1));
+    assert_eq!(signal(&world, &carol, "x").await, Err(None));
+    assert_eq!(signal(&world, &iphone, "2").await, Ok(2));
     world.play(&record, Some(&iphone), CallInput::Answer(iphone.number)).await;
-    assert_eq!(signal(&world, &android, "x").await, None, "it is the other device's call now");
-    assert_eq!(signal(&world, &iphone, "3").await, Some(3));
+    let taken = CallPhase::Answered { by: iphone.number };
+    assert_eq!(signal(&world, &android, "x").await, Err(Some(taken)), "the other device's call");
+    assert_eq!(signal(&world, &iphone, "3").await, Ok(3));
+    assert_eq!(signal(&world, &bob, "4").await, Ok(4));
     world.play(&record, Some(&iphone), CallInput::End(iphone.number)).await;
-    assert_eq!(signal(&world, &bob, "x").await, None);
-    let kept = world.store().signals(record.number).await.expect("read");
-    assert_eq!(kept.iter().map(|signal| &*signal.body).collect::<Vec<_>>(), ["1", "2", "3"]);
-    world.pass(SECOND * 61);
+    let over = CallPhase::Ended { reason: EndReason::HungUp };
+    assert_eq!(signal(&world, &bob, "x").await, Err(Some(over)));
+    let kept = async |world: &World, phone: &Phone, after: i64| {
+        let kept = world.store().signals(record.number, phone.number, after).await.expect("read");
+        kept.into_iter().map(|signal| signal.body).collect::<Vec<_>>()
+    };
+    world.pass(SECOND * 59);
     world.store().sweep(0, world.now).await.expect("swept");
-    assert!(world.store().signals(record.number).await.expect("read").is_empty());
+    assert_eq!(kept(&world, &bob, 0).await, ["2", "3"], "what the other side sent, in order");
+    assert_eq!(kept(&world, &bob, 2).await, ["3"], "behind what the device has");
+    assert_eq!(kept(&world, &iphone, 0).await, ["1", "4"]);
+    let sent = world.store().signals_sent(record.number, bob.number).await.expect("read");
+    assert_eq!(sent, 2);
+    world.pass(SECOND);
+    world.store().sweep(0, world.now).await.expect("swept");
+    assert!(kept(&world, &bob, 0).await.is_empty());
 }
 
 #[tokio::test]

@@ -96,6 +96,20 @@ impl Side {
         (bodies, last)
     }
 
+    /// Waits until the server has dealt with what this side has said; nothing comes meanwhile.
+    async fn settled(&mut self) {
+        let socket = self.socket.as_mut().expect("connected");
+        socket.send(Message::Ping(Vec::new().into())).await.expect("the server takes it");
+        loop {
+            let next = tokio::time::timeout(PATIENCE, socket.next()).await.expect("a pong");
+            match next.expect("the connection is open").expect("a message") {
+                Message::Pong(_) => return,
+                Message::Text(text) => panic!("{} hears {text}", self.user),
+                _ => {}
+            }
+        }
+    }
+
     /// Its connection breaks, and the server has taken note.
     async fn lose(&mut self, world: &World) {
         self.socket = None;
@@ -181,6 +195,7 @@ async fn a_connection_lost_in_mid_call_is_resumed_with_the_signals_it_missed() {
     for number in 102..=140 {
         alice.signal(&call, number).await;
     }
+    alice.settled().await;
     bob.hello = json!({ "calls": [{ "call": call, "sequence": last }] });
     bob.connect(&world).await;
     let resumed = bob.hear_a("call.resumed").await;
@@ -191,6 +206,7 @@ async fn a_connection_lost_in_mid_call_is_resumed_with_the_signals_it_missed() {
     // The side that answered, and does not say what it has: all of it comes again.
     alice.lose(&world).await;
     bob.signal(&call, 22).await;
+    bob.settled().await;
     alice.connect(&world).await;
     let resumed = alice.hear_a("call.resumed").await;
     assert_eq!((&resumed["state"], &resumed["answer"]), (&json!("answered"), &Value::Null));

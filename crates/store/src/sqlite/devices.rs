@@ -253,6 +253,7 @@ impl Tx<'_> {
         let rolled_back_any = rolled_back.is_some();
         closed.extend(rolled_back.unwrap_or_default());
         let row = self.device(device.number)?.ok_or_else(|| gone("a device that connects"))?;
+        self.rung_by_frame(&row, connect.state, connect.now, &mut fx)?;
         let inbox = self.inbox(device.inbox)?.ok_or_else(|| gone("the inbox of a device"))?;
         Ok(ConnectedDevice {
             app: row.app,

@@ -1,11 +1,13 @@
 //! The legs of calls: lost with the last session of their device, back with the next one.
 
-use domain::call::{Call, CallInput, CallStep};
+use domain::call::{Call, CallInput, CallStep, RING_ACK, RING_ACK_BACKGROUND};
+use domain::session::AppState;
 use domain::{DeviceNumber, InboxId, Time};
 use rusqlite::params;
 
 use super::calls::{CALL_COLUMNS, call_row};
-use super::rows::At;
+use super::rows::{At, WAKE_COLUMNS, stored_wake};
+use super::wakes::DeviceRow;
 use super::writer::Tx;
 use crate::Error;
 use crate::model::{CallRecord, Effects};
@@ -60,6 +62,30 @@ impl Tx<'_> {
     ) -> Result<(), Error> {
         for record in self.legs_of(device, inbox)? {
             self.note_leg(&record, CallInput::Back(device), now, fx)?;
+        }
+        Ok(())
+    }
+
+    /// A device connects while calls ring for its user, and is told by frame: what was not pushed
+    /// yet gives it the time that a living session has.
+    pub(super) fn rung_by_frame(
+        &self,
+        device: &DeviceRow,
+        state: AppState,
+        now: Time,
+        fx: &mut Effects,
+    ) -> Result<(), Error> {
+        let until = now.plus(match state {
+            AppState::Foreground => RING_ACK,
+            AppState::Background => RING_ACK_BACKGROUND,
+        });
+        let sql = format!("SELECT {WAKE_COLUMNS} FROM wakes w WHERE w.device = ?1 AND w.call <> 0");
+        let wakes = self.all(&sql, [device.number.number()], |row| stored_wake(row, 0))?;
+        for mut stored in wakes.into_iter().flatten() {
+            if let Some(moved) = stored.wake.rung_by_frame(until) {
+                stored.wake = moved;
+                self.save_wake(stored, device, None, fx)?;
+            }
         }
         Ok(())
     }

@@ -131,6 +131,23 @@ async fn a_living_session_has_some_time_to_say_that_it_rings() {
 }
 
 #[tokio::test]
+async fn a_device_that_connects_before_it_was_pushed_has_that_time_too() {
+    for (state, wait) in
+        [(AppState::Foreground, RING_ACK), (AppState::Background, RING_ACK_BACKGROUND)]
+    {
+        let (mut world, bob, mut iphone, android) = three().await;
+        world.ring(&bob, "alice").await;
+        let hello = Connect { state, ..world.hello(&iphone) };
+        world.greet(&mut iphone, hello).await;
+        assert_eq!(world.claim_one().await.key.device, android.number, "the one that sleeps");
+        world.pass(wait - SECOND / 2);
+        assert!(world.claim_due().await.is_empty());
+        world.pass(SECOND / 2);
+        assert_eq!(world.claim_one().await.key.device, iphone.number, "it does not say a word");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_by_two_devices_at_once_has_one_winner() {
     for together in [false, true] {
         let (mut world, bob, mut iphone, mut android) = three().await;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::{CallId, DeviceNumber, InboxId, Offset, SessionId};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc};
 use wire::{CloseCode, ServerFrame};
 
@@ -29,6 +30,8 @@ pub struct Handle {
     pub device: DeviceNumber,
     head: AtomicI64,
     look: Notify,
+    /// A live frame found no room.
+    full: Notify,
     events: mpsc::Sender<Event>,
 }
 
@@ -57,7 +60,8 @@ impl Handle {
     ) -> (Arc<Self>, mpsc::Receiver<Event>) {
         let (events, receiver) = mpsc::channel(QUEUE);
         let head = AtomicI64::new(head.number());
-        (Arc::new(Self { session, device, head, look: Notify::new(), events }), receiver)
+        let (look, full) = (Notify::new(), Notify::new());
+        (Arc::new(Self { session, device, head, look, full, events }), receiver)
     }
 
     /// Waits for a nudge; returns the newest head heard of.
@@ -66,15 +70,22 @@ impl Handle {
         Offset::from_number(self.head.load(Ordering::Acquire))
     }
 
+    /// Waits until a live frame has found no room: the session must end, so that its device connects
+    /// again and is told how things stand.
+    pub async fn overrun(&self) {
+        self.full.notified().await;
+    }
+
     fn nudge(&self, head: Offset) {
         self.head.fetch_max(head.number(), Ordering::AcqRel);
         self.look.notify_one();
     }
 
     fn send(&self, event: Event) {
-        if self.events.try_send(event).is_err() {
-            // Full: it will miss a live frame, and live frames may be lost. Closed: it is ending.
-            tracing::debug!(session.id = %self.session, "a live frame found no room");
+        match self.events.try_send(event) {
+            // Closed: it is ending.
+            Ok(()) | Err(TrySendError::Closed(_)) => {}
+            Err(TrySendError::Full(_)) => self.full.notify_one(),
         }
     }
 }
@@ -174,5 +185,34 @@ impl Hub {
     fn lock(&self) -> MutexGuard<'_, HashMap<InboxId, Vec<Arc<Handle>>>> {
         // A panic elsewhere leaves the map whole: every change is one step.
         self.inboxes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn a_session_that_falls_behind_is_told_to_end() {
+        let hub = Hub::default();
+        let inbox = InboxId::from_number(1);
+        let (session, device) = (SessionId::from_bits(1), DeviceNumber::from_number(1));
+        let (handle, mut events) = Handle::new(session, device, Offset::ZERO);
+        hub.add(inbox, Arc::clone(&handle));
+        let typing = wire::Typing { to: None, from: None, thread: "lunch".to_owned() };
+        let frame = ServerFrame::Typing(typing);
+        let tell = || hub.tell(inbox, &frame, |_| true);
+        for _ in 0..QUEUE {
+            tell();
+        }
+        assert_eq!(handle.overrun().now_or_never(), None, "it has room for so many");
+        hub.signals(inbox, device, 7, CallId::from_bits(7));
+        assert_eq!(handle.overrun().now_or_never(), Some(()), "one more is not lost in silence");
+        // One that has ended misses nothing any more.
+        events.close();
+        tell();
+        assert_eq!(handle.overrun().now_or_never(), None);
     }
 }

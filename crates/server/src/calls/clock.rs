@@ -9,7 +9,7 @@ use store::model::CallMove;
 use crate::node::Node;
 
 /// The longest pause between two looks.
-const PAUSE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_secs(60);
 
 /// The pause after the store could not be asked.
 const FAILED_PAUSE: Duration = Duration::from_secs(1);

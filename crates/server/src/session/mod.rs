@@ -182,6 +182,7 @@ impl Connection {
                     Err(ending) => Err(ending),
                 },
                 event = self.events.recv() => self.told(event).await,
+                () = self.handle.overrun() => Err(socket::too_slow()),
                 head = self.handle.nudged() => self.handle_input(Input::Nudge(head)).await,
                 (after, read) = next_read(&mut self.reading) => self.deliver(after, read).await,
                 () = wait(deadline) => self.time_has_come().await,

@@ -81,7 +81,7 @@ impl Socket {
     }
 }
 
-fn too_slow() -> Ending {
+pub(super) fn too_slow() -> Ending {
     Ending::Close(
         CloseCode::TooSlow,
         Problem::new(

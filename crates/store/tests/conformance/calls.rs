@@ -29,7 +29,7 @@ impl World {
     }
 
     /// Starts a call that rings.
-    pub(super) async fn ring(&mut self, caller: &Phone, callee: &str) -> (CallRecord, Effects) {
+    pub(crate) async fn ring(&mut self, caller: &Phone, callee: &str) -> (CallRecord, Effects) {
         let start = self.call(caller, callee);
         let started = self.store().start_call(start).await.expect("answered");
         self.look();
@@ -48,7 +48,7 @@ impl World {
         }
     }
 
-    pub(super) async fn play(
+    pub(crate) async fn play(
         &self,
         call: &CallRecord,
         by: Option<&Phone>,

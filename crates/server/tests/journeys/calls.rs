@@ -410,3 +410,40 @@ async fn whoever_comes_while_it_rings_is_told_and_one_of_two_answers_counts() {
     bob.move_call("call.end", &call).await;
     assert_eq!(bob.hear_a("call.ended").await["reason"], "hung_up");
 }
+
+#[tokio::test]
+async fn a_busy_device_ends_the_ringing_of_all_and_no_call_ends_another() {
+    let world = world().await;
+    let (mut bob, mut alice) = two(&world).await;
+    let mut tablet = Side::connected(&world, "alice", "alice's tablet").await;
+    let mut carol = Side::connected(&world, "carol", "carols").await;
+    // A user talks with themself, from one device to another.
+    let own = alice.call("alice").await;
+    assert_eq!(tablet.hear_a("call.ring").await["from"], "alice");
+    tablet.move_call("call.answer", &own).await;
+    tablet.hear_a("call.answered").await;
+    alice.hear_a("call.answered").await;
+    let call = bob.call("alice").await;
+    let second = bob.call("carol").await;
+    for side in [&mut alice, &mut tablet] {
+        assert_eq!(side.hear_a("call.ring").await["call"], call);
+    }
+    assert_eq!(carol.hear_a("call.ring").await["call"], second);
+    alice.say(json!({ "type": "call.reject", "call": call, "reason": "busy" })).await;
+    for side in [&mut alice, &mut tablet, &mut bob] {
+        let ended = side.hear_a("call.ended").await;
+        assert_eq!((&ended["call"], &ended["reason"]), (&json!(call), &json!("busy")));
+    }
+    // The caller's other call goes on, and so does the one that was in the way.
+    carol.move_call("call.answer", &second).await;
+    carol.hear_a("call.answered").await;
+    assert_eq!(bob.hear_a("call.answered").await["call"], second);
+    alice.signal(&own, 1).await;
+    assert_eq!(tablet.signals(1).await.0, numbers(1, 1));
+    tablet.signal(&own, 2).await;
+    assert_eq!(alice.signals(1).await.0, numbers(2, 2));
+    tablet.move_call("call.end", &own).await;
+    for side in [&mut alice, &mut tablet] {
+        assert_eq!(side.hear_a("call.ended").await["reason"], "hung_up");
+    }
+}

@@ -193,6 +193,43 @@ async fn an_answer_by_two_devices_at_once_has_one_winner() {
 }
 
 #[tokio::test]
+async fn answer_against_cancel() {
+    for order in ["answer first", "cancel first", "together"] {
+        let (mut world, bob, mut iphone, _) = three().await;
+        let (record, _) = world.ring(&bob, "alice").await;
+        world.connect(&mut iphone).await;
+        let answer = world.step(&record, Some(&iphone), CallInput::Answer(iphone.number));
+        let cancel = world.step(&record, Some(&bob), CallInput::Cancel);
+        let store = world.store();
+        let (answered, cancelled) = match order {
+            "answer first" => {
+                let answered = store.move_call(answer).await;
+                (answered, store.move_call(cancel).await)
+            }
+            "cancel first" => {
+                let cancelled = store.move_call(cancel).await;
+                (store.move_call(answer).await, cancelled)
+            }
+            _ => tokio::join!(store.move_call(answer), store.move_call(cancel)),
+        };
+        let (answered, cancelled) = (answered.expect("answered").0, cancelled.expect("answered").0);
+        let CallMoved::Changed { record, .. } = cancelled else { panic!("{order}: {cancelled:?}") };
+        // Either it was taken, and hung up; or it was not, and is missed.
+        let reason = record.ended().expect("over");
+        match &answered {
+            CallMoved::Changed { .. } => assert_eq!(reason, EndReason::HungUp, "{order}"),
+            CallMoved::Stands(record) => {
+                assert_eq!((reason, record.ended()), (EndReason::Cancelled, Some(reason)));
+            }
+            other => panic!("{order}: {other:?}"),
+        }
+        let taken = matches!(answered, CallMoved::Changed { .. });
+        assert_eq!(missed_calls(&world, &iphone).await, usize::from(!taken), "{order}");
+        assert!(order == "together" || taken == (order == "answer first"));
+    }
+}
+
+#[tokio::test]
 async fn cancel_against_claim() {
     for order in ["cancel first", "claim first", "together"] {
         let (mut world, bob, iphone, _) = three().await;

@@ -34,7 +34,6 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use domain::call::CallPhase;
 use domain::inbox::Held;
 use domain::session::AppState;
 use domain::{
@@ -267,12 +266,7 @@ impl Sqlite {
     }
 
     pub(crate) async fn call_rings(&self, number: i64) -> Result<bool, Error> {
-        self.writer
-            .change(move |tx| {
-                let call = tx.call_by_number(number)?;
-                Ok(call.is_some_and(|call| matches!(call.call.phase, CallPhase::Ringing { .. })))
-            })
-            .await
+        self.readers.read(move |conn| signals::call_rings(conn, number)).await
     }
 
     pub(crate) async fn calls_overdue(
@@ -299,11 +293,11 @@ impl Sqlite {
         device: DeviceNumber,
         after: i64,
     ) -> Result<Vec<Signal>, Error> {
-        self.writer.change(move |tx| tx.signals(call, device, after)).await
+        self.readers.read(move |conn| signals::signals(conn, call, device, after)).await
     }
 
     pub(crate) async fn signals_sent(&self, call: i64, device: DeviceNumber) -> Result<i64, Error> {
-        self.writer.change(move |tx| tx.signals_sent(call, device)).await
+        self.readers.read(move |conn| signals::signals_sent(conn, call, device)).await
     }
 
     pub(crate) async fn call_of(

@@ -2,7 +2,7 @@
 
 use domain::call::{CallPhase, MOST_SIGNAL_BYTES, MOST_SIGNALS};
 use domain::{AppId, CallId, DeviceNumber, InboxId, Time};
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::rows::At;
 use super::writer::Tx;
@@ -47,41 +47,6 @@ impl Tx<'_> {
         Ok(SignalKept::Kept(record, Signal { sequence, from: device, body: body.to_owned() }))
     }
 
-    /// The signals of a call for a device, behind `after`, in order: one page. The caller gets
-    /// what the callee's devices sent, each of those what the caller sent.
-    pub(super) fn signals(
-        &self,
-        call: i64,
-        device: DeviceNumber,
-        after: i64,
-    ) -> Result<Vec<Signal>, Error> {
-        self.all(
-            "SELECT s.sequence, s.device, s.body FROM call_signals s
-             JOIN calls c ON c.number = s.call
-             WHERE s.call = ?1 AND s.sequence > ?2
-               AND (s.device = c.caller_device) <> (?3 = c.caller_device)
-             ORDER BY s.sequence LIMIT ?4",
-            params![call, after, device.number(), PAGE],
-            |row| {
-                Ok(Signal {
-                    sequence: row.get(0)?,
-                    from: DeviceNumber::from_number(row.get(1)?),
-                    body: row.get(2)?,
-                })
-            },
-        )
-    }
-
-    /// How many signals of a call a device has sent.
-    pub(super) fn signals_sent(&self, call: i64, device: DeviceNumber) -> Result<i64, Error> {
-        let sent = self.one(
-            "SELECT COUNT(*) FROM call_signals WHERE call = ?1 AND device = ?2",
-            [call, device.number()],
-            |row| row.get(0),
-        )?;
-        Ok(sent.unwrap_or_default())
-    }
-
     /// Forgets the signals of calls that ended some time ago, and long ago the calls.
     pub(super) fn sweep_calls(&self, now: Time) -> Result<(), Error> {
         let signals = now.minus(domain::call::KEPT_AFTER_END);
@@ -99,4 +64,48 @@ impl Tx<'_> {
         self.run("DELETE FROM calls WHERE ended_at IS NOT NULL AND ended_at <= ?1", [At(day)])?;
         Ok(())
     }
+}
+
+/// The signals of a call for a device, behind `after`, in order: one page. The caller gets what the
+/// callee's devices sent, each of those what the caller sent.
+pub(super) fn signals(
+    conn: &Connection,
+    call: i64,
+    device: DeviceNumber,
+    after: i64,
+) -> Result<Vec<Signal>, Error> {
+    let mut statement = conn.prepare_cached(
+        "SELECT s.sequence, s.device, s.body FROM call_signals s
+         JOIN calls c ON c.number = s.call
+         WHERE s.call = ?1 AND s.sequence > ?2
+           AND (s.device = c.caller_device) <> (?3 = c.caller_device)
+         ORDER BY s.sequence LIMIT ?4",
+    )?;
+    let rows = statement.query_map(params![call, after, device.number(), PAGE], |row| {
+        Ok(Signal {
+            sequence: row.get(0)?,
+            from: DeviceNumber::from_number(row.get(1)?),
+            body: row.get(2)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// How many signals of a call a device has sent.
+pub(super) fn signals_sent(
+    conn: &Connection,
+    call: i64,
+    device: DeviceNumber,
+) -> Result<i64, Error> {
+    let mut statement =
+        conn.prepare_cached("SELECT COUNT(*) FROM call_signals WHERE call = ?1 AND device = ?2")?;
+    Ok(statement.query_row([call, device.number()], |row| row.get(0))?)
+}
+
+/// Whether a call rings.
+pub(super) fn call_rings(conn: &Connection, call: i64) -> Result<bool, Error> {
+    let mut statement = conn.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM calls WHERE number = ?1 AND phase = 'ringing')",
+    )?;
+    Ok(statement.query_row([call], |row| row.get(0))?)
 }

@@ -32,6 +32,8 @@ pub struct Policy {
     pub hold_while_active_elsewhere: Option<Duration>,
     /// How long a call rings.
     pub ring_time: Duration,
+    /// How long a side of a call whose connection was lost has to come back.
+    pub resume_time: Duration,
     /// What iPhones are reached through.
     pub ios_route: IosRoute,
     /// Whether tokens of apps run from Xcode go to Apple's production service.
@@ -53,6 +55,7 @@ impl Default for Policy {
             ack_deadline: Duration::from_secs(5),
             hold_while_active_elsewhere: None,
             ring_time: Duration::from_secs(45),
+            resume_time: Duration::from_secs(30),
             ios_route: IosRoute::Automatic,
             sandbox_to_production: false,
         }

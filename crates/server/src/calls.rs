@@ -1,15 +1,25 @@
 //! Calls: frames in, conditional updates in the store, frames and pushes out.
+//!
+//! ```text
+//!   frame, HTTP ─▶ start, ringing, step ─▶ store ─▶ [tell] ─▶ the sessions concerned, by frame
+//!                  signal ───────────────▶ store ─▶ a nudge ─▶ the other session reads in order
+//!   time ────────▶ [clock] ──────────────▶ store ─▶ [tell]
+//!   connect ─────▶ [tell]: how the calls of this device stand
+//! ```
+
+mod clock;
+mod signals;
+mod tell;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use domain::call::{CallInput, CallPhase, EndReason};
+use domain::call::CallInput;
 use domain::{AppId, DeviceNumber, InboxId, SessionId};
-use store::model::{CallMove, CallMoved, CallRecord, CallStart, CallStarted};
+use store::model::{CallMove, CallMoved, CallStart, CallStarted};
 use tokio::sync::Notify;
-use wire::{CallAnswered, CallEndReason, CallEnded, ServerFrame, limits};
+use wire::{ServerFrame, limits};
 
 use crate::accept::{check_name, storage_problem};
 use crate::http::problem::{Problem, ProblemCode};
@@ -18,22 +28,46 @@ use crate::opaque;
 use crate::rates::Counted;
 use crate::{from_wire, to_wire};
 
-/// The longest pause between two looks for calls that are overdue.
-const CLOCK_PAUSE: Duration = Duration::from_secs(30);
+pub use clock::start_clock;
+pub use signals::{page, signal};
+pub use tell::{how_it_stands, show};
 
 /// Calls that ring, as far as this node knows: what the transport asks right before it writes a
 /// ring push.
 #[derive(Debug, Default)]
 pub struct Ringing {
     calls: Mutex<HashMap<i64, Arc<AtomicBool>>>,
-    started: Notify,
+    look: Notify,
 }
 
 impl Ringing {
-    /// The flag of a call that rings.
-    pub fn flag(&self, call: i64) -> Arc<AtomicBool> {
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(calls.entry(call).or_insert_with(|| Arc::new(AtomicBool::new(true))))
+    /// When calls end by themselves has changed: the clock looks.
+    pub fn look(&self) {
+        self.look.notify_one();
+    }
+
+    /// The flag of a call that an attempt is to ring for; `None`: it does not ring any more.
+    ///
+    /// First the flag, then the store: a call that ends after the store was asked finds the flag,
+    /// and one that ended before is not taken for one that rings.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot say.
+    pub async fn flag(
+        &self,
+        store: &store::Store,
+        call: i64,
+    ) -> Result<Option<Arc<AtomicBool>>, store::Error> {
+        let flag = {
+            let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(calls.entry(call).or_insert_with(|| Arc::new(AtomicBool::new(true))))
+        };
+        if store.call_rings(call).await? {
+            return Ok(Some(flag));
+        }
+        self.stop(call);
+        Ok(None)
     }
 
     fn stop(&self, call: i64) {
@@ -59,7 +93,8 @@ pub struct Caller {
     pub user: Arc<str>,
 }
 
-/// Starts a call: every device of the callee rings, by frame or by push.
+/// Starts a call: every device of the callee rings, by frame or by push. Returns what to tell the
+/// caller: of a call that it started before, how it stands.
 ///
 /// # Errors
 ///
@@ -68,7 +103,7 @@ pub async fn start(
     node: &Arc<Node>,
     caller: &Caller,
     frame: wire::CallStart,
-) -> Result<(), Problem> {
+) -> Result<Option<ServerFrame>, Problem> {
     let call = from_wire::call_id(&frame.call)?;
     check_name("to", &frame.to)?;
     check_caller("caller_name", &frame.caller_name)?;
@@ -97,14 +132,14 @@ pub async fn start(
     let (started, effects) = node.store.start_call(start).await.map_err(storage_problem)?;
     match started {
         CallStarted::Rings(record) => {
-            node.ringing.flag(record.number);
-            node.ringing.started.notify_one();
             node.carry_out(effects);
-            let frame = to_wire::call_ring(&record);
-            node.hub.tell(record.callee_inbox, &frame, |handle| handle.device != caller.device);
-            Ok(())
+            if !record.silent {
+                let frame = to_wire::call_ring(&record);
+                node.hub.tell(record.callee_inbox, &frame, |handle| handle.device != caller.device);
+            }
+            Ok(None)
         }
-        CallStarted::Again(_) => Ok(()),
+        CallStarted::Again(record) => tell::standing(node, &record, caller.device).await.map(Some),
         CallStarted::UnknownUser => Err(Problem::new(
             ProblemCode::UnknownUser,
             "the app has no such user; make a user token for them first",
@@ -134,7 +169,7 @@ pub async fn ringing(
     node.carry_out(effects);
     let record = record.ok_or_else(unknown_call)?;
     if record.call.rings_until().is_none() {
-        return Ok(Some(how_it_stands(&record, caller.device)));
+        return tell::standing(node, &record, caller.device).await.map(Some);
     }
     let from = Some(record.callee_user.clone());
     let frame = wire::CallRinging { call: to_wire::call_id(record.id), from }.into();
@@ -164,14 +199,9 @@ pub async fn step(
         now: node.clock.now(),
     };
     match move_call(node, step).await? {
-        CallMoved::Changed { record, .. } => {
-            if let CallPhase::Answered { by } = record.call.phase {
-                replay_signals(node, &record, by).await?;
-            }
-            // Whoever moved it is told like everybody else.
-            Ok(None)
-        }
-        CallMoved::Stands(record) => Ok(Some(how_it_stands(&record, caller.device))),
+        // Whoever moved it is told like everybody else.
+        CallMoved::Changed { .. } => Ok(None),
+        CallMoved::Stands(record) => tell::standing(node, &record, caller.device).await.map(Some),
         CallMoved::NotYours => Err(Problem::new(
             ProblemCode::Forbidden,
             "this device has no part in the call that would let it do this",
@@ -181,177 +211,17 @@ pub async fn step(
     }
 }
 
-/// Opaque signalling to the other side, numbered and kept.
-///
-/// # Errors
-///
-/// A [`Problem`] for a call this device has no part in.
-pub async fn signal(
-    node: &Arc<Node>,
-    caller: &Caller,
-    frame: wire::CallSignal,
-) -> Result<(), Problem> {
-    let call = from_wire::call_id(&frame.call)?;
-    check_signal("body", Some(frame.body.get()))?;
-    node.rates.take(Counted::Live, caller.app, &caller.user, 1, node.clock.now())?;
-    let body = frame.body.get().to_owned();
-    let kept = node.store.signal(caller.app, call, caller.device, caller.inbox, body).await;
-    let (record, signal) = kept.map_err(storage_problem)?.ok_or_else(unknown_call)?;
-    let out = ServerFrame::CallSignal(wire::CallSignal {
-        call: to_wire::call_id(record.id),
-        sequence: Some(signal.sequence),
-        body: frame.body,
-    });
-    if caller.device == record.call.caller {
-        let answered_by = match record.call.phase {
-            CallPhase::Answered { by } => Some(by),
-            CallPhase::Ringing { .. } | CallPhase::Ended { .. } => None,
-        };
-        // While it rings nobody has it yet: it is replayed to whoever answers.
-        if let Some(by) = answered_by {
-            node.hub.tell(record.callee_inbox, &out, |handle| handle.device == by);
-        }
-    } else {
-        node.hub.tell(record.caller_inbox, &out, |handle| handle.device == record.call.caller);
-    }
-    Ok(())
-}
-
-/// Ends calls whose ringing time is over.
-pub fn start_clock(node: &Arc<Node>) {
-    let clock = Arc::clone(node);
-    node.tasks.start("call clock", async move {
-        loop {
-            let pause = end_overdue(&clock).await;
-            tokio::select! {
-                () = clock.tasks.stopped() => return,
-                () = clock.ringing.started.notified() => {}
-                () = tokio::time::sleep(pause) => {}
-            }
-        }
-    });
-}
-
-/// Ends what is overdue; returns how long to wait for the next.
-async fn end_overdue(node: &Arc<Node>) -> Duration {
-    let now = node.clock.now();
-    let (overdue, next) = match node.store.calls_overdue(now).await {
-        Ok(found) => found,
-        Err(error) => {
-            tracing::warn!(%error, "overdue calls could not be looked for; trying again");
-            return Duration::from_secs(1);
-        }
-    };
-    for record in overdue {
-        let step = CallMove {
-            call: record.id,
-            app: record.app,
-            by: None,
-            input: CallInput::Tick,
-            answer: None,
-            now,
-        };
-        if let Err(problem) = move_call(node, step).await {
-            tracing::warn!(
-                problem = problem.detail(),
-                "an overdue call could not be ended; trying again"
-            );
-            return Duration::from_secs(1);
-        }
-    }
-    next.map_or(CLOCK_PAUSE, |until| node.clock.now().until(until)).min(CLOCK_PAUSE)
-}
-
 /// Moves a call and tells everybody concerned.
 async fn move_call(node: &Arc<Node>, step: CallMove) -> Result<CallMoved, Problem> {
     let (moved, effects) = node.store.move_call(step).await.map_err(storage_problem)?;
     if let CallMoved::Changed { record, pushed } = &moved {
         // First the flag: a ring push that waits for its turn must not go out any more.
         node.ringing.stop(record.number);
-        tell_everybody(node, record);
+        tell::everybody(node, record);
         crate::wake::push_call_ended(node, record, pushed);
     }
     node.carry_out(effects);
     Ok(moved)
-}
-
-fn tell_everybody(node: &Arc<Node>, record: &CallRecord) {
-    let caller_device = record.call.caller;
-    let call = to_wire::call_id(record.id);
-    match record.call.phase {
-        CallPhase::Ringing { .. } => {}
-        CallPhase::Answered { by } => {
-            let answered = |answer: Option<String>| {
-                ServerFrame::CallAnswered(CallAnswered {
-                    call: call.clone(),
-                    by: record.callee_user.clone(),
-                    answer: answer.map(to_wire::raw),
-                })
-            };
-            let to_caller = answered(record.answer.clone());
-            node.hub.tell(record.caller_inbox, &to_caller, |handle| handle.device == caller_device);
-            node.hub.tell(record.callee_inbox, &answered(None), |handle| handle.device == by);
-            let elsewhere = ended(&call, CallEndReason::AnsweredElsewhere);
-            node.hub.tell(record.callee_inbox, &elsewhere, |handle| {
-                handle.device != by && handle.device != caller_device
-            });
-        }
-        CallPhase::Ended { reason } => {
-            let frame = ended(&call, end_reason(reason));
-            node.hub.tell(record.caller_inbox, &frame, |handle| handle.device == caller_device);
-            node.hub.tell(record.callee_inbox, &frame, |handle| handle.device != caller_device);
-        }
-    }
-}
-
-/// The signals the caller sent while it rang.
-async fn replay_signals(
-    node: &Arc<Node>,
-    record: &CallRecord,
-    to: DeviceNumber,
-) -> Result<(), Problem> {
-    let signals = node.store.signals(record.number).await.map_err(storage_problem)?;
-    for signal in signals.into_iter().filter(|signal| signal.from != to) {
-        let frame = ServerFrame::CallSignal(wire::CallSignal {
-            call: to_wire::call_id(record.id),
-            sequence: Some(signal.sequence),
-            body: to_wire::raw(signal.body),
-        });
-        node.hub.tell(record.callee_inbox, &frame, |handle| handle.device == to);
-    }
-    Ok(())
-}
-
-/// What a late device is told.
-fn how_it_stands(record: &CallRecord, device: DeviceNumber) -> ServerFrame {
-    let call = to_wire::call_id(record.id);
-    match record.call.phase {
-        CallPhase::Ringing { .. } => to_wire::call_ring(record),
-        CallPhase::Answered { by } if by == device || record.call.caller == device => {
-            ServerFrame::CallAnswered(CallAnswered {
-                call,
-                by: record.callee_user.clone(),
-                answer: None,
-            })
-        }
-        CallPhase::Answered { .. } => ended(&call, CallEndReason::AnsweredElsewhere),
-        CallPhase::Ended { reason } => ended(&call, end_reason(reason)),
-    }
-}
-
-fn ended(call: &str, reason: CallEndReason) -> ServerFrame {
-    CallEnded { call: call.to_owned(), reason }.into()
-}
-
-const fn end_reason(reason: EndReason) -> CallEndReason {
-    match reason {
-        EndReason::Busy => CallEndReason::Busy,
-        EndReason::Cancelled => CallEndReason::Cancelled,
-        EndReason::Declined => CallEndReason::Declined,
-        EndReason::HungUp => CallEndReason::HungUp,
-        EndReason::Lost => CallEndReason::Lost,
-        EndReason::Unanswered => CallEndReason::Unanswered,
-    }
 }
 
 fn unknown_call() -> Problem {

@@ -168,7 +168,7 @@ impl Node {
 
     /// Does what a committed change calls for.
     pub fn carry_out(self: &Arc<Self>, effects: Effects) {
-        let Effects { nudges, due, born, decisions, relane } = effects;
+        let Effects { nudges, due, born, decisions, relane, calls } = effects;
         for (inbox, head) in nudges {
             self.hub.nudge(inbox, head);
         }
@@ -179,6 +179,9 @@ impl Node {
         report::decisions(self, decisions);
         if relane {
             crate::relane::nudge(self);
+        }
+        if calls {
+            self.ringing.look();
         }
     }
 

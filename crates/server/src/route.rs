@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use domain::{DeviceNumber, InboxId, Offset, SessionId};
+use domain::{CallId, DeviceNumber, InboxId, Offset, SessionId};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc};
 use wire::{CloseCode, ServerFrame};
@@ -32,10 +32,24 @@ pub struct Handle {
     pub device: DeviceNumber,
     head: AtomicI64,
     look: Notify,
-    frames: mpsc::Sender<Box<ServerFrame>>,
+    events: mpsc::Sender<Event>,
     /// Beside the queue, so that one that is full keeps no session alive.
     end: OnceLock<(CloseCode, &'static str)>,
     ends: Notify,
+}
+
+/// What others tell a session.
+#[derive(Debug)]
+pub enum Event {
+    /// A live frame to be written.
+    Frame(Box<ServerFrame>),
+    /// A call has signals for this device: to be read in order.
+    Signals {
+        /// The store's number of the call.
+        call: i64,
+        /// The caller's id for it.
+        id: CallId,
+    },
 }
 
 impl Handle {
@@ -44,14 +58,14 @@ impl Handle {
         session: SessionId,
         device: DeviceNumber,
         head: Offset,
-    ) -> (Arc<Self>, mpsc::Receiver<Box<ServerFrame>>) {
-        let (frames, receiver) = mpsc::channel(QUEUE);
+    ) -> (Arc<Self>, mpsc::Receiver<Event>) {
+        let (events, receiver) = mpsc::channel(QUEUE);
         let handle = Self {
             session,
             device,
             head: AtomicI64::new(head.number()),
             look: Notify::new(),
-            frames,
+            events,
             end: OnceLock::new(),
             ends: Notify::new(),
         };
@@ -80,8 +94,8 @@ impl Handle {
         self.look.notify_one();
     }
 
-    fn send(&self, frame: &ServerFrame) {
-        match self.frames.try_send(Box::new(frame.clone())) {
+    fn send(&self, event: Event) {
+        match self.events.try_send(event) {
             Ok(()) => {}
             // What it missed it learns when it connects again: how its calls stand is told then.
             Err(TrySendError::Full(_)) => {
@@ -137,11 +151,20 @@ impl Hub {
         let mut told = 0;
         if let Some(handles) = self.lock().get(&inbox) {
             for handle in handles.iter().filter(|handle| wanted(handle)) {
-                handle.send(frame);
+                handle.send(Event::Frame(Box::new(frame.clone())));
                 told += 1;
             }
         }
         told
+    }
+
+    /// A call has signals for a device: its sessions should read them.
+    pub fn signals(&self, inbox: InboxId, device: DeviceNumber, call: i64, id: CallId) {
+        let inboxes = self.lock();
+        let handles = inboxes.get(&inbox).into_iter().flatten();
+        for handle in handles.filter(|handle| handle.device == device) {
+            handle.send(Event::Signals { call, id });
+        }
     }
 
     /// Ends one session, most likely of that inbox; a device that signs in as another user leaves
@@ -203,7 +226,7 @@ mod tests {
 
     use super::*;
 
-    fn handle(number: u128) -> (Arc<Handle>, mpsc::Receiver<Box<ServerFrame>>) {
+    fn handle(number: u128) -> (Arc<Handle>, mpsc::Receiver<Event>) {
         Handle::new(SessionId::from_bits(number), DeviceNumber::from_number(1), Offset::ZERO)
     }
 
@@ -218,10 +241,14 @@ mod tests {
         let (quick, mut frames) = handle(2);
         hub.add(inbox, Arc::clone(&slow));
         hub.add(inbox, Arc::clone(&quick));
-        for _ in 0..=QUEUE {
+        for _ in 0..QUEUE {
             hub.tell(inbox, &typing(), |_| true);
             assert!(frames.recv().await.is_some());
         }
+        assert!(slow.end.get().is_none(), "it has room for so many");
+        // One more is not lost in silence, whatever it is.
+        hub.signals(inbox, DeviceNumber::from_number(1), 7, CallId::from_bits(7));
+        assert!(matches!(frames.recv().await, Some(Event::Signals { call: 7, .. })));
         assert_eq!(slow.closed().await.0, CloseCode::TooSlow);
         assert!(quick.end.get().is_none());
         // Whatever is said later, it is told why it ended; a full queue keeps nobody alive.

@@ -3,15 +3,19 @@
 
 use std::time::Duration;
 
+use domain::call::CallInput;
 use domain::delivery::PushKind;
-use domain::{Environment, PushId, TargetKind};
+use domain::session::AppState;
+use domain::{CallId, Environment, Platform, PushId, SessionId, TargetKind};
 use serde_json::json;
+use server::calls::Caller;
 use server::clock::Clock;
 use server::pushes;
 use server::pushes::content::{Call, Content};
 use sim::device::{ApnsTokenKind, Environment as SimEnvironment};
 use store::model::{
-    ClaimedDelivery, Lane, NewAudience, NewPush, PushAdded, PushCounts, RawTarget, Subject,
+    CallStart, Claimed, ClaimedDelivery, Connect, Connected, Identity, Lane, NewAudience, NewPush,
+    PushAdded, PushCounts, RawTarget, SetTarget, Subject,
 };
 
 use crate::apple::{Apple, BUNDLE};
@@ -75,6 +79,75 @@ impl Rig {
         claimed.pop().expect("it is due")
     }
 
+    /// A device of a user that has connected, with this token for calls; as it speaks of calls.
+    async fn device(&self, user: &str, voip: Option<&str>) -> Caller {
+        let Apple { node, app, .. } = &self.apple;
+        let now = node.clock.now();
+        let inbox = node.store.ensure_user(*app, user.to_owned(), now).await;
+        let inbox = inbox.expect("written").expect("the app is there");
+        let mut new_secret = [0; 32];
+        new_secret[..user.len()].copy_from_slice(user.as_bytes());
+        let connect = Connect {
+            identity: Identity::User { app: *app, inbox },
+            device: user.to_owned(),
+            platform: Platform::Ios,
+            app_version: None,
+            locale: None,
+            time_zone: None,
+            secret: None,
+            new_secret,
+            held: None,
+            state: AppState::Foreground,
+            replaces: true,
+            session: SessionId::from_bits(inbox.number().unsigned_abs().into()),
+            incarnation: node.incarnation,
+            woken_by: None,
+            now,
+        };
+        let session = connect.session;
+        let connected = node.store.connect(connect).await.expect("answered");
+        let Connected::Yes(connected) = connected else { panic!("{connected:?}") };
+        if let Some(token) = voip {
+            let set = SetTarget {
+                device: connected.device,
+                kind: TargetKind::ApnsVoip,
+                token: token.to_owned(),
+                environment: Some(Environment::Production),
+                app_id: Some(BUNDLE.to_owned()),
+                now,
+            };
+            node.store.set_target(set).await.expect("set");
+            // Asleep.
+            node.store.end_session(session, now).await.expect("ended");
+        }
+        Caller { app: *app, device: connected.device, inbox, session, user: user.into() }
+    }
+
+    /// Starts a call to alice and claims the wake of her device, unseen by the runner.
+    async fn claimed_call(&self, number: u128, caller: &Caller) -> (String, Claimed) {
+        let node = &self.apple.node;
+        let now = node.clock.now();
+        let start = CallStart {
+            app: caller.app,
+            call: CallId::from_bits(number),
+            caller: caller.device,
+            caller_inbox: caller.inbox,
+            callee: "alice".to_owned(),
+            video: false,
+            caller_name: "Bob".to_owned(),
+            caller_handle: None,
+            offer: None,
+            now,
+            birth: None,
+        };
+        let (_, effects) = node.store.start_call(start).await.expect("answered");
+        let [(lane, _)] = effects.due[..] else { panic!("{effects:?}") };
+        let (mut claimed, _) =
+            node.store.claim(lane, 1, node.incarnation, now).await.expect("claimed");
+        let call = server::to_wire::call_id(CallId::from_bits(number));
+        (call, claimed.pop().expect("it is due"))
+    }
+
     /// Makes the attempt; how the push stands when it is over.
     async fn attempt(&self, claimed: ClaimedDelivery) -> PushCounts {
         let push = claimed.key.push;
@@ -109,4 +182,33 @@ async fn a_call_cancelled_between_claim_and_attempt_is_not_rung() {
     assert_eq!((counts.accepted, counts.cancelled, rig.rings()), (0, 1, 1), "the cancelled one");
     rig.apple.node.stop().await;
     assert_eq!(rig.apple.node.tasks.panics(), 0, "tasks panicked");
+}
+
+#[tokio::test]
+async fn a_wake_for_a_call_that_ended_between_claim_and_attempt_rings_nobody() {
+    let rig = Rig::start().await;
+    let node = &rig.apple.node;
+    let caller = rig.device("bob", None).await;
+    let callee = rig.device("alice", Some(&rig.token)).await;
+    for (number, cancelled) in [(1, false), (2, true)] {
+        let (call, claimed) = rig.claimed_call(number, &caller).await;
+        assert_eq!(claimed.key.device, callee.device);
+        if cancelled {
+            let cancel = server::calls::step(node, &caller, &call, CallInput::Cancel, None);
+            cancel.await.expect("cancelled");
+        }
+        server::wake::push(node, claimed);
+        if !cancelled {
+            let rung = async {
+                while rig.rings() == 0 {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(PATIENCE, rung).await.expect("one that rings");
+        }
+    }
+    // Waits for the attempts to end.
+    node.stop().await;
+    assert_eq!(rig.rings(), 1, "the cancelled one");
+    assert_eq!(node.tasks.panics(), 0, "tasks panicked");
 }

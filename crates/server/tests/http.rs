@@ -5,6 +5,7 @@
 
 mod access;
 mod apps;
+mod calls;
 mod credentials;
 mod events;
 mod fuzz;

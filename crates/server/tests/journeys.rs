@@ -1,6 +1,7 @@
 //! The whole server as a real process, with phones, push services and rude clients around it.
 
 mod broadcasts;
+mod calls;
 mod certificate;
 mod circuits;
 mod full_disk;

@@ -42,7 +42,7 @@ pub use users::token_key_context;
 use model::{
     Accept, Accepted, Acked, ApiKey, App, CallMove, CallMoved, CallRecord, CallStart, CallStarted,
     Claimed, Connect, Connected, Device, DeviceIdentity, Digest, Effects, InboxLimits, InboxRead,
-    Lane, SetTarget, Settings, Settle, SettleDone, Signal, TargetSet,
+    Lane, SetTarget, Settings, Settle, SettleDone, Signal, SignalKept, TargetSet,
 };
 use sqlite::Sqlite;
 
@@ -316,12 +316,13 @@ impl Store {
         self.sqlite().call_rings(number).await
     }
 
-    /// Calls whose ringing time is over, and when the next one's is.
+    /// Calls that end by themselves now, because nobody took them or a lost leg is not back, and
+    /// when the next one does.
     pub async fn calls_overdue(&self, now: Time) -> Result<(Vec<CallRecord>, Option<Time>), Error> {
         self.sqlite().calls_overdue(now).await
     }
 
-    /// Keeps and numbers a signal. `None`: no such call, or the device has no part in it.
+    /// Keeps and numbers a signal.
     pub async fn signal(
         &self,
         app: AppId,
@@ -329,13 +330,47 @@ impl Store {
         device: DeviceNumber,
         inbox: InboxId,
         body: String,
-    ) -> Result<Option<(CallRecord, Signal)>, Error> {
+    ) -> Result<SignalKept, Error> {
         self.sqlite().signal(app, call, device, inbox, body).await
     }
 
-    /// The signals of a call, in order.
-    pub async fn signals(&self, call: i64) -> Result<Vec<Signal>, Error> {
-        self.sqlite().signals(call).await
+    /// The signals of a call for a device, behind `after`, in order: up to a hundred. The caller
+    /// gets what the callee's devices sent, each of those what the caller sent.
+    pub async fn signals(
+        &self,
+        call: i64,
+        device: DeviceNumber,
+        after: i64,
+    ) -> Result<Vec<Signal>, Error> {
+        self.sqlite().signals(call, device, after).await
+    }
+
+    /// How many signals of a call a device has sent, of those that are kept.
+    pub async fn signals_sent(&self, call: i64, device: DeviceNumber) -> Result<i64, Error> {
+        self.sqlite().signals_sent(call, device).await
+    }
+
+    /// A call, as a device that has a part in it may see it.
+    pub async fn call_of(
+        &self,
+        app: AppId,
+        call: CallId,
+        device: DeviceNumber,
+        inbox: InboxId,
+    ) -> Result<Option<CallRecord>, Error> {
+        self.sqlite().call_of(app, call, device, inbox).await
+    }
+
+    /// What a device that connects has to be told of, oldest first: the calls that ring for its
+    /// user or were taken by one of the user's devices, those it is calling or answering in, and
+    /// the newest of those that ended since `since`, when it was last there.
+    pub async fn calls_to_tell(
+        &self,
+        device: DeviceNumber,
+        inbox: InboxId,
+        since: Time,
+    ) -> Result<Vec<CallRecord>, Error> {
+        self.sqlite().calls_to_tell(device, inbox, since).await
     }
 
     /// A note that goes with the database, kept for the server under a name of its own.

@@ -66,6 +66,19 @@ pub struct Connect {
     /// The push that woke the app, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub woken_by: Option<WokenBy>,
+    /// Calls that go on with this device, and the signals it holds of them; at most 16. Of a call
+    /// that is not named here all signals come again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<HeldCall>,
+}
+
+/// What a device holds of a call that goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldCall {
+    /// The call.
+    pub call: String,
+    /// The `sequence` of the last signal it got; 0 for none.
+    pub sequence: i64,
 }
 
 /// One installation of the app.

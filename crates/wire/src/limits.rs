@@ -18,6 +18,8 @@ pub const TOKEN_SECRET_BYTES: usize = 512;
 pub const TOKEN_BYTES: usize = 4096;
 /// The opaque offer of a call and one signal, in bytes of its JSON text.
 pub const SIGNAL_BYTES: usize = 64 * 1024;
+/// Calls named in one `connect`.
+pub const HELD_CALLS: usize = 16;
 /// Levels of arrays and objects in JSON that is passed on; parsers of phones go no deeper than some
 /// hundreds.
 pub const JSON_DEPTH: usize = 100;

@@ -36,6 +36,8 @@ frames! {
         CallAnswered = "call.answered",
         /// The call is over.
         CallEnded = "call.ended",
+        /// A call goes on with this device.
+        CallResumed = "call.resumed",
         /// Opaque signalling.
         CallSignal = "call.signal",
         /// Something went wrong.
@@ -282,6 +284,38 @@ pub struct CallAnswered {
     /// Opaque, from the callee's app; only the caller gets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Box<RawValue>>,
+}
+
+/// A call goes on with this device, which connected again or asked: how it stands. The signals
+/// that it does not hold follow.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CallResumed {
+    /// The call.
+    pub call: String,
+    /// How it stands.
+    pub state: CallState,
+    /// When the ringing ends, while it rings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<jiff::Timestamp>,
+    /// Opaque, from the callee's app, once it is answered; only the caller gets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Box<RawValue>>,
+    /// How many signals of this device the server has: those it sent after them were lost.
+    pub sent: i64,
+}
+
+/// How a call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallState {
+    /// No device of the callee has said yet that it rings.
+    Calling,
+    /// A device of the callee rings.
+    Ringing,
+    /// A device of the callee took it.
+    Answered,
+    /// It is over.
+    Ended,
 }
 
 /// The call is over for this device.

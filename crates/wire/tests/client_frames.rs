@@ -6,9 +6,9 @@ use serde_json::value::RawValue;
 use wire::push::Content;
 use wire::{
     Ack, AppState, CallAnswer, CallCancel, CallEnd, CallReject, CallRinging, CallSignal, CallStart,
-    ClientFrame, Connect, DeviceInfo, EnvironmentName, HeldPosition, Media, NoPush, PlatformName,
-    Position, Purpose, PushChoice, PushToken, Read, Refresh, RejectReason, Send, State,
-    TargetKindName, Typing, UrgencyName, WokenBy,
+    ClientFrame, Connect, DeviceInfo, EnvironmentName, HeldCall, HeldPosition, Media, NoPush,
+    PlatformName, Position, Purpose, PushChoice, PushToken, Read, Refresh, RejectReason, Send,
+    State, TargetKindName, Typing, UrgencyName, WokenBy,
 };
 
 use crate::golden::{check_complete, check_golden, pretty};
@@ -115,6 +115,7 @@ fn connect_first() -> Connect {
         state: AppState::Foreground,
         purpose: Purpose::App,
         woken_by: None,
+        calls: Vec::new(),
     }
 }
 
@@ -135,6 +136,7 @@ fn connect() -> Connect {
             priority: Some("normal".into()),
             original_priority: Some("high".into()),
         }),
+        calls: vec![HeldCall { call: call(), sequence: 17 }],
         ..connect_first()
     }
 }

@@ -6,23 +6,26 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use serde_json::value::RawValue;
 use wire::http::{
-    Acked, App, Credential, CredentialKind, CredentialProbe, Device, InboxPage, Key,
-    MessageAccepted, Page, Record, Target, Timeline, TokenAlgorithm, TokenKey, UserToken,
-    WakeState,
+    Acked, App, CallShown, Credential, CredentialKind, CredentialProbe, Device, InboxPage, Key,
+    MessageAccepted, Page, Record, SignalShown, Target, Timeline, TokenAlgorithm, TokenKey,
+    UserToken, WakeState,
 };
 use wire::{
-    EnvironmentName, FailedRecipient, Gap, PlatformName, Position, Problem, ServerFrame,
-    TargetKindName,
+    CallEndReason, CallState, EnvironmentName, FailedRecipient, Gap, Media, PlatformName, Position,
+    Problem, ServerFrame, TargetKindName,
 };
 
 use crate::golden::{check_complete, check_golden, pretty};
 use crate::{http_requests, pushes};
 
 /// The golden files of answers.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 15] = [
     "http/acked",
     "http/app",
+    "http/call",
+    "http/call_ended",
     "http/credential",
     "http/device",
     "http/inbox_page",
@@ -66,8 +69,46 @@ fn an_inbox_page_holds_the_frames_of_the_websocket() {
 }
 
 #[test]
+fn a_call_is_shown_with_what_the_other_side_sent() {
+    for (name, call) in [("http/call", call()), ("http/call_ended", call_ended())] {
+        let text = check_golden(name, &call);
+        let read: CallShown = serde_json::from_str(&text).expect("a call");
+        assert_eq!(pretty(&read), text, "{name} is read as something else");
+    }
+}
+
+#[test]
 fn every_file_of_the_folder_is_compared() {
     check_complete("http", NAMES.into_iter().chain(http_requests::NAMES).chain(pushes::NAMES));
+}
+
+fn call() -> CallShown {
+    let raw = |json: &str| RawValue::from_string(json.into()).expect("JSON");
+    CallShown {
+        call: "0192f0a1-7b3c-7d4e-8f50-61728394a5b6".into(),
+        state: CallState::Ringing,
+        reason: None,
+        from: "bob".into(),
+        to: "alice".into(),
+        media: Media::Video,
+        caller_name: "Bob Example".into(),
+        caller_handle: Some("bob@example.com".into()),
+        expires_at: Some("2026-03-01T06:30:45Z".parse().expect("a time")),
+        offer: Some(raw(r#"{"sdp":"v=0"}"#)),
+        answer: None,
+        signals: vec![SignalShown { sequence: 3, body: raw(r#"{"candidate":"host"}"#) }],
+    }
+}
+
+fn call_ended() -> CallShown {
+    CallShown {
+        state: CallState::Ended,
+        reason: Some(CallEndReason::Lost),
+        expires_at: None,
+        offer: None,
+        signals: Vec::new(),
+        ..call()
+    }
 }
 
 /// Compares an answer with its golden file, which must read back as the same.
@@ -219,6 +260,7 @@ fn timeline() -> Timeline {
 
 fn problem() -> Problem {
     Problem {
+        retry_after_ms: None,
         r#type: "docs/problems.md#invalid_field".into(),
         title: "a field breaks its rule".into(),
         status: 422,

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use wire::http::{
-    AckPost, AlertTexts, AppCreate, CallAnswerPost, CallRejectPost, CredentialKind,
+    AckPost, AlertTexts, AppCreate, CallAnswerPost, CallRejectPost, CallSignalPost, CredentialKind,
     CredentialUpload, IosRouteName, KeyCreate, MaySendName, MessageCreate, Settings, TargetPut,
     TokenAlgorithm, TokenKeyCreate, UserTokenCreate,
 };
@@ -15,11 +15,12 @@ use wire::{EnvironmentName, HeldPosition, PushChoice, RejectReason, UrgencyName}
 use crate::golden::{check_golden, pretty};
 
 /// The golden files of requests; [`crate::http_answers`] has the others of their folder.
-pub(crate) const NAMES: [&str; 12] = [
+pub(crate) const NAMES: [&str; 13] = [
     "http/ack_post",
     "http/app_create",
     "http/call_answer_post",
     "http/call_reject_post",
+    "http/call_signal_post",
     "http/credential_upload",
     "http/key_create",
     "http/message_create",
@@ -42,6 +43,7 @@ fn requests_are_as_agreed_and_read_back() {
     check("http/call_answer_post", both_ways("http/call_answer_post", &call_answer()));
     let busy = CallRejectPost { reason: RejectReason::Busy };
     check("http/call_reject_post", both_ways("http/call_reject_post", &busy));
+    check("http/call_signal_post", both_ways("http/call_signal_post", &call_signal()));
     check("http/credential_upload", both_ways("http/credential_upload", &credential_upload()));
     check("http/key_create", both_ways("http/key_create", &KeyCreate { name: "staging".into() }));
     check("http/message_create", both_ways("http/message_create", &message_create()));
@@ -61,6 +63,7 @@ fn unknown_fields_of_requests_are_refused() {
     refuses_more::<AppCreate>("http/app_create", &AppCreate { name: "My app".into() });
     refuses_more::<CallAnswerPost>("http/call_answer_post", &call_answer());
     refuses_more::<CallRejectPost>("http/call_reject_post", &CallRejectPost::default());
+    refuses_more::<CallSignalPost>("http/call_signal_post", &call_signal());
     refuses_more::<CredentialUpload>("http/credential_upload", &credential_upload());
     refuses_more::<KeyCreate>("http/key_create", &KeyCreate { name: "staging".into() });
     refuses_more::<MessageCreate>("http/message_create", &message_create());
@@ -121,6 +124,11 @@ fn ack_post() -> AckPost {
     }
 }
 
+fn call_signal() -> CallSignalPost {
+    let body = RawValue::from_string(r#"{"candidate":"host"}"#.into()).expect("JSON");
+    CallSignalPost { body }
+}
+
 fn call_answer() -> CallAnswerPost {
     let answer = RawValue::from_string(r#"{"sdp":"v=0"}"#.into()).expect("JSON");
     CallAnswerPost { answer: Some(answer) }
@@ -171,6 +179,7 @@ fn settings() -> Settings {
         repeat_after: Some(vec![600, 3_600, 21_600, 86_400]),
         ring_time: Some(45),
         hold_while_active_elsewhere: Some(0),
+        resume_time: Some(30),
         default_ttl: Some(2_592_000),
         alert_title: Some("New message".into()),
         alert_body: Some("You have a new message.".into()),

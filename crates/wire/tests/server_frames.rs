@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 use wire::{
-    Accepted, CallAnswered, CallEndReason, CallEnded, CallRing, CallRinging, CallSignal, Connected,
-    Error, FailedRecipient, Gap, Limits, Media, Message, MissedCall, Position, Problem, PushTarget,
-    PushTargetState, ReadSync, Receipt, ReceiptRow, ReceiptState, Rejected, ServerFrame,
-    TargetKindName, Typing,
+    Accepted, CallAnswered, CallEndReason, CallEnded, CallResumed, CallRing, CallRinging,
+    CallSignal, CallState, Connected, Error, FailedRecipient, Gap, Limits, Media, Message,
+    MissedCall, Position, Problem, PushTarget, PushTargetState, ReadSync, Receipt, ReceiptRow,
+    ReceiptState, Rejected, ServerFrame, TargetKindName, Typing,
 };
 
 use crate::golden::{check_complete, check_golden, pretty};
@@ -20,6 +20,8 @@ fn table() -> Vec<(&'static str, ServerFrame)> {
         ("frames/server/accepted_live", accepted_live().into()),
         ("frames/server/call.answered", answered().into()),
         ("frames/server/call.ended", ended().into()),
+        ("frames/server/call.resumed", resumed().into()),
+        ("frames/server/call.resumed_calling", resumed_calling().into()),
         ("frames/server/call.ring", ring().into()),
         ("frames/server/call.ringing", ringing().into()),
         ("frames/server/call.signal", signal().into()),
@@ -177,6 +179,7 @@ fn rejected() -> Rejected {
     Rejected {
         client_id: "0192f0a1-0000-7000-8000-000000000001".into(),
         problem: Problem {
+            retry_after_ms: None,
             r#type: "docs/problems.md#unknown_user".into(),
             title: "unknown user".into(),
             status: 404,
@@ -231,6 +234,26 @@ fn answered() -> CallAnswered {
 
 fn ended() -> CallEnded {
     CallEnded { call: call(), reason: CallEndReason::AnsweredElsewhere }
+}
+
+fn resumed() -> CallResumed {
+    CallResumed {
+        call: call(),
+        state: CallState::Answered,
+        expires_at: None,
+        answer: Some(raw(r#"{"sdp":"v=0"}"#)),
+        sent: 4,
+    }
+}
+
+fn resumed_calling() -> CallResumed {
+    CallResumed {
+        state: CallState::Calling,
+        expires_at: Some(at("2026-03-01T06:30:45Z")),
+        answer: None,
+        sent: 0,
+        ..resumed()
+    }
 }
 
 fn signal() -> CallSignal {

@@ -33,6 +33,17 @@ pub struct RingFacts {
 }
 
 impl Wake {
+    /// The device connected while the call rings, and is told by frame: a push that was not made
+    /// yet gives it until `until` to say that it rings. `None`: nothing to write.
+    pub fn rung_by_frame(&self, until: Time) -> Option<Self> {
+        match self.phase {
+            Phase::Due(at) if at < until && self.provider.is_none() => {
+                Some(self.clone().due_at(until, Reason::Ring))
+            }
+            Phase::Due(_) | Phase::Claimed(_) | Phase::Parked => None,
+        }
+    }
+
     /// Claims a wake for a call.
     pub fn claim_ring(
         mut self,

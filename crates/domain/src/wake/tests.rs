@@ -359,12 +359,19 @@ fn a_ring_is_pushed_once_and_only_while_it_rings() {
         Claim::Close(Reason::Live)
     );
     assert_eq!(claim(ring(), facts, later(41)), Claim::Close(Reason::TooLate));
+    // Told by frame, it has some time to say that it rings.
+    let told = ring().rung_by_frame(later(2)).expect("moved");
+    assert_eq!(told.due(), Some(later(2)));
+    assert_eq!(claim(told.clone(), facts, later(1)), Claim::Wait(told.clone()));
+    assert!(matches!(claim(told.clone(), facts, later(2)), Claim::Push(..)));
+    assert_eq!(told.rung_by_frame(later(1)), None);
     let Claim::Push(claimed, plan) = claim(ring(), facts, NOW) else { panic!("expected a push") };
     assert_eq!(plan.expires_at, later(30), "a VoIP push is of use for thirty seconds");
     let Claim::Push(_, plan_late) = claim(ring(), facts, later(35)) else {
         panic!("expected a push")
     };
     assert_eq!(plan_late.expires_at, later(45));
+    assert_eq!(claimed.rung_by_frame(later(60)), None, "it is on its way");
     // Nobody knows what became of it: not again.
     assert_eq!(
         claim(claimed.orphaned(later(1)).expect("orphaned"), facts, later(1)),

@@ -173,6 +173,7 @@ impl Device {
             state: AppState::Foreground,
             purpose: Purpose::App,
             woken_by: None,
+            calls: Vec::new(),
         }
     }
 
@@ -241,6 +242,7 @@ fn place(frame: &ServerFrame) -> Option<HeldPosition> {
         | ServerFrame::CallRinging(_)
         | ServerFrame::CallAnswered(_)
         | ServerFrame::CallEnded(_)
+        | ServerFrame::CallResumed(_)
         | ServerFrame::CallSignal(_)
         | ServerFrame::Error(_) => None,
     }
@@ -301,6 +303,7 @@ fn said(frame: &ServerFrame) -> Vec<Said> {
         | ServerFrame::Typing(_)
         | ServerFrame::CallRinging(_)
         | ServerFrame::CallAnswered(_)
+        | ServerFrame::CallResumed(_)
         | ServerFrame::CallSignal(_)
         | ServerFrame::Error(_) => Vec::new(),
     }

@@ -8,16 +8,49 @@ use axum::response::{IntoResponse, Response};
 use domain::SessionId;
 use domain::call::CallInput;
 use http::StatusCode;
+use serde::Deserialize;
 use store::model::DeviceIdentity;
-use wire::http::{CallAnswerPost, CallRejectPost};
+use wire::http::{CallAnswerPost, CallRejectPost, CallShown, CallSignalPost};
 use wire::{RejectReason, ServerFrame};
 
 use super::auth::Me;
-use super::body::Body;
+use super::body::{Body, Params};
 use super::path::Named;
 use super::problem::Problem;
 use crate::calls::{self, Caller};
 use crate::node::Node;
+
+/// Which signals to show.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Behind {
+    /// The sequence of the last signal that the device has.
+    after: i64,
+}
+
+/// `GET /v1/me/calls/{call}`: how the call stands, and what the other side sent.
+pub(super) async fn show(
+    State(node): State<Arc<Node>>,
+    Me { device }: Me,
+    Named(call): Named<String>,
+    Params(behind): Params<Behind>,
+) -> Result<Json<CallShown>, Problem> {
+    if behind.after < 0 {
+        return Err(Problem::invalid_field("after", "give 0 or more"));
+    }
+    let who = (device.app, device.device, device.inbox);
+    Ok(Json(calls::show(&node, who, &call, behind.after).await?))
+}
+
+/// `POST /v1/me/calls/{call}/signal`: opaque signalling to the other side.
+pub(super) async fn signal(
+    State(node): State<Arc<Node>>,
+    Me { device }: Me,
+    Named(call): Named<String>,
+    Body(signal): Body<CallSignalPost>,
+) -> Result<Response, Problem> {
+    Ok(told(calls::signal(&node, &caller(device), &call, signal.body).await?))
+}
 
 /// `POST /v1/me/calls/{call}/ringing`: this device rings.
 pub(super) async fn ringing(

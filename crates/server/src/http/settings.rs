@@ -83,6 +83,9 @@ fn merge(mut settings: Settings, body: wire::http::Settings) -> Result<Settings,
         let hold = within("hold_while_active_elsewhere", seconds, 0, 600)?;
         policy.hold_while_active_elsewhere = (!hold.is_zero()).then_some(hold);
     }
+    if let Some(seconds) = body.resume_time {
+        policy.resume_time = within("resume_time", seconds, 1, 120)?;
+    }
     if let Some(seconds) = body.default_ttl {
         let most = u32::try_from(LONGEST_TTL.as_secs()).unwrap_or(u32::MAX);
         within("default_ttl", seconds, 1, most)?;
@@ -180,6 +183,7 @@ fn shown(settings: Settings) -> wire::http::Settings {
         repeat_after: Some(policy.repeats.into_iter().map(seconds).collect()),
         ring_time: Some(seconds(policy.ring_time)),
         hold_while_active_elsewhere: Some(policy.hold_while_active_elsewhere.map_or(0, seconds)),
+        resume_time: Some(seconds(policy.resume_time)),
         default_ttl: Some(settings.default_ttl_s),
         alert_title: Some(settings.alert_title),
         alert_body: Some(settings.alert_body),
@@ -222,6 +226,7 @@ mod tests {
             ("repeat_after", wire::http::Settings { repeat_after: Some(vec![60; 9]), ..empty() }),
             ("repeat_after", wire::http::Settings { repeat_after: Some(vec![0]), ..empty() }),
             ("ring_time", wire::http::Settings { ring_time: Some(4), ..empty() }),
+            ("resume_time", wire::http::Settings { resume_time: Some(121), ..empty() }),
             ("default_ttl", wire::http::Settings { default_ttl: Some(0), ..empty() }),
             ("sound", wire::http::Settings { sound: Some(String::new()), ..empty() }),
             ("alert_body", wire::http::Settings { alert_body: Some("x".repeat(1_025)), ..empty() }),

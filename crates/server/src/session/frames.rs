@@ -57,7 +57,7 @@ impl Connection {
                     Ok(_) => calls::start(&self.node, &self.caller(), start).await,
                     Err(problem) => Err(problem),
                 };
-                self.answer(started.map(|()| None)).await
+                self.answer(started).await
             }
             ClientFrame::CallRinging(ringing) => {
                 let told = calls::ringing(&self.node, &self.caller(), &ringing.call).await;
@@ -89,8 +89,9 @@ impl Connection {
                 self.answer(told).await
             }
             ClientFrame::CallSignal(signal) => {
-                let told = calls::signal(&self.node, &self.caller(), signal).await;
-                self.answer(told.map(|()| None)).await
+                let wire::CallSignal { call, body, .. } = signal;
+                let told = calls::signal(&self.node, &self.caller(), &call, body).await;
+                self.answer(told).await
             }
         }
     }

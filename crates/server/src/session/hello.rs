@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use axum::extract::ws::Message;
-use domain::SessionId;
 use domain::session::{AppState, Session};
+use domain::{SessionId, Time};
 use store::model::{CallRecord, Connect, Connected, ConnectedDevice, Identity};
 use tokio::sync::mpsc;
-use wire::{ClientFrame, CloseCode, Purpose, ServerFrame};
+use wire::{ClientFrame, CloseCode, Purpose};
 
+use super::calls::{Heard, heard};
 use super::socket::Socket;
 use super::{Ending, Rights, too_large, woken};
 use crate::accept::check_name;
 use crate::http::problem::{Problem, ProblemCode};
 use crate::node::Node;
 use crate::report::SessionReport;
-use crate::route::Handle;
+use crate::route::{Event, Handle};
 use crate::secret::{KeyKind, KeyText};
 use crate::users::authenticate;
 use crate::{from_wire, to_wire};
@@ -27,10 +28,12 @@ pub const TAKEN_BACK: &str = "the user's tokens were taken back; connect with a 
 pub(super) struct Hello {
     pub(super) id: SessionId,
     pub(super) handle: Arc<Handle>,
-    pub(super) events: mpsc::Receiver<Box<ServerFrame>>,
+    pub(super) events: mpsc::Receiver<Event>,
     pub(super) machine: Session,
     pub(super) connected: wire::Connected,
     pub(super) calls: Vec<CallRecord>,
+    pub(super) heard: Heard,
+    pub(super) seen_before: Time,
     pub(super) rights: Rights,
     pub(super) report: SessionReport,
 }
@@ -54,6 +57,7 @@ pub(super) async fn hello(node: &Arc<Node>, socket: &mut Socket) -> Result<Hello
     let device_secret = KeyText::generate(KeyKind::Device);
     let session = SessionId::from_bits(rand::random());
     let state = from_wire::app_state(frame.state);
+    let heard = heard(&frame.calls).map_err(refused(CloseCode::BadFrame))?;
     let connect = to_connect(node, &frame, identity, &device_secret, session)
         .map_err(refused(CloseCode::BadFrame))?;
     let connected = node.store.connect(connect).await;
@@ -77,6 +81,7 @@ pub(super) async fn hello(node: &Arc<Node>, socket: &mut Socket) -> Result<Hello
     };
     let effects = std::mem::take(&mut device.effects);
     let hello = greet(node, &frame, *device, &device_secret, session, state, rights);
+    let hello = Hello { heard, ..hello };
     node.carry_out(effects);
     // Tokens were taken back while this one connected: the sessions that were ended then did not
     // include it.
@@ -232,7 +237,18 @@ fn greet(
     };
     let machine =
         Session::connected(device.cursor, device.cursor, state, node.deadlines(), node.clock.now());
-    Hello { id: session, handle, events, machine, connected, calls: device.calls, rights, report }
+    Hello {
+        id: session,
+        handle,
+        events,
+        machine,
+        connected,
+        calls: device.calls,
+        heard: Heard::new(),
+        seen_before: device.seen_before,
+        rights,
+        report,
+    }
 }
 
 /// Closes with the code that says whether another token would help.

@@ -14,6 +14,7 @@
 //!
 //! A session writes only what one ordered read from its cursor returned.
 
+mod calls;
 mod frames;
 mod hello;
 mod socket;
@@ -35,7 +36,7 @@ use wire::{ClientFrame, CloseCode, ServerFrame, limits};
 use crate::http::problem::{Problem, ProblemCode};
 use crate::node::Node;
 use crate::report::SessionReport;
-use crate::route::Handle;
+use crate::route::{Event, Handle};
 use crate::to_wire;
 use crate::users::Speaker;
 use socket::Socket;
@@ -91,7 +92,7 @@ struct Connection {
     socket: Socket,
     machine: Session,
     handle: Arc<Handle>,
-    events: mpsc::Receiver<Box<ServerFrame>>,
+    events: mpsc::Receiver<Event>,
     reading: Option<Reading>,
     id: SessionId,
     app: AppId,
@@ -100,6 +101,8 @@ struct Connection {
     user: Arc<str>,
     /// What its user token lets it do.
     rights: Rights,
+    /// The signals of its calls that the device has.
+    heard: calls::Heard,
     report: SessionReport,
     /// How many frames it has sent, against what it may.
     frames: Used,
@@ -119,7 +122,18 @@ pub async fn serve(node: Arc<Node>, socket: WebSocket) {
 
 impl Connection {
     async fn run(node: Arc<Node>, socket: Socket, hello: hello::Hello) {
-        let hello::Hello { handle, events, machine, connected, rights, report, id, calls } = hello;
+        let hello::Hello {
+            handle,
+            events,
+            machine,
+            connected,
+            rights,
+            report,
+            id,
+            calls,
+            heard,
+            seen_before,
+        } = hello;
         let now = node.clock.now();
         let mut connection = Self {
             app: report.app,
@@ -137,9 +151,10 @@ impl Connection {
             events,
             id,
             rights,
+            heard,
             report,
         };
-        let ending = connection.greet(connected, calls).await;
+        let ending = connection.greet(connected, calls, seen_before).await;
         let ending = match ending {
             Ok(()) => connection.talk().await,
             Err(ending) => ending,
@@ -147,18 +162,15 @@ impl Connection {
         connection.end(ending).await;
     }
 
-    /// The first frames: `connected`, then the calls that ring.
+    /// The first frames: `connected`, then how calls stand.
     async fn greet(
         &mut self,
         connected: wire::Connected,
         calls: Vec<store::model::CallRecord>,
+        seen_before: Time,
     ) -> Result<(), Ending> {
         self.socket.send(&connected.into()).await?;
-        for call in calls {
-            if call.call.caller != self.device {
-                self.socket.send(&to_wire::call_ring(&call)).await?;
-            }
-        }
+        self.greet_calls(calls, seen_before).await?;
         // What was accepted between the store's connect and the hub's add had nobody to nudge.
         self.handle_input(Input::Look).await
     }
@@ -229,9 +241,10 @@ impl Connection {
         Some(Problem::invalid_field(field, detail))
     }
 
-    async fn told(&mut self, frame: Option<Box<ServerFrame>>) -> Result<(), Ending> {
-        match frame {
-            Some(frame) => self.socket.send(&frame).await,
+    async fn told(&mut self, event: Option<Event>) -> Result<(), Ending> {
+        match event {
+            Some(Event::Frame(frame)) => self.socket.send(&frame).await,
+            Some(Event::Signals { call, id }) => self.signals(call, id).await,
             None => Err(Ending::Gone),
         }
     }

@@ -1,7 +1,7 @@
 //! One attempt: builds the push, sends it, and settles what it came to (step 4 of the way).
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use domain::{Outcome, Time};
 use store::log::Step;
@@ -78,39 +78,59 @@ async fn send(node: &Arc<Node>, claimed: &Claimed) -> Sent {
     if let Some(open) = node.circuits.open(&circuit) {
         return Sent::not(crate::circuits::refusal(open, now));
     }
+    let ringing = match ringing(node, claimed).await {
+        Ok(Ringing::Over) => return Sent::ended(Outcome::Withdrawn),
+        Ok(ringing) => ringing,
+        Err(error) => return Sent::not(later(error.to_string())),
+    };
+    let wanted = wanted(node, ringing);
     let exchange = match client {
         Client::Apns { client, topic, voip_topic } => {
             let push = match payload::apns(&node.ids, claimed, &settings, topic, voip_topic, now) {
                 Ok(push) => push,
                 Err(refusal) => return Sent::not(refusal),
             };
-            client.send(&push, now, wanted(node, claimed)).await
+            client.send(&push, now, wanted).await
         }
         Client::Fcm(client) => {
             let message = payload::fcm(&node.ids, claimed, &settings, now);
-            client.send(&message, now, wanted(node, claimed)).await
+            client.send(&message, now, wanted).await
         }
         Client::Webpush(client) => {
             let push = match payload::webpush(&node.ids, claimed, &settings, now) {
                 Ok(push) => push,
                 Err(refusal) => return Sent::not(refusal),
             };
-            client.send(&push, now, wanted(node, claimed)).await
+            client.send(&push, now, wanted).await
         }
     };
     Sent::of(node, claimed.app, &settings, &circuit, exchange)
 }
 
-/// What the transport asks right before it writes: a call must still ring. A wake for messages
-/// was looked at under its lock a moment ago.
-fn wanted(node: &Arc<Node>, claimed: &Claimed) -> impl Fn() -> bool + Send + Sync + use<> {
-    let ringing = claimed.call.as_ref().map(|call| {
-        (node.ringing.flag(call.number), call.call.rings_until().unwrap_or(Time::EPOCH))
-    });
+/// The call that an attempt is for.
+enum Ringing {
+    /// None: the wake is for messages, and was looked at under its lock a moment ago.
+    Messages,
+    /// It does not ring any more.
+    Over,
+    /// It rings as long as the flag says so, and until that time at most.
+    Call(Arc<AtomicBool>, Time),
+}
+
+async fn ringing(node: &Arc<Node>, claimed: &Claimed) -> Result<Ringing, store::Error> {
+    let Some(call) = &claimed.call else { return Ok(Ringing::Messages) };
+    let until = call.call.rings_until().unwrap_or(Time::EPOCH);
+    let flag = node.ringing.flag(&node.store, call.number).await?;
+    Ok(flag.map_or(Ringing::Over, |flag| Ringing::Call(flag, until)))
+}
+
+/// What the transport asks right before it writes: a call must still ring.
+fn wanted(node: &Arc<Node>, ringing: Ringing) -> impl Fn() -> bool + Send + Sync + use<> {
     let clock = node.clock.clone();
     move || match &ringing {
-        None => true,
-        Some((rings, until)) => rings.load(Ordering::Acquire) && clock.now() < *until,
+        Ringing::Messages => true,
+        Ringing::Over => false,
+        Ringing::Call(rings, until) => rings.load(Ordering::Acquire) && clock.now() < *until,
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) enum By {
 }
 
 /// Every route, with whose key it asks for; `APP` stands for the app's id.
-pub(super) const ROUTES: [(&str, &str, By); 52] = [
+pub(super) const ROUTES: [(&str, &str, By); 54] = [
     ("POST", "/v1/apps", By::Admin),
     ("GET", "/v1/apps", By::Admin),
     ("GET", "/v1/apps/APP", By::AppOrAdmin),
@@ -64,6 +64,8 @@ pub(super) const ROUTES: [(&str, &str, By); 52] = [
     ("PUT", "/v1/me/topics/news", By::Device),
     ("DELETE", "/v1/me/topics/news", By::Device),
     ("DELETE", "/v1/me/device", By::Device),
+    ("GET", "/v1/me/calls/6f1c3c52-5d5c-4c2f-9a35-0a4f0d6c1b11", By::Device),
+    ("POST", "/v1/me/calls/6f1c3c52-5d5c-4c2f-9a35-0a4f0d6c1b11/signal", By::Device),
     ("POST", "/v1/me/calls/6f1c3c52-5d5c-4c2f-9a35-0a4f0d6c1b11/ringing", By::Device),
     ("POST", "/v1/me/calls/6f1c3c52-5d5c-4c2f-9a35-0a4f0d6c1b11/answer", By::Device),
     ("POST", "/v1/me/calls/6f1c3c52-5d5c-4c2f-9a35-0a4f0d6c1b11/reject", By::Device),

@@ -120,6 +120,10 @@ fn http_request() {
             "call_reject_post",
             "POST /v1/me/calls/0192f0a1-7b3c-7d4e-8f50-61728394a5b6/reject".to_owned(),
         ),
+        (
+            "call_signal_post",
+            "POST /v1/me/calls/0192f0a1-7b3c-7d4e-8f50-61728394a5b6/signal".to_owned(),
+        ),
     ];
     let goldens = goldens("http");
     let mut examples: Vec<_> = routes

@@ -76,6 +76,12 @@ pub struct CallRecord {
     pub answer: Option<String>,
     /// When it was started.
     pub created_at: Time,
+    /// The device that took it, also once it is over.
+    pub answered_by: Option<DeviceNumber>,
+    /// It rings nobody, and its callee never hears of it.
+    pub silent: bool,
+    /// Whether a device has said that it rings.
+    pub rings_somewhere: bool,
 }
 
 /// Who moves a call.
@@ -124,6 +130,19 @@ impl CallRecord {
             }
         }
     }
+}
+
+/// What became of a signal.
+#[derive(Debug)]
+pub enum SignalKept {
+    /// It is kept, and numbered.
+    Kept(CallRecord, Signal),
+    /// The call holds as many as it may.
+    Full,
+    /// The call is over, or another device's: this is how it stands.
+    Stands(CallRecord),
+    /// No such call, or no part of this device in it.
+    Unknown,
 }
 
 /// A signal of a call.

@@ -105,8 +105,10 @@ pub struct ConnectedDevice {
     pub replaced: Vec<SessionId>,
     /// Whether the store was found to be rolled back: the user's other sessions are to be closed.
     pub rolled_back: bool,
-    /// Calls that ring for the user, and those still kept that the device was woken for.
+    /// Calls to be told of, oldest first: [`crate::Store::calls_to_tell`].
     pub calls: Vec<CallRecord>,
+    /// When the device may have been told something for the last time before.
+    pub seen_before: Time,
     /// The wake that was open, for the log.
     pub wake: Option<WakeId>,
     /// What else the connect brought about.

@@ -17,6 +17,8 @@ pub struct Effects {
     pub decisions: Vec<Decision>,
     /// Devices wait to be looked at anew: [`crate::Store::relane`] is to be called until none is.
     pub relane: bool,
+    /// When calls end by themselves has changed: whoever ends them should look.
+    pub calls: bool,
 }
 
 /// One decision about a wake, for the log.

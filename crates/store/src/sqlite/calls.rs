@@ -1,7 +1,5 @@
 //! Calls: each transition is one conditional update; the wakes of a call follow its row alone.
 
-use std::time::Duration;
-
 use domain::call::{
     Call, CallInput, CallPhase, CallStep, EndReason, RING_ACK, RING_ACK_BACKGROUND,
 };
@@ -14,15 +12,18 @@ use super::rows::{At, Bits, WAKE_COLUMNS, stored_wake, word, word_or_null};
 use super::wakes::{DEVICE_COLUMNS, DEVICE_WIDTH, device_row};
 use super::writer::Tx;
 use crate::Error;
-use crate::model::{CallMove, CallMoved, CallRecord, CallStart, CallStarted, Effects, Signal};
+use crate::model::{CallMove, CallMoved, CallRecord, CallStart, CallStarted, Effects};
 
-const CALL_COLUMNS: &str = "c.number, c.id, c.app, c.caller_inbox, c.caller_device, \
+/// The columns of a call, for [`call_row`], from the alias `c`.
+pub(super) const CALL_COLUMNS: &str = "c.number, c.id, c.app, c.caller_inbox, c.caller_device, \
      c.callee_inbox, c.phase, c.until, c.answered_by, c.reason, c.video, c.caller_name, \
      c.caller_handle, c.offer, c.answer, c.created_at, \
      (SELECT user FROM inboxes WHERE id = c.caller_inbox), \
-     (SELECT user FROM inboxes WHERE id = c.callee_inbox)";
+     (SELECT user FROM inboxes WHERE id = c.callee_inbox), \
+     c.caller_back_by, c.answerer_back_by, c.silent, \
+     EXISTS (SELECT 1 FROM call_rings r WHERE r.call = c.number)";
 
-fn call_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<CallRecord> {
+pub(super) fn call_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<CallRecord> {
     let until = row.get::<_, At>(7)?.0;
     let answered_by = row.get::<_, Option<i64>>(8)?.map(DeviceNumber::from_number);
     let reason = word_or_null(row, 9, EndReason::parse)?;
@@ -37,7 +38,12 @@ fn call_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<CallRecord> {
         id: CallId::from_bits(row.get::<_, Bits>(1)?.0),
         app: AppId::from_number(row.get(2)?),
         caller_inbox: InboxId::from_number(row.get(3)?),
-        call: Call { phase, caller: DeviceNumber::from_number(row.get(4)?) },
+        call: Call {
+            phase,
+            caller: DeviceNumber::from_number(row.get(4)?),
+            caller_back_by: row.get::<_, Option<At>>(18)?.map(|at| at.0),
+            answerer_back_by: row.get::<_, Option<At>>(19)?.map(|at| at.0),
+        },
         callee_inbox: InboxId::from_number(row.get(5)?),
         video: row.get(10)?,
         caller_name: row.get(11)?,
@@ -47,6 +53,9 @@ fn call_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<CallRecord> {
         created_at: row.get::<_, At>(15)?.0,
         caller_user: row.get::<_, Option<String>>(16)?.unwrap_or_default(),
         callee_user: row.get::<_, Option<String>>(17)?.unwrap_or_default(),
+        answered_by,
+        silent: row.get(20)?,
+        rings_somewhere: row.get(21)?,
     })
 }
 
@@ -61,24 +70,31 @@ impl Tx<'_> {
         self.one(&sql, params![app.number(), Bits(call.bits())], call_row)
     }
 
-    pub(super) fn calls_ringing_for(&self, inbox: InboxId) -> Result<Vec<CallRecord>, Error> {
-        let sql = format!(
-            "SELECT {CALL_COLUMNS} FROM calls c WHERE c.callee_inbox = ?1 AND c.phase = 'ringing'"
-        );
-        self.all(&sql, [inbox.number()], call_row)
+    /// A call that this device has a part in: its caller, or a device of its callee that has not
+    /// been kept from it.
+    pub(super) fn call_of(
+        &self,
+        app: AppId,
+        call: CallId,
+        device: DeviceNumber,
+        inbox: InboxId,
+    ) -> Result<Option<CallRecord>, Error> {
+        let found = self.call_by_id(app, call)?;
+        Ok(found.filter(|record| {
+            let calls = record.call.caller == device && record.caller_inbox == inbox;
+            calls || (record.callee_inbox == inbox && !record.silent)
+        }))
     }
 
-    /// Calls whose ringing time is over.
+    /// Calls that end by themselves now: the ring time or that of a lost leg is over.
     pub(super) fn calls_overdue(&self, now: Time) -> Result<Vec<CallRecord>, Error> {
-        let sql = format!(
-            "SELECT {CALL_COLUMNS} FROM calls c WHERE c.phase = 'ringing' AND c.until <= ?1"
-        );
+        let sql = format!("SELECT {CALL_COLUMNS} FROM calls c WHERE c.due <= ?1");
         self.all(&sql, [At(now)], call_row)
     }
 
-    /// When the next ringing time ends.
+    /// When the next call ends by itself.
     pub(super) fn next_call_end(&self) -> Result<Option<Time>, Error> {
-        let next = self.one("SELECT MIN(until) FROM calls WHERE phase = 'ringing'", [], |row| {
+        let next = self.one("SELECT MIN(due) FROM calls WHERE due IS NOT NULL", [], |row| {
             row.get::<_, Option<At>>(0)
         })?;
         Ok(next.flatten().map(|at| at.0))
@@ -100,10 +116,11 @@ impl Tx<'_> {
         };
         let settings = self.settings(start.app)?;
         let until = start.now.plus(settings.policy.ring_time);
+        let silent = !self.takes_calls(callee.id, start.caller_inbox)?;
         self.run(
             "INSERT INTO calls (id, app, caller_inbox, caller_device, callee_inbox, phase, until,
-                video, caller_name, caller_handle, offer, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, 'ringing', ?6, ?7, ?8, ?9, ?10, ?11)",
+                due, video, caller_name, caller_handle, offer, created_at, silent)
+             VALUES (?1, ?2, ?3, ?4, ?5, 'ringing', ?6, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             params![
                 Bits(start.call.bits()),
                 start.app.number(),
@@ -116,11 +133,17 @@ impl Tx<'_> {
                 start.caller_handle,
                 start.offer,
                 At(start.now),
+                silent,
             ],
         )?;
         let record = self
             .call_by_number(self.last_id())?
             .ok_or_else(|| Error::Database("a call just written is not there".to_owned()))?;
+        fx.calls = true;
+        self.leg_lost(&record, start.caller, start.caller_inbox, start.now, fx)?;
+        if silent {
+            return Ok(CallStarted::Rings(record));
+        }
         let sql = format!(
             "SELECT {DEVICE_COLUMNS},
                 (SELECT MAX(s.foreground) FROM sessions s WHERE s.device = d.id AND s.suspect = 0)
@@ -149,6 +172,12 @@ impl Tx<'_> {
         Ok(CallStarted::Rings(record))
     }
 
+    /// Whether a callee takes calls of this caller. Where not, the call rings nobody, and goes on
+    /// for its caller as if it did.
+    fn takes_calls(&self, callee: InboxId, caller: InboxId) -> Result<bool, Error> {
+        Ok(!self.blocks(callee, &self.user_of(caller)?)?)
+    }
+
     pub(super) fn rings_here(&self, call: i64, device: DeviceNumber) -> Result<bool, Error> {
         let rings = self.one(
             "SELECT 1 FROM call_rings WHERE call = ?1 AND device = ?2",
@@ -167,8 +196,8 @@ impl Tx<'_> {
         inbox: InboxId,
         fx: &mut Effects,
     ) -> Result<Option<CallRecord>, Error> {
-        let Some(record) = self.call_by_id(app, call)? else { return Ok(None) };
-        if record.callee_inbox != inbox {
+        let Some(record) = self.call_of(app, call, device, inbox)? else { return Ok(None) };
+        if record.callee_inbox != inbox || record.call.caller == device {
             return Ok(None);
         }
         if record.call.rings_until().is_some() {
@@ -190,15 +219,26 @@ impl Tx<'_> {
         step: &CallMove,
         fx: &mut Effects,
     ) -> Result<CallMoved, Error> {
-        let Some(record) = self.call_by_id(step.app, step.call)? else {
-            return Ok(CallMoved::Unknown);
+        let found = match step.by {
+            Some((device, inbox)) => match self.call_of(step.app, step.call, device, inbox)? {
+                // Whether there is such a call is no secret: ids are UUIDs.
+                None if self.call_by_id(step.app, step.call)?.is_some_and(|call| !call.silent) => {
+                    return Ok(CallMoved::NotYours);
+                }
+                found => found,
+            },
+            None => self.call_by_id(step.app, step.call)?,
         };
+        let Some(record) = found else { return Ok(CallMoved::Unknown) };
         if !may_move(&record, step) {
             return Ok(CallMoved::NotYours);
         }
         let changed = match record.call.handle(step.input, step.now) {
             CallStep::Changed(call) => call,
-            CallStep::TooLate | CallStep::Nothing => return Ok(CallMoved::Stands(record)),
+            // Legs are noted where sessions come and go; nobody says so.
+            CallStep::Noted(_) | CallStep::TooLate | CallStep::Nothing => {
+                return Ok(CallMoved::Stands(record));
+            }
             CallStep::NotYours => return Ok(CallMoved::NotYours),
         };
         let (phase, answered_by, reason, ended_at) = match changed.phase {
@@ -210,13 +250,30 @@ impl Tx<'_> {
         };
         self.run(
             "UPDATE calls SET phase = ?2, answered_by = COALESCE(?3, answered_by), reason = ?4,
-                    ended_at = ?5, answer = COALESCE(?6, answer) WHERE number = ?1",
-            params![record.number, phase, answered_by, reason, ended_at, step.answer],
+                    ended_at = ?5, answer = COALESCE(?6, answer), due = ?7, caller_back_by = ?8,
+                    answerer_back_by = ?9 WHERE number = ?1",
+            params![
+                record.number,
+                phase,
+                answered_by,
+                reason,
+                ended_at,
+                step.answer,
+                changed.due().map(At),
+                changed.caller_back_by.map(At),
+                changed.answerer_back_by.map(At),
+            ],
         )?;
         let pushed = self.end_call_wakes(record.number, fx)?;
-        let record =
+        let mut record =
             CallRecord { call: changed, answer: step.answer.clone().or(record.answer), ..record };
-        if record.ended().is_some_and(EndReason::is_missed) && !was_answered(self, &record)? {
+        if let CallPhase::Answered { by } = changed.phase {
+            record.answered_by = Some(by);
+            // Who answers from a push handler has no session yet, and some time to open one.
+            self.leg_lost(&record, by, record.callee_inbox, step.now, fx)?;
+        }
+        let missed = record.ended().is_some_and(EndReason::is_missed);
+        if missed && record.answered_by.is_none() && !record.silent {
             // The end and the missed call are one transaction.
             self.append_missed_call(&record, step.now, fx)?;
         }
@@ -239,71 +296,6 @@ impl Tx<'_> {
         }
         Ok(pushed)
     }
-
-    /// Keeps a signal; returns it numbered, and the call.
-    pub(super) fn signal(
-        &self,
-        app: AppId,
-        call: CallId,
-        device: DeviceNumber,
-        inbox: InboxId,
-        body: &str,
-    ) -> Result<Option<(CallRecord, Signal)>, Error> {
-        let Some(record) = self.call_by_id(app, call)? else { return Ok(None) };
-        let caller = device == record.call.caller;
-        let part = match record.call.phase {
-            CallPhase::Ringing { .. } => caller || record.callee_inbox == inbox,
-            CallPhase::Answered { by } => caller || by == device,
-            CallPhase::Ended { .. } => false,
-        };
-        if !part {
-            return Ok(None);
-        }
-        let sequence = self
-            .one(
-                "INSERT INTO call_signals (call, sequence, device, body)
-                 VALUES (?1, (SELECT COALESCE(MAX(sequence), 0) + 1 FROM call_signals
-                              WHERE call = ?1), ?2, ?3)
-                 RETURNING sequence",
-                params![record.number, device.number(), body],
-                |row| row.get(0),
-            )?
-            .ok_or_else(|| Error::Database("a signal was not numbered".to_owned()))?;
-        Ok(Some((record, Signal { sequence, from: device, body: body.to_owned() })))
-    }
-
-    /// The signals of a call, in order.
-    pub(super) fn signals(&self, call: i64) -> Result<Vec<Signal>, Error> {
-        self.all(
-            "SELECT sequence, device, body FROM call_signals WHERE call = ?1 ORDER BY sequence",
-            [call],
-            |row| {
-                Ok(Signal {
-                    sequence: row.get(0)?,
-                    from: DeviceNumber::from_number(row.get(1)?),
-                    body: row.get(2)?,
-                })
-            },
-        )
-    }
-
-    /// Forgets the signals of calls that ended some time ago, and long ago the calls.
-    pub(super) fn sweep_calls(&self, now: Time) -> Result<(), Error> {
-        let signals = now.minus(domain::call::KEPT_AFTER_END);
-        self.run(
-            "DELETE FROM call_signals WHERE call IN
-                (SELECT number FROM calls WHERE ended_at IS NOT NULL AND ended_at <= ?1)",
-            [At(signals)],
-        )?;
-        let day = now.minus(Duration::from_secs(86_400));
-        self.run(
-            "DELETE FROM call_rings WHERE call IN
-                (SELECT number FROM calls WHERE ended_at IS NOT NULL AND ended_at <= ?1)",
-            [At(day)],
-        )?;
-        self.run("DELETE FROM calls WHERE ended_at IS NOT NULL AND ended_at <= ?1", [At(day)])?;
-        Ok(())
-    }
 }
 
 /// Whether this device may say this of this call.
@@ -317,14 +309,6 @@ fn may_move(record: &CallRecord, step: &CallMove) -> bool {
         // The domain looks whether it is one of the call's two.
         CallInput::End(_) => true,
         // Only the server itself says these.
-        CallInput::Lost | CallInput::Tick => false,
+        CallInput::Back(_) | CallInput::Lost { .. } | CallInput::Tick => false,
     }
-}
-
-fn was_answered(tx: &Tx<'_>, record: &CallRecord) -> Result<bool, Error> {
-    let answered =
-        tx.one("SELECT answered_by FROM calls WHERE number = ?1", [record.number], |row| {
-            row.get::<_, Option<i64>>(0)
-        })?;
-    Ok(answered.flatten().is_some())
 }

@@ -1,5 +1,7 @@
 //! Devices and their sessions.
 
+use std::time::Duration;
+
 use domain::inbox::{Held, Known, Verdict, judge, starting_cursor};
 use domain::session::AppState;
 use domain::wake::{Rung, Wake};
@@ -14,6 +16,10 @@ use crate::Error;
 use crate::model::{
     Connect, Connected, ConnectedDevice, Digest, Effects, EventType, Identity, WakeKey, WokenBy,
 };
+
+/// How long a connection may be dead before its session ends: until then its device counts as
+/// seen, and may have missed what it was told.
+const NOTICED: Duration = Duration::from_secs(120);
 
 /// A device and what proves it.
 struct Proof {
@@ -160,7 +166,7 @@ impl Tx<'_> {
 
     /// Another user signed in on the device: its old cursor, wakes and sessions end.
     fn move_device(
-        &self,
+        &mut self,
         device: &DeviceRow,
         inbox: InboxId,
         connect: &Connect,
@@ -186,6 +192,7 @@ impl Tx<'_> {
             [device.number.number()],
             session_id,
         )?;
+        self.legs_lost(device.number, device.inbox, connect.now, fx)?;
         let row = self.device(device.number)?.ok_or_else(|| gone("a device just moved"))?;
         Ok((row, sessions))
     }
@@ -216,6 +223,11 @@ impl Tx<'_> {
             Some(held) => self.hold(&device, &inbox, held, connect.now, &mut fx)?,
             None => None,
         };
+        let seen_before = self.one(
+            "SELECT last_seen_at FROM devices WHERE id = ?1",
+            [device.number.number()],
+            |row| row.get::<_, At>(0),
+        )?;
         self.run(
             "UPDATE devices SET platform = ?2, app_version = ?3, locale = ?4, time_zone = ?5,
                     last_seen_at = ?6 WHERE id = ?1",
@@ -241,9 +253,12 @@ impl Tx<'_> {
                 At(connect.now),
             ],
         )?;
+        self.legs_back(device.number, device.inbox, connect.now, &mut fx)?;
+        let seen_before = seen_before.map_or(connect.now, |at| at.0.minus(NOTICED));
         let rolled_back_any = rolled_back.is_some();
         closed.extend(rolled_back.unwrap_or_default());
         let row = self.device(device.number)?.ok_or_else(|| gone("a device that connects"))?;
+        self.rung_by_frame(&row, connect.state, connect.now, &mut fx)?;
         let inbox = self.inbox(device.inbox)?.ok_or_else(|| gone("the inbox of a device"))?;
         Ok(ConnectedDevice {
             app: row.app,
@@ -257,7 +272,8 @@ impl Tx<'_> {
             targets: self.targets(row.number)?.into_iter().map(|target| target.kind).collect(),
             replaced: closed,
             rolled_back: rolled_back_any,
-            calls: self.calls_ringing_for(row.inbox)?,
+            calls: self.calls_to_tell(row.number, row.inbox, seen_before)?,
+            seen_before,
             wake,
             effects: fx,
         })
@@ -320,16 +336,20 @@ impl Tx<'_> {
         now: Time,
         fx: &mut Effects,
     ) -> Result<(), Error> {
-        let device = self.one(
-            "DELETE FROM sessions WHERE id = ?1 RETURNING device",
+        let ended = self.one(
+            "DELETE FROM sessions WHERE id = ?1 RETURNING device, inbox",
             [Bits(session.bits())],
-            |row| row.get(0).map(DeviceNumber::from_number),
+            |row| {
+                let device = DeviceNumber::from_number(row.get(0)?);
+                Ok((device, InboxId::from_number(row.get(1)?)))
+            },
         )?;
-        let Some(device) = device else { return Ok(()) };
+        let Some((device, inbox)) = ended else { return Ok(()) };
         self.run(
             "UPDATE devices SET last_seen_at = ?2 WHERE id = ?1",
             params![device.number(), At(now)],
         )?;
+        self.legs_lost(device, inbox, now, fx)?;
         self.lost(device, Loss::Ended, now, now, fx)
     }
 
@@ -431,6 +451,7 @@ impl Tx<'_> {
                 self.save_wake(stored, &device, None, fx)?;
             }
         }
+        self.all_legs_lost(now, fx)?;
         self.orphan_deliveries(now)?;
         fx.relane = self.one("SELECT 1 FROM relanes LIMIT 1", [], |_| Ok(()))?.is_some();
         Ok(())

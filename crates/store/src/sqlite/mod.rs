@@ -16,6 +16,7 @@ mod entries;
 mod events;
 mod inboxes;
 mod lanes;
+mod legs;
 mod pushes;
 mod readers;
 mod reading;
@@ -24,6 +25,7 @@ mod relane;
 mod removal;
 mod rows;
 mod settings;
+mod signals;
 mod targets;
 mod tokens;
 mod topics;
@@ -35,7 +37,6 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use domain::call::CallPhase;
 use domain::inbox::Held;
 use domain::session::AppState;
 use domain::{
@@ -47,7 +48,7 @@ use rusqlite::Connection;
 use crate::model::{
     Accept, Accepted, Acked, ApiKey, App, CallMove, CallMoved, CallRecord, CallStart, CallStarted,
     Claimed, Connect, Connected, Device, DeviceIdentity, Digest, Effects, InboxRead, Lane,
-    SetTarget, Settings, Settle, SettleDone, Signal, TargetSet,
+    SetTarget, Settings, Settle, SettleDone, Signal, SignalKept, TargetSet,
 };
 use crate::{Error, Options, Started};
 use readers::Readers;
@@ -55,11 +56,12 @@ use rows::At;
 use writer::{Role, Writer};
 
 /// The schema, one step a file; a step once released never changes.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_pushes.sql"),
     include_str!("migrations/0003_users.sql"),
     include_str!("migrations/0004_reading.sql"),
+    include_str!("migrations/0005_calls.sql"),
 ];
 
 /// How long a direct push is kept after it is over.
@@ -268,12 +270,7 @@ impl Sqlite {
     }
 
     pub(crate) async fn call_rings(&self, number: i64) -> Result<bool, Error> {
-        self.writer
-            .change(move |tx| {
-                let call = tx.call_by_number(number)?;
-                Ok(call.is_some_and(|call| matches!(call.call.phase, CallPhase::Ringing { .. })))
-            })
-            .await
+        self.readers.read(move |conn| signals::call_rings(conn, number)).await
     }
 
     pub(crate) async fn calls_overdue(
@@ -290,12 +287,40 @@ impl Sqlite {
         device: DeviceNumber,
         inbox: InboxId,
         body: String,
-    ) -> Result<Option<(CallRecord, Signal)>, Error> {
+    ) -> Result<SignalKept, Error> {
         self.writer.change(move |tx| tx.signal(app, call, device, inbox, &body)).await
     }
 
-    pub(crate) async fn signals(&self, call: i64) -> Result<Vec<Signal>, Error> {
-        self.writer.change(move |tx| tx.signals(call)).await
+    pub(crate) async fn signals(
+        &self,
+        call: i64,
+        device: DeviceNumber,
+        after: i64,
+    ) -> Result<Vec<Signal>, Error> {
+        self.readers.read(move |conn| signals::signals(conn, call, device, after)).await
+    }
+
+    pub(crate) async fn signals_sent(&self, call: i64, device: DeviceNumber) -> Result<i64, Error> {
+        self.readers.read(move |conn| signals::signals_sent(conn, call, device)).await
+    }
+
+    pub(crate) async fn call_of(
+        &self,
+        app: AppId,
+        call: CallId,
+        device: DeviceNumber,
+        inbox: InboxId,
+    ) -> Result<Option<CallRecord>, Error> {
+        self.writer.change(move |tx| tx.call_of(app, call, device, inbox)).await
+    }
+
+    pub(crate) async fn calls_to_tell(
+        &self,
+        device: DeviceNumber,
+        inbox: InboxId,
+        since: Time,
+    ) -> Result<Vec<CallRecord>, Error> {
+        self.writer.change(move |tx| tx.calls_to_tell(device, inbox, since)).await
     }
 
     pub(crate) async fn note(&self, name: &'static str) -> Result<Option<Vec<u8>>, Error> {

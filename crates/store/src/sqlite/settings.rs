@@ -77,6 +77,7 @@ struct SettingsRow {
     ack_deadline_ms: u64,
     ring_time_s: u64,
     hold_while_active_elsewhere_s: u64,
+    resume_time_s: u64,
     default_ttl_s: u32,
     alert_title: String,
     alert_body: String,
@@ -120,6 +121,7 @@ impl From<&Settings> for SettingsRow {
             hold_while_active_elsewhere_s: policy
                 .hold_while_active_elsewhere
                 .map_or(0, |hold| hold.as_secs()),
+            resume_time_s: policy.resume_time.as_secs(),
             default_ttl_s: settings.default_ttl_s,
             alert_title: settings.alert_title.clone(),
             alert_body: settings.alert_body.clone(),
@@ -152,6 +154,7 @@ fn settings_from_json(text: &str) -> Result<Settings, Error> {
             ring_time: Duration::from_secs(row.ring_time_s),
             hold_while_active_elsewhere: (row.hold_while_active_elsewhere_s > 0)
                 .then(|| Duration::from_secs(row.hold_while_active_elsewhere_s)),
+            resume_time: Duration::from_secs(row.resume_time_s),
             ios_route: if row.ios_through_fcm { IosRoute::Fcm } else { IosRoute::Automatic },
             sandbox_to_production: row.sandbox_to_production,
         },

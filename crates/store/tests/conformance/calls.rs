@@ -6,12 +6,13 @@ use domain::wake::Rung;
 use domain::{CallId, Platform, Reason, TargetKind};
 use store::model::{
     CallMove, CallMoved, CallRecord, CallStart, CallStarted, Connect, Effects, EntryKind,
+    SignalKept,
 };
 
 use super::world::{Phone, SECOND, World, accepted};
 
 impl World {
-    fn call(&mut self, caller: &Phone, callee: &str) -> CallStart {
+    pub(super) fn call(&mut self, caller: &Phone, callee: &str) -> CallStart {
         CallStart {
             app: self.app,
             call: CallId::from_bits(self.draw()),
@@ -28,7 +29,7 @@ impl World {
     }
 
     /// Starts a call that rings.
-    pub(super) async fn ring(&mut self, caller: &Phone, callee: &str) -> (CallRecord, Effects) {
+    pub(crate) async fn ring(&mut self, caller: &Phone, callee: &str) -> (CallRecord, Effects) {
         let start = self.call(caller, callee);
         let started = self.store().start_call(start).await.expect("answered");
         self.look();
@@ -36,7 +37,7 @@ impl World {
         (record, effects)
     }
 
-    fn step(&self, call: &CallRecord, by: Option<&Phone>, input: CallInput) -> CallMove {
+    pub(super) fn step(&self, call: &CallRecord, by: Option<&Phone>, input: CallInput) -> CallMove {
         CallMove {
             call: call.id,
             app: self.app,
@@ -47,7 +48,7 @@ impl World {
         }
     }
 
-    async fn play(
+    pub(crate) async fn play(
         &self,
         call: &CallRecord,
         by: Option<&Phone>,
@@ -61,7 +62,7 @@ impl World {
 }
 
 /// The caller's phone, and two sleeping ones of the callee: an iPhone and an Android.
-async fn three() -> (World, Phone, Phone, Phone) {
+pub(super) async fn three() -> (World, Phone, Phone, Phone) {
     let mut world = World::new().await;
     let bob = world.phone("bob").await;
     let iphone = world.phone_of("alice", Platform::Ios, Some(TargetKind::Apns)).await;
@@ -71,7 +72,7 @@ async fn three() -> (World, Phone, Phone, Phone) {
     (world, bob, iphone, android)
 }
 
-async fn missed_calls(world: &World, phone: &Phone) -> usize {
+pub(super) async fn missed_calls(world: &World, phone: &Phone) -> usize {
     let entries = world.read(phone, 0, 100).await.entries;
     entries.iter().filter(|entry| matches!(entry.kind, EntryKind::MissedCall { .. })).count()
 }
@@ -130,6 +131,23 @@ async fn a_living_session_has_some_time_to_say_that_it_rings() {
 }
 
 #[tokio::test]
+async fn a_device_that_connects_before_it_was_pushed_has_that_time_too() {
+    for (state, wait) in
+        [(AppState::Foreground, RING_ACK), (AppState::Background, RING_ACK_BACKGROUND)]
+    {
+        let (mut world, bob, mut iphone, android) = three().await;
+        world.ring(&bob, "alice").await;
+        let hello = Connect { state, ..world.hello(&iphone) };
+        world.greet(&mut iphone, hello).await;
+        assert_eq!(world.claim_one().await.key.device, android.number, "the one that sleeps");
+        world.pass(wait - SECOND / 2);
+        assert!(world.claim_due().await.is_empty());
+        world.pass(SECOND / 2);
+        assert_eq!(world.claim_one().await.key.device, iphone.number, "it does not say a word");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_by_two_devices_at_once_has_one_winner() {
     for together in [false, true] {
         let (mut world, bob, mut iphone, mut android) = three().await;
@@ -171,6 +189,43 @@ async fn an_answer_by_two_devices_at_once_has_one_winner() {
         let by = if by == iphone.number { &iphone } else { &android };
         let (again, _) = world.play(&record, Some(by), CallInput::Answer(by.number)).await;
         assert!(matches!(again, CallMoved::Stands(_)), "{again:?}");
+    }
+}
+
+#[tokio::test]
+async fn answer_against_cancel() {
+    for order in ["answer first", "cancel first", "together"] {
+        let (mut world, bob, mut iphone, _) = three().await;
+        let (record, _) = world.ring(&bob, "alice").await;
+        world.connect(&mut iphone).await;
+        let answer = world.step(&record, Some(&iphone), CallInput::Answer(iphone.number));
+        let cancel = world.step(&record, Some(&bob), CallInput::Cancel);
+        let store = world.store();
+        let (answered, cancelled) = match order {
+            "answer first" => {
+                let answered = store.move_call(answer).await;
+                (answered, store.move_call(cancel).await)
+            }
+            "cancel first" => {
+                let cancelled = store.move_call(cancel).await;
+                (store.move_call(answer).await, cancelled)
+            }
+            _ => tokio::join!(store.move_call(answer), store.move_call(cancel)),
+        };
+        let (answered, cancelled) = (answered.expect("answered").0, cancelled.expect("answered").0);
+        let CallMoved::Changed { record, .. } = cancelled else { panic!("{order}: {cancelled:?}") };
+        // Either it was taken, and hung up; or it was not, and is missed.
+        let reason = record.ended().expect("over");
+        match &answered {
+            CallMoved::Changed { .. } => assert_eq!(reason, EndReason::HungUp, "{order}"),
+            CallMoved::Stands(record) => {
+                assert_eq!((reason, record.ended()), (EndReason::Cancelled, Some(reason)));
+            }
+            other => panic!("{order}: {other:?}"),
+        }
+        let taken = matches!(answered, CallMoved::Changed { .. });
+        assert_eq!(missed_calls(&world, &iphone).await, usize::from(!taken), "{order}");
+        assert!(order == "together" || taken == (order == "answer first"));
     }
 }
 
@@ -266,7 +321,8 @@ async fn only_who_has_a_part_in_a_call_moves_it() {
         (&carol, CallInput::Decline),
         (&carol, CallInput::Cancel),
         (&carol, CallInput::End(carol.number)),
-        (&carol, CallInput::Lost),
+        (&carol, CallInput::Lost { device: bob.number, back_by: world.now }),
+        (&carol, CallInput::Back(bob.number)),
         (&bob, CallInput::Answer(bob.number)),
         (&iphone, CallInput::Cancel),
         (&iphone, CallInput::End(iphone.number)),
@@ -278,21 +334,37 @@ async fn only_who_has_a_part_in_a_call_moves_it() {
     let signal = async |world: &World, phone: &Phone, body: &str| {
         let (number, inbox) = (phone.number, phone.inbox);
         let kept = world.store().signal(world.app, record.id, number, inbox, body.to_owned());
-        kept.await.expect("answered").map(|(_, signal)| signal.sequence)
+        match kept.await.expect("answered") {
+            SignalKept::Kept(_, signal) => Ok(signal.sequence),
+            SignalKept::Stands(record) => Err(Some(record.call.phase)),
+            SignalKept::Full | SignalKept::Unknown => Err(None),
+        }
     };
-    assert_eq!(signal(&world, &bob, "1").await, Some(1));
-    assert_eq!(signal(&world, &carol, "x").await, None);
-    assert_eq!(signal(&world, &iphone, "2").await, Some(2));
+    assert_eq!(signal(&world, &bob, "1").await, Ok(1));
+    assert_eq!(signal(&world, &carol, "x").await, Err(None));
+    assert_eq!(signal(&world, &iphone, "2").await, Ok(2));
     world.play(&record, Some(&iphone), CallInput::Answer(iphone.number)).await;
-    assert_eq!(signal(&world, &android, "x").await, None, "it is the other device's call now");
-    assert_eq!(signal(&world, &iphone, "3").await, Some(3));
+    let taken = CallPhase::Answered { by: iphone.number };
+    assert_eq!(signal(&world, &android, "x").await, Err(Some(taken)), "the other device's call");
+    assert_eq!(signal(&world, &iphone, "3").await, Ok(3));
+    assert_eq!(signal(&world, &bob, "4").await, Ok(4));
     world.play(&record, Some(&iphone), CallInput::End(iphone.number)).await;
-    assert_eq!(signal(&world, &bob, "x").await, None);
-    let kept = world.store().signals(record.number).await.expect("read");
-    assert_eq!(kept.iter().map(|signal| &*signal.body).collect::<Vec<_>>(), ["1", "2", "3"]);
-    world.pass(SECOND * 61);
+    let over = CallPhase::Ended { reason: EndReason::HungUp };
+    assert_eq!(signal(&world, &bob, "x").await, Err(Some(over)));
+    let kept = async |world: &World, phone: &Phone, after: i64| {
+        let kept = world.store().signals(record.number, phone.number, after).await.expect("read");
+        kept.into_iter().map(|signal| signal.body).collect::<Vec<_>>()
+    };
+    world.pass(SECOND * 59);
     world.store().sweep(0, world.now).await.expect("swept");
-    assert!(world.store().signals(record.number).await.expect("read").is_empty());
+    assert_eq!(kept(&world, &bob, 0).await, ["2", "3"], "what the other side sent, in order");
+    assert_eq!(kept(&world, &bob, 2).await, ["3"], "behind what the device has");
+    assert_eq!(kept(&world, &iphone, 0).await, ["1", "4"]);
+    let sent = world.store().signals_sent(record.number, bob.number).await.expect("read");
+    assert_eq!(sent, 2);
+    world.pass(SECOND);
+    world.store().sweep(0, world.now).await.expect("swept");
+    assert!(kept(&world, &bob, 0).await.is_empty());
 }
 
 #[tokio::test]

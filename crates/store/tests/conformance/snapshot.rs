@@ -98,6 +98,11 @@ pub(crate) struct LaneFact {
 pub(crate) struct CallFact {
     pub(crate) number: i64,
     pub(crate) rings: bool,
+    /// When it ends by itself.
+    pub(crate) due: Option<Time>,
+    /// The sides of a call that is not over, each with its user's inbox, and when it has to be
+    /// back.
+    pub(crate) legs: Vec<(DeviceNumber, InboxId, Option<Time>)>,
 }
 
 impl Snapshot {
@@ -111,6 +116,7 @@ impl Snapshot {
         self.pushes_add_up(&mut faults);
         self.deliveries_can_act(&mut faults);
         self.members_are_of_topics(&mut faults);
+        self.nobody_waits_on_a_call_for_ever(&mut faults);
         faults
     }
 
@@ -160,6 +166,25 @@ impl Snapshot {
                     "{} is owed up to {owed:?}, and has neither a wake nor a session",
                     device.number
                 ));
+            }
+        }
+    }
+
+    /// At every commit, a side of a call without a session has a time by which it has to be back,
+    /// one with a session has none, and what rings or has such a time ends by itself.
+    fn nobody_waits_on_a_call_for_ever(&self, faults: &mut Vec<String>) {
+        for call in &self.calls {
+            let mut ends = call.rings;
+            for (device, inbox, back_by) in &call.legs {
+                let lives =
+                    |session: &SessionFact| session.device == *device && session.inbox == *inbox;
+                if self.sessions.iter().any(lives) == back_by.is_some() {
+                    faults.push(format!("{device} of {call:?} is there, or is not waited for"));
+                }
+                ends |= back_by.is_some();
+            }
+            if ends != call.due.is_some() {
+                faults.push(format!("{call:?} ends by itself when it should not, or does not"));
             }
         }
     }

@@ -149,9 +149,26 @@ impl Backend {
                     environment: Environment::parse(&row.get::<_, String>(3)?),
                 })
             }),
-            calls: all.rows("SELECT number, phase = 'ringing' FROM calls", |row| {
-                Ok(CallFact { number: row.get(0)?, rings: row.get(1)? })
-            }),
+            calls: all.rows(
+                "SELECT number, phase, due, caller_device, caller_inbox, caller_back_by,
+                    answered_by, callee_inbox, answerer_back_by
+                 FROM calls",
+                |row| {
+                    let phase: String = row.get(1)?;
+                    let leg = |at: usize| {
+                        let device = DeviceNumber::from_number(row.get(at)?);
+                        let inbox = InboxId::from_number(row.get(at + 1)?);
+                        Ok::<_, rusqlite::Error>((device, inbox, time(row, at + 2)?))
+                    };
+                    let legs = match phase.as_str() {
+                        "ringing" => vec![leg(3)?],
+                        "answered" => vec![leg(3)?, leg(6)?],
+                        _ => Vec::new(),
+                    };
+                    let (number, rings) = (row.get(0)?, phase == "ringing");
+                    Ok(CallFact { number, rings, due: time(row, 2)?, legs })
+                },
+            ),
             pushes: all.rows(
                 "SELECT id, audience = 'listed', state, cursor, bound, devices, waiting, accepted,
                     refused, expired, cancelled, ended_at

@@ -4,3 +4,4 @@ mod backend;
 #[path = "../conformance/mod.rs"]
 mod conformance;
 mod migrations;
+mod silent;

@@ -4,11 +4,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use domain::inbox::{Unacked, owed};
+use domain::inbox::{Owing, Unacked, owing};
 use domain::wake::{Claim, Draw, Facts, Phase, Presence, Rung, Settled, Wake};
 use domain::{
-    AttemptId, BackgroundBudget, FirstRung, Offset, Outcome, Owed, Platform, Policy, ProviderId,
-    Reason, TargetKind, Time, Urgency,
+    AttemptId, BackgroundBudget, FirstRung, Offset, Outcome, Platform, Policy, ProviderId, Reason,
+    TargetKind, Time, Urgency,
 };
 
 /// By what rule a server pushes.
@@ -147,7 +147,7 @@ impl<'a> Server<'a> {
         orders: &mut Vec<Order>,
     ) {
         self.session = Some(Session { id, background, suspect: false, progress: now });
-        if self.owed(now).is_some() {
+        if !self.owing(now).is_nothing() {
             self.deliver(orders);
         }
     }
@@ -203,7 +203,7 @@ impl<'a> Server<'a> {
             session.suspect = false;
             session.progress = now;
         }
-        if self.owed(now).is_none() {
+        if self.owing(now).is_nothing() {
             self.close();
             return;
         }
@@ -221,7 +221,8 @@ impl<'a> Server<'a> {
             return;
         }
         let facts = Facts {
-            owed: self.owed_past(wake.pushed, now),
+            owing: self.owing_past(wake.pushed, now),
+            active_elsewhere: false,
             presence: if self.relies_on_session() { Presence::Living } else { Presence::Asleep },
             platform: self.platform,
             target: Some(target(self.platform)),
@@ -264,7 +265,7 @@ impl<'a> Server<'a> {
             Phase::Claimed(open) if open.id == attempt => wake.pushed.max(open.covers),
             Phase::Claimed(_) | Phase::Due(_) | Phase::Parked => wake.pushed,
         };
-        match wake.settle(attempt, &accepted, self.owed_past(covered, now), policy, 0, now) {
+        match wake.settle(attempt, &accepted, self.owing_past(covered, now), policy, 0, now) {
             Settled::Stale => {}
             Settled::Close(_) => self.close(),
             Settled::Next(wake) => {
@@ -276,7 +277,7 @@ impl<'a> Server<'a> {
 
     /// The session no longer counts.
     fn lost(&mut self, reason: Reason, now: Time, orders: &mut Vec<Order>) {
-        if self.owed(now).is_none() {
+        if self.owing(now).is_nothing() {
             return;
         }
         match &self.wake {
@@ -350,18 +351,19 @@ impl<'a> Server<'a> {
         orders.push(Order::Push { style, covers, attempt });
     }
 
-    fn owed(&self, now: Time) -> Option<Owed> {
-        self.owed_past(Offset::ZERO, now)
+    fn owing(&self, now: Time) -> Owing {
+        self.owing_past(Offset::ZERO, now)
     }
 
-    fn owed_past(&self, pushed: Offset, now: Time) -> Option<Owed> {
+    fn owing_past(&self, pushed: Offset, now: Time) -> Owing {
         let entries = self.expiries.iter().enumerate().skip(self.cursor);
         let entries = entries.map(|(index, expires_at)| Unacked {
             offset: Offset::from_number(index as i64 + 1),
             urgency: Urgency::Normal,
             expires_at: *expires_at,
+            quiet: None,
         });
-        owed(entries, pushed, now)
+        owing(entries, pushed, now)
     }
 }
 

@@ -224,8 +224,9 @@ fn every_setting_was_thought_of() {
         ios_route: _,
         climb_after: _,
         repeats: _,
-        // How long a call rings, and how long a session may take.
+        // How long a call rings and waits for a lost side, and how long a session may take.
         ring_time: _,
+        resume_time: _,
         ack_deadline: _,
         // When, and not what.
         hold_while_active_elsewhere: _,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use domain::call::{Call, CallPhase};
+use domain::call::Call;
 use domain::wake::Plan;
 use domain::{
     AppId, AttemptId, CallId, DeviceNumber, InboxId, LaneId, Offset, Platform, Policy, ProviderId,
@@ -355,7 +355,10 @@ pub(super) fn calling(mut claimed: Claimed) -> Claimed {
         number: 9,
         id: CallId::from_bits(0x0192_f0a1_7b3c_7d4e_8f50_6172_8394_a5b7),
         app: claimed.app,
-        call: Call { phase: CallPhase::Ringing { until }, caller: DeviceNumber::from_number(4) },
+        call: Call::start(DeviceNumber::from_number(4), until),
+        answered_by: None,
+        silent: false,
+        rings_somewhere: false,
         caller_inbox: InboxId::from_number(6),
         caller_user: "bob".to_owned(),
         callee_inbox: claimed.inbox,

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 
 use tokio::time::Instant;
-use wire::{CallAnswer, CallEndReason, CallRinging, ClientFrame, ServerFrame};
+use wire::{CallAnswer, CallEndReason, CallRinging, CallState, ClientFrame, ServerFrame};
 
 use super::App;
 use crate::phone::event::{Life, PhoneEvent, Via};
@@ -152,6 +152,12 @@ impl App {
             ServerFrame::CallEnded(ended) => {
                 let (call, reason) = (ended.call, Some(ended.reason));
                 self.calls.ended(&self.installation, &call, reason, Via::Socket);
+            }
+            // What this phone missed while it was away; it does not remember calls by itself.
+            ServerFrame::CallResumed(resumed) if resumed.state == CallState::Answered => {
+                if let Some(leg) = self.calls.0.get_mut(&resumed.call) {
+                    *leg = Leg { phase: Phase::Answered, pick_up_at: None, answering: false };
+                }
             }
             ServerFrame::CallSignal(signal) => self.installation.saw(PhoneEvent::CallSignal {
                 call: signal.call,

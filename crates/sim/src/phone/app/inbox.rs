@@ -62,6 +62,7 @@ impl App {
             | ServerFrame::CallRinging(_)
             | ServerFrame::CallAnswered(_)
             | ServerFrame::CallEnded(_)
+            | ServerFrame::CallResumed(_)
             | ServerFrame::CallSignal(_) => self.on_call(frame).await,
             // Only ever the first frame; a second one says nothing new.
             ServerFrame::Connected(_) => {}

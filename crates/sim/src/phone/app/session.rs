@@ -94,6 +94,7 @@ impl Opening {
                 state,
                 purpose: Purpose::App,
                 woken_by: woken_by.clone(),
+                calls: Vec::new(),
             }
         };
         let future = Box::pin(link::Link::open(radio, options.server, connect));

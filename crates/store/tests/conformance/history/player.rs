@@ -316,7 +316,7 @@ impl Player {
             2 => (true, CallInput::Cancel),
             3 => (true, CallInput::End(number)),
             4 => (false, CallInput::Tick),
-            _ => (false, CallInput::Lost),
+            _ => (false, CallInput::Back(number)),
         };
         let step = CallMove {
             call: record.id,

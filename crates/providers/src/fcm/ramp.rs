@@ -103,10 +103,12 @@ impl Ramp {
             self.filled_at = Some(now);
         }
         let step = Duration::from_micros(LONGEST_STEP_US);
-        if passed > step.max(Duration::from_micros(self.over_us)) {
-            // Anew, and what a step of it grants at once: whoever comes for the only permit of a
-            // second comes a moment late.
+        let over = Duration::from_micros(self.over_us);
+        // A ramp of a step or less has nothing to begin anew, and whoever comes for the only permit
+        // of a second comes a moment late.
+        if passed > over && over > step {
             (self.position, self.permits) = (Duration::ZERO, 0);
+            return;
         }
         let before = self.granted(self.position);
         self.position = self.position.saturating_add(passed.min(step));

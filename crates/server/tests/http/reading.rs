@@ -115,7 +115,7 @@ async fn mutes_and_blocks_are_the_users_own_and_the_back_ends() {
 async fn a_muted_thread_parks_the_wake_and_says_why() {
     let server = Server::start().await;
     let device = server.device("bob", "phone").await;
-    server.target(&device, "fcm", "a token").await;
+    server.target(&device, "fcm", "a-token").await;
     server.me(&device, Method::PUT, "/v1/me/mutes/lunch", None).await.is(204);
     let body = json!({ "to": ["bob"], "body": 1, "thread": "lunch" });
     let sent = server.call(Method::POST, "/v1/messages", Some(body)).await.is(200);

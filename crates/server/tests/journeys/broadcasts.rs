@@ -89,6 +89,15 @@ async fn a_broadcast_reaches_every_device_in_its_language_by_connections_of_its_
 }
 
 #[tokio::test]
+async fn one_push_a_second_is_a_rate_as_well() {
+    let world = world().await;
+    iphones(&world, 3).await;
+    let sent = push(&world, &to_all("slowly", 1)).await;
+    let over = done(&world, &sent).await;
+    assert_eq!((over.counts.devices, over.counts.accepted), (3, 3), "{over:?}");
+}
+
+#[tokio::test]
 async fn a_topic_is_a_broadcast_to_its_devices_alone() {
     let world = world().await;
     let phones = iphones(&world, 3).await;

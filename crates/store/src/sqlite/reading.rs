@@ -72,7 +72,7 @@ struct JustRead {
 }
 
 impl Tx<'_> {
-    fn read_mark(&mut self, reading: &Reading, fx: &mut Effects) -> Result<ReadDone, Error> {
+    fn read_mark(&self, reading: &Reading, fx: &mut Effects) -> Result<ReadDone, Error> {
         let Some(inbox) = self.inbox(reading.inbox)? else { return Ok(ReadDone::Noted) };
         let (read, sync) = match &reading.what {
             ReadWhat::Thread { thread, epoch, up_to } => {

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use domain::call::{CallInput, CallPhase, EndReason};
 use domain::{MessageId, Offset, Reason};
 use store::model::{
-    Accept, Accepted, EntryKind, HushKind, Hushed, OpenWake, Reach, ReadDone, ReadWhat, Reading,
-    ReceiptState,
+    Accept, Accepted, CallMoved, EntryKind, HushKind, Hushed, OpenWake, Reach, ReadDone, ReadWhat,
+    Reading, ReceiptState,
 };
 
+use super::calls::missed_calls;
 use super::world::{DAY, Phone, SECOND, World, accepted, held};
 
 fn in_thread(mut accept: Accept, thread: &str) -> Accept {
@@ -310,6 +312,30 @@ async fn whoever_is_blocked_sees_success_and_reaches_nobody() {
     let send = world.message_from(&alice, &["bob"]);
     world.send_this(send).await;
     assert_eq!(world.read(&bob, 0, 10).await.entries.len(), 2);
+}
+
+#[tokio::test]
+async fn a_call_of_somebody_blocked_rings_nobody_and_is_not_missed() {
+    let mut world = World::new().await;
+    let alice = world.phone("alice").await;
+    let there = world.phone("bob").await;
+    let asleep = world.sleeper("bob").await;
+    let block = world.store().hush(there.inbox, HushKind::Block, "alice".to_owned(), world.now);
+    assert_eq!(block.await.unwrap(), Hushed::Stands);
+    let (call, effects) = world.ring(&alice, "bob").await;
+    assert!(effects.born.is_empty());
+    for _ in 0..4 {
+        assert!(world.claim_due().await.is_empty(), "nobody is rung");
+        world.pass(SECOND * 10);
+    }
+    assert!(world.connect(&mut asleep.clone()).await.calls.is_empty(), "nor told of it");
+    world.pass(SECOND * 10);
+    let (moved, _) = world.play(&call, None, CallInput::Tick).await;
+    let CallMoved::Changed { record, .. } = moved else { panic!("{moved:?}") };
+    let unanswered = CallPhase::Ended { reason: EndReason::Unanswered };
+    assert_eq!(record.call.phase, unanswered, "for its caller as if it had rung");
+    assert_eq!(missed_calls(&world, &there).await, 0);
+    assert!(world.claim_due().await.is_empty());
 }
 
 #[tokio::test]

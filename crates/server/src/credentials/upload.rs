@@ -90,6 +90,7 @@ pub async fn upload(
     let (found, sealed) =
         node.tasks.compute(app, LONGEST_READING, read).await.ok_or_else(takes_too_long)?;
     let Found { facts, warnings, not_after } = found?;
+    fits_the_app(node, app, &sealed, &facts).await?;
     let mut plain = serde_json::to_vec(&sealed).map_err(|_| Problem::internal())?;
     let sealed_bytes = node.master_key.seal(&store::credential_context(app), &plain);
     plain.zeroize();
@@ -109,6 +110,43 @@ pub async fn upload(
     node.carry_out(effects);
     let probes = if probe { probe_places(node, app, credential.id).await } else { Vec::new() };
     Ok(Upload { credential, warnings, probes })
+}
+
+/// What the file says against what was said of the app.
+async fn fits_the_app(
+    node: &Node,
+    app: AppId,
+    sealed: &Sealed,
+    facts: &BTreeMap<String, Value>,
+) -> Result<(), Problem> {
+    let settings = node.settings(app).await.map_err(storage_problem)?;
+    if settings.policy.sandbox_to_production
+        && facts.get("environments") == Some(&json!(["sandbox"]))
+    {
+        return Err(Problem::credential_refused(
+            Diagnosis::ProductionCertificateRequired,
+            "it is for the sandbox alone, and this app sends everything to production",
+            "Upload a production certificate or key, or switch `sandbox_to_production` off.",
+        ));
+    }
+    if sealed.kind != CredentialKind::ApnsCertificate {
+        return Ok(());
+    }
+    let topics = facts.get("topics").and_then(Value::as_array);
+    let covers = |bundle: &str| {
+        topics.is_some_and(|topics| {
+            topics.iter().any(|topic| topic.as_str().is_some_and(|topic| topic == bundle))
+        })
+    };
+    match sealed.bundle_ids.iter().find(|bundle| !covers(bundle)) {
+        None => Ok(()),
+        Some(bundle) => Err(Problem::credential_refused(
+            Diagnosis::AppMismatch,
+            &format!("the certificate is not for {bundle:?}"),
+            "Upload the certificate of that app, or leave `bundle_ids` out: a certificate names its own.",
+        )
+        .with_field("bundle_ids")),
+    }
 }
 
 /// Asks the push service, everywhere the credential is good, whether it believes it.
@@ -168,7 +206,7 @@ fn file(kind: CredentialKind, file: String) -> Result<String, Problem> {
         return Ok(file);
     }
     if kind != CredentialKind::WebpushVapid {
-        return Err(Problem::invalid_field("file", "give the file's bytes in base64 with padding"));
+        return Err(Problem::invalid_field("file", "it is empty; give the file's bytes in base64"));
     }
     let key = VapidKey::generate().map_err(|error| {
         tracing::error!(%error, "a VAPID key pair could not be made");
@@ -217,6 +255,13 @@ impl Sealed {
                     return Err(Problem::invalid_field(
                         "bundle_ids",
                         "a .p8 does not say which apps it is for; give their bundle ids",
+                    ));
+                }
+                if team_id.is_empty() {
+                    return Err(Problem::invalid_field(
+                        "team_id",
+                        "a .p8 does not say whose it is; give the team id, ten capital letters and \
+                         digits, from the membership page of the Apple developer account",
                     ));
                 }
                 let bundle_ids = &self.bundle_ids;

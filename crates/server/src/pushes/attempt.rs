@@ -4,7 +4,10 @@
 use std::sync::Arc;
 
 use domain::delivery::PushKind;
-use domain::{Diagnosis, Outcome, Platform, Policy, Refusal, RetryRule, TargetKind, Time};
+use domain::{
+    Diagnosis, Environment, Outcome, Platform, Policy, Refusal, RetryRule, TargetKind, Time,
+    TokenVerdict,
+};
 use providers::FieldFault;
 use providers::webpush::Subscription;
 use serde_json::Value;
@@ -35,7 +38,13 @@ pub fn push(node: &Arc<Node>, claimed: ClaimedDelivery) {
 async fn attempt(node: &Arc<Node>, mut claimed: ClaimedDelivery) {
     let slot = claimed.slot.take();
     let sending = node.sending.begin(claimed.key.push);
-    let Sent { outcome, detail, credential } = send(node, &claimed, &sending).await;
+    let mut sent = send(node, &claimed, &sending, None).await;
+    if let Some(other) = other_environment(node, &claimed, &sent.outcome).await {
+        // Nobody's device remembers it: the one record of where the token is not.
+        log_push(node, &claimed, &sent.outcome, sent.detail, node.clock.now());
+        sent = send(node, &claimed, &sending, Some(other)).await;
+    }
+    let Sent { outcome, detail, credential } = sent;
     let now = node.clock.now();
     log_push(node, &claimed, &outcome, detail, now);
     // The room is the provider's, not the store's.
@@ -66,6 +75,30 @@ async fn attempt(node: &Arc<Node>, mut claimed: ClaimedDelivery) {
     node.carry_out(done.effects);
 }
 
+/// Where a token that is no device's is tried once more: in Apple's other environment, if the
+/// first one does not know it and its sender did not say which is right. A device's token has a
+/// row of its own to learn by.
+async fn other_environment(
+    node: &Node,
+    claimed: &ClaimedDelivery,
+    outcome: &Outcome,
+) -> Option<Environment> {
+    let Outcome::Refused(Refusal { token: TokenVerdict::Elsewhere, .. }) = outcome else {
+        return None;
+    };
+    let DeliveryTo::Raw(stored) = &claimed.to else { return None };
+    let address = Address::from_json(stored)?;
+    let settings = node.settings(claimed.app).await.ok()?;
+    let asked = settings.policy.environment(None, None);
+    let is_open = address.kind.is_apns()
+        && address.environment.is_none()
+        && !settings.policy.sandbox_to_production;
+    is_open.then_some(match asked {
+        Environment::Production => Environment::Sandbox,
+        Environment::Sandbox => Environment::Production,
+    })
+}
+
 /// Where a delivery goes, whoever's the target is.
 struct Recipient {
     target: Target,
@@ -92,8 +125,13 @@ impl Recipient {
     }
 }
 
-/// Sends one push.
-async fn send(node: &Arc<Node>, claimed: &ClaimedDelivery, sending: &Attempt) -> Sent {
+/// Sends one push; to Apple in `environment`, where the first one did not know the token.
+async fn send(
+    node: &Arc<Node>,
+    claimed: &ClaimedDelivery,
+    sending: &Attempt,
+    environment: Option<Environment>,
+) -> Sent {
     let settings = match node.settings(claimed.app).await {
         Ok(settings) => settings,
         Err(error) => return Sent::not(later(error.to_string())),
@@ -103,10 +141,11 @@ async fn send(node: &Arc<Node>, claimed: &ClaimedDelivery, sending: &Attempt) ->
     }
     let parts = Recipient::of(claimed)
         .and_then(|to| Ok((to, serde_json::from_str(&claimed.content).map_err(|_| unreadable())?)));
-    let (recipient, content): (Recipient, Content) = match parts {
+    let (mut recipient, content): (Recipient, Content) = match parts {
         Ok(parts) => parts,
         Err(refusal) => return Sent::not(refusal),
     };
+    recipient.target.environment = environment.or(recipient.target.environment);
     // A call that was cancelled between its claim and the attempt is not rung; anything else may
     // have been on its way already.
     if claimed.kind == PushKind::Voip {

@@ -4,9 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use serde_json::{Value, json};
-use sim::pki::{ApnsCertificate, Ca, ServiceAccount};
+use sim::pki::{ApnsCertificate, ApnsCertificateKind, ApnsKey, Ca, ServiceAccount};
 
-use super::rig::Server;
+use super::rig::{Server, text};
 
 /// The bundle id of a certificate.
 const BUNDLE: &str = "com.example.app";
@@ -187,5 +187,80 @@ async fn a_wrong_password_is_said_to_be_one() {
         json!({ "kind": "apns_certificate", "file": STANDARD.encode(&file), "password": "x" });
     let made: Value = server.call(Method::POST, &path, Some(body)).await.is(201);
     assert_eq!(made["facts"]["topics"][0], BUNDLE, "{made}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_serve_the_app_is_refused_with_its_code() {
+    let server = Server::start().await;
+    let path = format!("/v1/apps/{}/credentials", server.app.0);
+    let file = p12(&[]).await;
+    let certificate = |bundle_ids: Value| {
+        json!({
+            "kind": "apns_certificate", "file": STANDARD.encode(&file), "password": "x",
+            "bundle_ids": bundle_ids,
+        })
+    };
+    let other =
+        server.call(Method::POST, &path, Some(certificate(json!(["com.example.other"])))).await;
+    let detail = other.refused(422, "credential_refused", Some("bundle_ids"));
+    assert!(detail.starts_with("912 ") && detail.contains("com.example.other"), "{detail}");
+    server.call(Method::POST, &path, Some(certificate(json!([BUNDLE])))).await.is(201);
+    // A development certificate is good, but not where everything goes to production.
+    let development = ApnsCertificate::universal(BUNDLE).kind(ApnsCertificateKind::Development);
+    let identity = Ca::generate("Apple").expect("a CA").apns_identity(&development);
+    let file = identity.expect("a certificate").pkcs12("x", &[]).await.expect("openssl writes it");
+    let body =
+        json!({ "kind": "apns_certificate", "file": STANDARD.encode(file), "password": "x" });
+    let made = server.call(Method::POST, &path, Some(body.clone())).await.is(201);
+    assert!(made["warnings"].to_string().contains("sandbox alone"), "{made}");
+    let settings = format!("/v1/apps/{}/settings", server.app.0);
+    let on = json!({ "sandbox_to_production": true });
+    server.call(Method::PATCH, &settings, Some(on)).await.is(200);
+    let refused = server.call(Method::POST, &path, Some(body)).await;
+    let detail = refused.refused(422, "credential_refused", Some("file"));
+    assert!(detail.starts_with("905 "), "{detail}");
+    // What a key's file does not hold is asked for by name.
+    let key = ApnsKey::generate().expect("a key");
+    let body = json!({
+        "kind": "apns_key", "file": STANDARD.encode(key.pem()), "file_name": key.file_name(),
+        "bundle_ids": [BUNDLE],
+    });
+    let refused = server.call(Method::POST, &path, Some(body)).await;
+    refused.refused(422, "invalid_field", Some("team_id"));
+    let body = json!({ "kind": "apns_key", "file": "", "file_name": key.file_name() });
+    let empty = server.call(Method::POST, &path, Some(body)).await;
+    assert!(empty.refused(422, "invalid_field", Some("file")).contains("empty"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_push_that_no_credential_can_carry_says_which_is_missing() {
+    let server = Server::start().await;
+    let path = format!("/v1/apps/{}/credentials", server.app.0);
+    let token = "ab".repeat(32);
+    let only = async |environment: &str| {
+        let key = ApnsKey::generate().expect("a key");
+        let body = json!({
+            "kind": "apns_key", "file": STANDARD.encode(key.pem()), "file_name": key.file_name(),
+            "team_id": key.team_id, "bundle_ids": [BUNDLE], "environments": [environment],
+        });
+        text(&server.call(Method::POST, &path, Some(body)).await.is(201)["id"])
+    };
+    for (good_in, app_id, asked, code, reason) in [
+        ("sandbox", BUNDLE, "production", 905, "development_certificate"),
+        ("production", BUNDLE, "sandbox", 904, "production_certificate"),
+        ("production", "com.example.other", "production", 912, "topic_not_covered"),
+    ] {
+        let id = only(good_in).await;
+        let target = json!({
+            "kind": "apns", "token": token, "app_id": app_id, "environment": asked,
+        });
+        let push = server.push(json!({ "to": { "targets": [target] } })).await;
+        let told = |page: &Value| page["items"][0]["reason"] == reason;
+        let seen = server.until(&format!("/v1/pushes/{push}/deliveries"), told).await;
+        assert_eq!(seen["items"][0]["code"], code, "{seen}");
+        server.call(Method::DELETE, &format!("{path}/{id}"), None).await.is(204);
+    }
     server.stop().await;
 }

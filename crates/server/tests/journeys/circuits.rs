@@ -14,7 +14,7 @@ use sim::trouble::Scripted;
 use sim::world::{APP, Tuning, World, WorldOptions};
 use wire::http::{CredentialKind, CredentialUpload, Settings};
 
-use super::{PATIENCE, SERVER, sender, woken};
+use super::{PATIENCE, SERVER, pushes, sender, woken};
 
 /// A world whose server probes soon.
 async fn probing_world() -> World {
@@ -123,4 +123,34 @@ async fn the_environment_of_a_token_is_learned_once() {
     world.apns_sandbox().wait_for(climbed, PATIENCE * 2).await.expect("the alert, to the sandbox");
     let strays = world.apns().seen().into_iter().filter(to_it).count();
     assert_eq!(strays, 1, "production was asked once");
+}
+
+#[tokio::test]
+async fn a_token_that_is_no_devices_is_tried_in_the_other_environment_as_well() {
+    let world = probing_world().await;
+    let strange = world.devices().register_apns(APP, Environment::Sandbox, ApnsTokenKind::App);
+    let nobodys = "ab".repeat(32);
+    let to = |token: &str, environment: Option<&str>| {
+        let mut target = json!({ "kind": "apns", "token": token, "app_id": APP });
+        if let Some(environment) = environment {
+            target["environment"] = json!(environment);
+        }
+        json!({ "to": { "targets": [target] }, "title": "Hi" })
+    };
+    let known = pushes::push(&world, &to(&strange, None)).await;
+    let over = pushes::done(&world, &known).await;
+    assert_eq!((over.counts.accepted, over.counts.refused), (1, 0), "{over:?}");
+    let records = pushes::attempts(&world, &known).await;
+    assert_eq!(records.len(), 2, "both are on record: {records:?}");
+    // Where its sender says which it is, and where neither knows it, that is the end.
+    for (token, environment, asked) in
+        [(&strange, Some("production"), [1, 0]), (&nobodys, None, [1, 1])]
+    {
+        let before = [world.apns().seen().len(), world.apns_sandbox().seen().len()];
+        let refused = pushes::push(&world, &to(token, environment)).await;
+        let over = pushes::done(&world, &refused).await;
+        assert_eq!((over.counts.accepted, over.counts.refused), (0, 1), "{over:?}");
+        let after = [world.apns().seen().len(), world.apns_sandbox().seen().len()];
+        assert_eq!([after[0] - before[0], after[1] - before[1]], asked, "{token}");
+    }
 }

@@ -111,7 +111,7 @@ impl ProblemCode {
                 "credential_refused",
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "credential refused",
-                "The uploaded file cannot be used for pushes.\nThe detail begins with a diagnosis code: 903 it has expired, 904 it is damaged, the wrong file or without its key, 905 it is for the sandbox only, 912 it belongs to another app.",
+                "The uploaded file cannot be used for pushes.\nThe detail begins with a diagnosis code: 903 it has expired, 904 it is damaged, the wrong file or without its key, 905 it is for the sandbox alone and the app sends everything to production, 912 it belongs to another app than was said.",
             ),
             Self::Forbidden => (
                 "forbidden",

@@ -16,7 +16,7 @@ pub(super) enum By {
 }
 
 /// Every route, with whose key it asks for; `APP` stands for the app's id.
-pub(super) const ROUTES: [(&str, &str, By); 54] = [
+pub(super) const ROUTES: [(&str, &str, By); 68] = [
     ("POST", "/v1/apps", By::Admin),
     ("GET", "/v1/apps", By::Admin),
     ("GET", "/v1/apps/APP", By::AppOrAdmin),
@@ -36,6 +36,12 @@ pub(super) const ROUTES: [(&str, &str, By); 54] = [
     ("POST", "/v1/users/alice/tokens", By::App),
     ("DELETE", "/v1/users/alice/tokens", By::App),
     ("GET", "/v1/users/alice/devices", By::App),
+    ("GET", "/v1/users/alice/mutes", By::App),
+    ("PUT", "/v1/users/alice/mutes/lunch", By::App),
+    ("DELETE", "/v1/users/alice/mutes/lunch", By::App),
+    ("GET", "/v1/users/alice/blocks", By::App),
+    ("PUT", "/v1/users/alice/blocks/mallory", By::App),
+    ("DELETE", "/v1/users/alice/blocks/mallory", By::App),
     ("PUT", "/v1/users/alice/devices/phone/targets/apns", By::App),
     ("DELETE", "/v1/users/alice/devices/phone/targets/apns", By::App),
     ("POST", "/v1/messages", By::App),
@@ -58,6 +64,13 @@ pub(super) const ROUTES: [(&str, &str, By); 54] = [
     ("GET", "/v1/events", By::App),
     ("GET", "/v1/me/inbox", By::Device),
     ("POST", "/v1/me/ack", By::Device),
+    ("POST", "/v1/me/read", By::Device),
+    ("GET", "/v1/me/mutes", By::Device),
+    ("PUT", "/v1/me/mutes/lunch", By::Device),
+    ("DELETE", "/v1/me/mutes/lunch", By::Device),
+    ("GET", "/v1/me/blocks", By::Device),
+    ("PUT", "/v1/me/blocks/alice", By::Device),
+    ("DELETE", "/v1/me/blocks/alice", By::Device),
     ("PUT", "/v1/me/targets/apns", By::Device),
     ("DELETE", "/v1/me/targets/apns", By::Device),
     ("GET", "/v1/me/topics", By::Device),
@@ -71,6 +84,8 @@ pub(super) const ROUTES: [(&str, &str, By); 54] = [
     ("POST", "/v1/me/calls/6f1c3c52-5d5c-4c2f-9a35-0a4f0d6c1b11/reject", By::Device),
     ("POST", "/v1/me/calls/6f1c3c52-5d5c-4c2f-9a35-0a4f0d6c1b11/cancel", By::Device),
     ("POST", "/v1/me/calls/6f1c3c52-5d5c-4c2f-9a35-0a4f0d6c1b11/end", By::Device),
+    // Last, because then the device is gone.
+    ("DELETE", "/v1/users/alice/devices/phone", By::App),
 ];
 
 fn routes(app: &str) -> Vec<(Method, String, By)> {

@@ -56,6 +56,8 @@ fn documented() -> Vec<(String, String)> {
 fn filled(path: &str) -> String {
     [
         ("{app}", "APP"),
+        ("{thread}", "lunch"),
+        ("{blocked}", "mallory"),
         ("{key}", "key_999"),
         ("{credential}", "crd_999"),
         ("{user}", "alice"),

@@ -15,6 +15,7 @@ use wire::{FailedRecipient, PushChoice, ServerFrame, UrgencyName, limits};
 use crate::http::problem::{Problem, ProblemCode};
 use crate::node::Node;
 use crate::opaque;
+use crate::pushes::check;
 use crate::rates::Counted;
 use crate::report;
 use crate::to_wire;
@@ -239,21 +240,30 @@ fn check(incoming: &Incoming) -> Result<(), Problem> {
         return Err(Problem::invalid_field("ttl", format!("at most {most} seconds (30 days)")));
     }
     if let Some(PushChoice::Content(content)) = &incoming.push {
-        for (field, text) in [
-            ("push.title", &content.title),
-            ("push.body", &content.body),
-            ("push.sound", &content.sound),
-        ] {
-            let length = text.as_ref().map_or(0, String::len);
-            if length > limits::PUSH_TEXT_BYTES {
-                let most = limits::PUSH_TEXT_BYTES;
-                return Err(Problem::invalid_field(
-                    field,
-                    format!("{length} bytes, {most} are allowed"),
-                ));
-            }
+        check_content(content).map_err(|problem| problem.within("push"))?;
+    }
+    Ok(())
+}
+
+/// Checks what a push about a message says.
+fn check_content(content: &wire::push::Content) -> Result<(), Problem> {
+    let wire::push::Content { title, body, sound, badge, image, category, open, data } = content;
+    for (field, text, most) in [
+        ("title", title, limits::PUSH_TEXT_BYTES),
+        ("body", body, limits::PUSH_TEXT_BYTES),
+        ("sound", sound, limits::PUSH_TEXT_BYTES),
+    ] {
+        let length = text.as_ref().map_or(0, String::len);
+        if length > most {
+            let detail = format!("{length} bytes, {most} are allowed");
+            return Err(Problem::invalid_field(field, detail));
         }
     }
+    check::badge(*badge)?;
+    image.clone().map(check::image).transpose()?;
+    check::short("category", category.clone(), limits::NAME_BYTES)?;
+    check::short("open", open.clone(), limits::URL_BYTES)?;
+    check::data(data.clone())?;
     Ok(())
 }
 

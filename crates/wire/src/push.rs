@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::client::Media;
 
@@ -32,13 +33,14 @@ pub struct Payload {
     pub sent_at: jiff::Timestamp,
     /// When it is no longer of use.
     pub expires_at: jiff::Timestamp,
-    /// Where a tap leads: a URL or a thread; of a direct push.
+    /// Where a tap leads: a URL or a thread; of a direct push, or of the message that an alert is
+    /// about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<String>,
     /// What a tap starts, in a word of the app's own; of a direct push.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
-    /// The URL of a picture to be shown; of a direct push.
+    /// The URL of a picture to be shown; of a direct push, or of the message that an alert is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
     /// The call, when it is about one.
@@ -105,6 +107,21 @@ pub struct Content {
     /// A sound's name, `default` or `none`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sound: Option<String>,
+    /// The number on the app's icon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub badge: Option<u32>,
+    /// The `https` URL of a picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Which of the app's sets of actions it has (iOS).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// Where a tap leads: a URL or a thread.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<String>,
+    /// For the app, beside the `reveille` object.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub data: Map<String, Value>,
 }
 
 impl Payload {

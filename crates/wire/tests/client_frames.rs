@@ -167,6 +167,7 @@ fn content() -> Content {
         title: Some("Alice".into()),
         body: Some("Noon?".into()),
         sound: Some("default".into()),
+        ..Content::default()
     }
 }
 

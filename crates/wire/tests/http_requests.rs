@@ -162,6 +162,11 @@ fn message_create() -> MessageCreate {
             title: Some("Bob".into()),
             body: Some("Noon?".into()),
             sound: Some("none".into()),
+            badge: Some(3),
+            image: Some("https://example.org/noon.png".into()),
+            category: Some("MESSAGE".into()),
+            open: Some("lunch".into()),
+            data: serde_json::from_str(r#"{"order":17}"#).expect("an object"),
         })),
     }
 }

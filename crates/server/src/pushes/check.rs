@@ -364,7 +364,11 @@ fn shortened(text: &str) -> String {
 }
 
 /// A short text without control characters.
-fn short(
+///
+/// # Errors
+///
+/// A [`Problem`] that names the field.
+pub fn short(
     field: &'static str,
     text: Option<String>,
     most: usize,
@@ -380,7 +384,12 @@ fn short(
     }
 }
 
-fn image(url: String) -> Result<String, Problem> {
+/// The URL of a picture.
+///
+/// # Errors
+///
+/// A [`Problem`] that names the field.
+pub fn image(url: String) -> Result<String, Problem> {
     let secure = |url: &str| {
         url.parse::<Uri>()
             .is_ok_and(|uri| uri.scheme_str() == Some("https") && uri.host().is_some())
@@ -392,7 +401,12 @@ fn image(url: String) -> Result<String, Problem> {
     Err(Problem::invalid_field("image", format!("give an https URL of at most {most} bytes")))
 }
 
-fn badge(badge: Option<u32>) -> Result<Option<u32>, Problem> {
+/// The number on an app's icon.
+///
+/// # Errors
+///
+/// A [`Problem`] that names the field.
+pub fn badge(badge: Option<u32>) -> Result<Option<u32>, Problem> {
     if badge.is_some_and(|badge| badge > LARGEST_BADGE) {
         return Err(Problem::invalid_field("badge", format!("give at most {LARGEST_BADGE}")));
     }
@@ -400,7 +414,11 @@ fn badge(badge: Option<u32>) -> Result<Option<u32>, Problem> {
 }
 
 /// The app's own fields, which stand beside ours and the push services'.
-fn data(data: Map<String, Value>) -> Result<Map<String, Value>, Problem> {
+///
+/// # Errors
+///
+/// A [`Problem`] that names the field.
+pub fn data(data: Map<String, Value>) -> Result<Map<String, Value>, Problem> {
     check_size("data", &data, limits::PUSH_DATA_BYTES)?;
     let reserved = |key: &&String| {
         key.is_empty()

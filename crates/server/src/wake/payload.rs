@@ -5,6 +5,7 @@
 
 mod apple;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base64::Engine;
@@ -14,7 +15,7 @@ use domain::wake::Rung;
 use domain::{Diagnosis, FirstRung, Refusal, RetryRule, TargetKind, Time, locale};
 use providers::webpush::Subscription;
 use providers::{FieldFault, PushToken, apns, fcm, webpush};
-use serde_json::json;
+use serde_json::{Value, json};
 use store::model::{Claimed, Settings};
 use wire::push::{CallPayload, Content, Kind, Payload, VERSION};
 
@@ -44,8 +45,11 @@ pub(super) fn apns(
     now: Time,
 ) -> Result<apns::Push, Refusal> {
     let ForApple { push_type, priority, collapse_id, aps } = ForApple::of(ids, claimed, settings);
-    let body = serde_json::to_vec(&json!({ "aps": aps, "reveille": payload(claimed) }))
-        .map_err(|error| unsendable(&error))?;
+    // The app's own fields first: none of them may take the place of ours.
+    let mut body = own(claimed).data;
+    body.insert("aps".to_owned(), aps);
+    body.insert("reveille".to_owned(), json!(payload(claimed)));
+    let body = serde_json::to_vec(&body).map_err(|error| unsendable(&error))?;
     let voip = claimed.target.kind == TargetKind::ApnsVoip;
     Ok(apns::Push {
         device_token: PushToken::new(claimed.target.token.as_str()),
@@ -61,7 +65,10 @@ pub(super) fn apns(
 
 /// The push for Google: for Android phones, and for iPhones that FCM reaches.
 pub(super) fn fcm(ids: &Ids, claimed: &Claimed, settings: &Settings, now: Time) -> fcm::Message {
-    let mut data = payload(claimed).to_fcm_data();
+    let own = own(claimed);
+    let texts = own.data.iter().map(|(key, value)| (key.clone(), data_text(value)));
+    let mut data: BTreeMap<String, String> = texts.collect();
+    data.extend(payload(claimed).to_fcm_data());
     let readers = Readers::of(Some(claimed.platform));
     let mut android = fcm::Android::default();
     if readers.has_android() {
@@ -77,6 +84,8 @@ pub(super) fn fcm(ids: &Ids, claimed: &Claimed, settings: &Settings, now: Time) 
                 title: content.title,
                 body: content.body,
                 tag: Some(tag.clone()),
+                image: own.image,
+                notification_count: own.badge,
                 sound: sound(claimed, content.sound, settings),
                 ..fcm::AndroidNotification::default()
             });
@@ -122,15 +131,23 @@ pub(super) fn webpush(
         None => {
             let content = content(claimed, settings);
             let silent = sound(claimed, content.sound, settings).is_none();
-            json!({
+            let mut notification = json!({
                 "title": content.title,
                 "body": content.body,
                 "tag": topic,
                 "silent": silent,
-            })
+            });
+            if let Some(image) = content.image {
+                notification["image"] = image.into();
+            }
+            notification
         }
     };
-    let body = json!({ "reveille": payload(claimed), "notification": notification });
+    let mut body = json!({ "reveille": payload(claimed), "notification": notification });
+    let data = own(claimed).data;
+    if !data.is_empty() {
+        body["data"] = data.into();
+    }
     let body = serde_json::to_vec(&body).map_err(|error| unsendable(&error))?;
     Ok(webpush::Push {
         subscription,
@@ -150,6 +167,7 @@ fn payload(claimed: &Claimed) -> Payload {
         caller_handle: call.caller_handle.clone(),
         media: to_wire::media(call.video),
     });
+    let Content { open, image, .. } = own(claimed);
     Payload {
         v: VERSION,
         kind: match (&call, missed) {
@@ -163,23 +181,30 @@ fn payload(claimed: &Claimed) -> Payload {
         // The claim is the decision to push; what follows is waiting and transport.
         sent_at: to_wire::time(claimed.at),
         expires_at: to_wire::time(claimed.plan.expires_at),
-        open: None,
+        open,
         action: None,
-        image: None,
+        image,
         call,
     }
+}
+
+/// What the newest message itself says of its notification. A push that nobody sees says nothing of
+/// it, and neither does a bare one.
+fn own(claimed: &Claimed) -> Content {
+    let is_shown = matches!(claimed.plan.rung, Rung::Alert | Rung::Repeat(_));
+    claimed
+        .newest
+        .as_ref()
+        .filter(|_| is_shown && !claimed.plan.bare)
+        .and_then(|newest| newest.push.as_deref())
+        .and_then(|push| serde_json::from_str(push).ok())
+        .unwrap_or_default()
 }
 
 /// What a notification says: the message's own texts, else the app's in the device's language. A
 /// bare push says only the app's.
 fn content(claimed: &Claimed, settings: &Settings) -> Content {
-    let own: Content = claimed
-        .newest
-        .as_ref()
-        .filter(|_| !claimed.plan.bare)
-        .and_then(|newest| newest.push.as_deref())
-        .and_then(|push| serde_json::from_str(push).ok())
-        .unwrap_or_default();
+    let own = own(claimed);
     let locale = claimed.locale.as_deref();
     let texts = || locale.into_iter().flat_map(|tag| locale::lookup(tag, &settings.texts));
     let title = || texts().find_map(|texts| texts.title.clone());
@@ -187,7 +212,15 @@ fn content(claimed: &Claimed, settings: &Settings) -> Content {
     Content {
         title: own.title.or_else(title).or_else(|| Some(settings.alert_title.clone())),
         body: own.body.or_else(body).or_else(|| Some(settings.alert_body.clone())),
-        sound: own.sound,
+        ..own
+    }
+}
+
+/// A value in FCM's flat map of texts: a text as it is, anything else as JSON.
+fn data_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }
 

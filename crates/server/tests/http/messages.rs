@@ -92,6 +92,11 @@ async fn a_message_that_cannot_be_taken_names_the_field() {
         (json!({ "ttl": 2_592_001 }), 422, "invalid_field", "ttl"),
         (json!({ "body": "x".repeat(64 * 1024) }), 413, "body_too_large", "body"),
         (json!({ "push": { "title": "x".repeat(1_025) } }), 422, "invalid_field", "push.title"),
+        (json!({ "push": { "badge": 4_000_000_000_u32 } }), 422, "invalid_field", "push.badge"),
+        (json!({ "push": { "image": "http://a.b/c" } }), 422, "invalid_field", "push.image"),
+        (json!({ "push": { "category": "" } }), 422, "invalid_field", "push.category"),
+        (json!({ "push": { "open": "x".repeat(2_049) } }), 422, "invalid_field", "push.open"),
+        (json!({ "push": { "data": { "aps": 1 } } }), 422, "invalid_field", "push.data"),
         (json!({ "push": "silent" }), 400, "malformed_json", "push"),
     ];
     for (change, status, code, field) in table {

@@ -86,6 +86,12 @@ fn alert(ids: &Ids, claimed: &Claimed, settings: &Settings) -> Value {
     if let Some(thread) = claimed.newest.as_ref().and_then(|newest| newest.thread.as_deref()) {
         aps["thread-id"] = hashed(ids, "thread", claimed, thread).into();
     }
+    if let Some(badge) = content.badge {
+        aps["badge"] = badge.into();
+    }
+    if let Some(category) = &content.category {
+        aps["category"] = category.as_str().into();
+    }
     if let Some(sound) = sound(claimed, content.sound, settings) {
         aps["sound"] = sound.into();
     }

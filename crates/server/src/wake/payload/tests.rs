@@ -116,6 +116,30 @@ fn pushes_to_browsers() {
 }
 
 #[test]
+fn what_a_message_says_itself_is_shown_and_only_there() {
+    let own = |kind, rung| telling(claimed(kind, rung));
+    let (apple, google) = (TargetKind::Apns, TargetKind::Fcm);
+    check("push/apns_own.json", &to_apple(&own(apple, Rung::Alert), &settings()));
+    check("push/fcm_own.json", &to_google(&own(google, Rung::Alert), &settings()));
+    check("push/fcm_own_alert_mode.json", &to_google(&own(google, Rung::Alert), &alert_mode()));
+    let browser = own(TargetKind::Webpush, Rung::Alert);
+    check("push/webpush_own.json", &to_browser(&browser, &settings()));
+    // A wake carries nothing of it, and neither does what is left of a push that was refused.
+    for (named, unnamed) in [
+        (own(apple, Rung::Background), claimed(apple, Rung::Background)),
+        (bare(own(apple, Rung::Alert)), bare(claimed(apple, Rung::Alert))),
+    ] {
+        let said = [&named, &unnamed].map(|claimed| to_apple(claimed, &settings()));
+        assert_eq!(said[0], said[1]);
+        assert!(!said[0].to_string().contains("Noon?"), "{}", said[0]);
+    }
+    for rung in [Rung::Background, Rung::Alert] {
+        let said = to_google(&own(google, rung), &settings()).to_string();
+        assert!(!said.contains("Noon?"), "in the background mode the app says it itself: {said}");
+    }
+}
+
+#[test]
 fn what_replaces_what() {
     let id = |claimed: &Claimed, settings: &Settings| collapse_id(&ids(), claimed, settings);
     let first = claimed(TargetKind::Apns, Rung::Alert);
@@ -338,6 +362,16 @@ fn iphone(mut claimed: Claimed) -> Claimed {
 fn missed(mut claimed: Claimed) -> Claimed {
     claimed.newest = Some(Newest { thread: None, push: None, missed_call: true });
     claimed.plan.count = 1;
+    claimed
+}
+
+fn telling(mut claimed: Claimed) -> Claimed {
+    let own = json!({
+        "title": "Alice", "body": "Noon?", "sound": "bell.caf", "badge": 3,
+        "image": "https://example.org/noon.png", "category": "MESSAGE", "open": "lunch",
+        "data": { "order": 17, "shop": "north" },
+    });
+    claimed.newest.as_mut().expect("a message").push = Some(own.to_string());
     claimed
 }
 

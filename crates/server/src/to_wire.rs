@@ -1,7 +1,5 @@
 //! From the domain's values to the public shapes.
 
-use std::time::Duration;
-
 use domain::{Environment, Epoch, Offset, Platform, TargetKind, Time};
 use serde_json::value::RawValue;
 use store::model::{CallRecord, Entry, EntryKind, ReceiptState};
@@ -141,12 +139,11 @@ pub const fn environment(environment: Environment) -> EnvironmentName {
 
 /// What was wrong, for a connected client; `reconnect` says whether connecting again can help.
 pub fn error(problem: &Problem, reconnect: bool) -> wire::Error {
-    let milliseconds = |pause: Duration| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
     wire::Error {
         code: problem.code().as_str().to_owned(),
         message: problem.detail().to_owned(),
         field: problem.field().map(str::to_owned),
-        retry_after_ms: problem.retry_after().map(milliseconds),
+        retry_after_ms: problem.retry_after_ms(),
         reconnect,
     }
 }

@@ -90,14 +90,11 @@ impl Wake {
             Phase::Due(_) => None,
             Phase::Parked => return Claim::Wait(self),
         };
-        if facts.owing.is_nothing() {
-            return Claim::Close(Reason::Expired);
-        }
-        if facts.presence == Presence::Living {
-            return Claim::Wait(self.due_at(now.plus(policy.ack_deadline), Reason::Live));
-        }
         let owed = match facts.owing {
             Owing::Nothing => return Claim::Close(Reason::Expired),
+            Owing::Quiet(_) | Owing::Owed(_) if facts.presence == Presence::Living => {
+                return Claim::Wait(self.due_at(now.plus(policy.ack_deadline), Reason::Live));
+            }
             Owing::Quiet(quiet) => return Claim::Wait(self.park(quiet_reason(quiet))),
             Owing::Owed(owed) => owed,
         };

@@ -110,6 +110,11 @@ impl Problem {
         self.retry_after
     }
 
+    /// The same in milliseconds, as bodies and frames say it.
+    pub fn retry_after_ms(&self) -> Option<u64> {
+        self.retry_after.map(|pause| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX))
+    }
+
     /// What is wrong with this request, and what to do.
     pub fn detail(&self) -> &str {
         &self.detail
@@ -118,9 +123,8 @@ impl Problem {
 
 impl From<Problem> for wire::Problem {
     fn from(problem: Problem) -> Self {
-        let milliseconds = |pause: Duration| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         Self {
-            retry_after_ms: problem.retry_after.map(milliseconds),
+            retry_after_ms: problem.retry_after_ms(),
             r#type: problem.code.documentation(),
             title: problem.code.title().to_owned(),
             status: problem.code.status().as_u16(),

@@ -15,13 +15,14 @@ use domain::wake::Rung;
 use domain::{Diagnosis, FirstRung, Refusal, RetryRule, TargetKind, Time, locale};
 use providers::webpush::Subscription;
 use providers::{FieldFault, PushToken, apns, fcm, webpush};
-use serde_json::{Value, json};
+use serde_json::json;
 use store::model::{Claimed, Settings};
 use wire::push::{CallPayload, Content, Kind, Payload, VERSION};
 
 pub use apple::{Readers, call_alert};
 
 use crate::ids::Ids;
+use crate::pushes::render::fcm::data_texts;
 use crate::to_wire;
 use apple::ForApple;
 
@@ -66,8 +67,7 @@ pub(super) fn apns(
 /// The push for Google: for Android phones, and for iPhones that FCM reaches.
 pub(super) fn fcm(ids: &Ids, claimed: &Claimed, settings: &Settings, now: Time) -> fcm::Message {
     let own = own(claimed);
-    let texts = own.data.iter().map(|(key, value)| (key.clone(), data_text(value)));
-    let mut data: BTreeMap<String, String> = texts.collect();
+    let mut data: BTreeMap<String, String> = data_texts(&own.data).collect();
     data.extend(payload(claimed).to_fcm_data());
     let readers = Readers::of(Some(claimed.platform));
     let mut android = fcm::Android::default();
@@ -213,14 +213,6 @@ fn content(claimed: &Claimed, settings: &Settings) -> Content {
         title: own.title.or_else(title).or_else(|| Some(settings.alert_title.clone())),
         body: own.body.or_else(body).or_else(|| Some(settings.alert_body.clone())),
         ..own
-    }
-}
-
-/// A value in FCM's flat map of texts: a text as it is, anything else as JSON.
-fn data_text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
     }
 }
 

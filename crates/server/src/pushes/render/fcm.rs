@@ -171,19 +171,21 @@ fn target(to: &Destination) -> Result<fcm::Target, Fault> {
     }
 }
 
+/// The app's own fields in FCM's flat map: a text as it is, anything else as JSON.
+pub fn data_texts(data: &Map<String, Value>) -> impl Iterator<Item = (String, String)> {
+    data.iter().map(|(key, value)| match value {
+        Value::String(text) => (key.clone(), text.clone()),
+        other => (key.clone(), other.to_string()),
+    })
+}
+
 /// The `reveille` fields and the push's data: texts as they are, all else as JSON text.
 fn data(parts: &Parts<'_>) -> BTreeMap<String, String> {
     let mut data = parts.payload().to_fcm_data();
     if parts.kind == PushKind::Alert {
         data.insert("reveille_tag".to_owned(), parts.collapse_id());
     }
-    data.extend(parts.content.data.iter().map(|(key, value)| {
-        let text = match value {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        (key.clone(), text)
-    }));
+    data.extend(data_texts(&parts.content.data));
     data
 }
 

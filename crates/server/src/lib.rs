@@ -47,6 +47,7 @@ pub mod settings;
 pub mod sweep;
 pub mod targets;
 pub mod tasks;
+pub mod tls;
 pub mod to_wire;
 pub mod users;
 pub mod wake;

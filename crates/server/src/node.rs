@@ -9,6 +9,7 @@ use domain::session::Deadlines;
 use store::log::Log;
 use store::model::{Birth, Effects, InboxLimits};
 use store::{Slots, Store};
+use tokio_rustls::TlsAcceptor;
 
 use crate::broadcast::Broadcasts;
 use crate::calls::Ringing;
@@ -34,6 +35,9 @@ pub enum StartError {
     /// The address is not to be had.
     #[error(transparent)]
     Listen(#[from] crate::serve::ListenError),
+    /// The certificate cannot be read.
+    #[error(transparent)]
+    Tls(#[from] crate::tls::TlsError),
     /// The store does not open.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -55,6 +59,8 @@ pub enum StartError {
 pub struct Node {
     /// The configuration, resolved.
     pub config: Config,
+    /// What takes TLS connections; `None`: plain HTTP.
+    pub tls: Option<TlsAcceptor>,
     /// The one clock.
     pub clock: Clock,
     /// The durable truth.
@@ -113,6 +119,7 @@ impl Node {
     /// Whatever keeps the server from starting, in words for its operator.
     pub async fn start(config: Config, clock: Clock, dev: bool) -> Result<Arc<Self>, StartError> {
         let now = clock.now();
+        let tls = crate::tls::acceptor(&config.tls)?;
         let options = store::Options {
             readers: config.store.readers,
             batch: config.store.batch,
@@ -150,6 +157,7 @@ impl Node {
             admin_key,
             tasks,
             dev,
+            tls,
             config,
             clock,
             store,

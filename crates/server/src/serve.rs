@@ -52,9 +52,10 @@ pub async fn run(mut config: Config, mode: ServeMode) -> Result<(), StartError> 
     if mode == ServeMode::Dev {
         config.listen = crate::dev::listen(config.listen);
     }
-    let address = config.listen;
     // The port first: a second server on the same one should say so, not what else it lacks.
-    let listener = bind(address).await?;
+    let listener = bind(config.listen).await?;
+    // Port 0 has become a real one.
+    let address = listener.local_addr().unwrap_or(config.listen);
     let node = Node::start(config, Clock::system(), mode == ServeMode::Dev).await?;
     if mode == ServeMode::Dev {
         crate::dev::prepare(&node).await?;
@@ -62,6 +63,7 @@ pub async fn run(mut config: Config, mode: ServeMode) -> Result<(), StartError> 
     let admin_key = node.config.data_dir.join(ADMIN_KEY_FILE);
     tracing::info!(
         listen = %address,
+        tls = node.tls.is_some(),
         admin_key_file = %admin_key.display(),
         incarnation = %node.incarnation,
         "ready"
@@ -114,13 +116,28 @@ fn connection(
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     builder.http2().timer(TokioTimer::new());
-    let served = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-    let served = graceful.watch(served);
+    let Some(tls) = node.tls.clone() else {
+        let served = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        let served = graceful.watch(served.into_owned());
+        return node.tasks.start("connection", async move { ended(served.await) });
+    };
+    let watcher = graceful.watcher();
     node.tasks.start("connection", async move {
-        if let Err(error) = served.await {
-            tracing::debug!(%error, "a connection ended badly");
+        match tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
+            Ok(Ok(stream)) => {
+                let served = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+                ended(watcher.watch(served.into_owned()).await);
+            }
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!("a TLS handshake was not done in {HEAD_TIMEOUT:?}"),
         }
     });
+}
+
+fn ended(served: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection ended badly");
+    }
 }
 
 /// Resolves when the operator asks the process to stop.

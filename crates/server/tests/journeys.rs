@@ -16,6 +16,7 @@ mod rude_clients;
 mod secrets;
 mod simulators;
 mod starting;
+mod tls;
 mod waiting;
 mod webpush;
 

@@ -59,6 +59,7 @@ pub enum ServeMode {
 pub struct Config {
     pub data_dir: PathBuf,
     pub listen: SocketAddr,
+    pub tls: Tls,
     pub master_key: Option<Secret<String>>,
     pub log: Log,
     pub session: Session,
@@ -72,6 +73,14 @@ pub struct Config {
     pub webpush: Webpush,
     pub store: Store,
     pub push_log: PushLog,
+}
+
+/// The section `tls`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the rows of the options table say what each is for")]
+pub struct Tls {
+    pub certificate_file: Option<PathBuf>,
+    pub key_file: Option<PathBuf>,
 }
 
 /// The section `log`.

@@ -12,7 +12,7 @@ use super::options::{self as row, OptionRow};
 use super::raw::{Origin, RawConfig};
 use super::{
     Broadcast, Circuit, Config, Inbox, Log, LogFormat, LogLevel, Outbound, Providers, PushLog,
-    Rate, Session, Store, Wake, Webpush,
+    Rate, Session, Store, Tls, Wake, Webpush,
 };
 use crate::secret::Secret;
 
@@ -26,6 +26,10 @@ impl RawConfig {
         let config = Config {
             data_dir: reader.path(&row::DATA_DIR).unwrap_or_default(),
             listen: reader.address(&row::LISTEN),
+            tls: Tls {
+                certificate_file: reader.path(&row::TLS_CERTIFICATE_FILE),
+                key_file: reader.path(&row::TLS_KEY_FILE),
+            },
             master_key: reader.secret(&row::MASTER_KEY),
             log: Log { level: reader.level(), format: reader.format() },
             session: Session {

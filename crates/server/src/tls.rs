@@ -1,0 +1,85 @@
+//! TLS at the server's own door, with a certificate from PEM files.
+//!
+//! Most installations leave this to a proxy in front; a server that stands alone needs it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::Tls;
+
+/// Why TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// One of the two files is not named.
+    #[error("{missing} is not set, and {set} is; set both, or neither for plain HTTP")]
+    Half {
+        /// The option that is missing.
+        missing: &'static str,
+        /// The one that is there.
+        set: &'static str,
+    },
+    /// A file cannot be read.
+    #[error("{option}: cannot read {}: {source}", path.display())]
+    File {
+        /// The option that names it.
+        option: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file holds something else.
+    #[error("{option}: {} holds no {what}; give it as PEM", path.display())]
+    Pem {
+        /// The option that names it.
+        option: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What should be in it.
+        what: &'static str,
+    },
+    /// Certificate and key do not go together.
+    #[error("tls.certificate_file and tls.key_file do not go together: {0}")]
+    Pair(rustls::Error),
+}
+
+const CERTIFICATE: &str = "tls.certificate_file";
+const KEY: &str = "tls.key_file";
+
+/// What takes TLS connections; `None`: the server speaks plain HTTP.
+///
+/// # Errors
+///
+/// [`TlsError`], which says what to set or which file to mend.
+pub fn acceptor(options: &Tls) -> Result<Option<TlsAcceptor>, TlsError> {
+    let (certificate, key) = match (&options.certificate_file, &options.key_file) {
+        (None, None) => return Ok(None),
+        (Some(_), None) => return Err(TlsError::Half { missing: KEY, set: CERTIFICATE }),
+        (None, Some(_)) => return Err(TlsError::Half { missing: CERTIFICATE, set: KEY }),
+        (Some(certificate), Some(key)) => (certificate, key),
+    };
+    let pem = |option, what, path: &Path| TlsError::Pem { option, path: path.to_owned(), what };
+    let chain: Result<Vec<_>, _> =
+        CertificateDer::pem_slice_iter(&read(CERTIFICATE, certificate)?).collect();
+    let chain = chain.ok().filter(|chain| !chain.is_empty());
+    let chain = chain.ok_or_else(|| pem(CERTIFICATE, "certificate", certificate))?;
+    let private = PrivateKeyDer::from_pem_slice(&read(KEY, key)?);
+    let private = private.map_err(|_| pem(KEY, "private key", key))?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private))
+        .map_err(TlsError::Pair)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Some(TlsAcceptor::from(Arc::new(config))))
+}
+
+fn read(option: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
+    std::fs::read(path).map_err(|source| TlsError::File { option, path: path.to_owned(), source })
+}

@@ -1,5 +1,7 @@
 //! Acks: the cursor moves, senders get their receipts, what everybody holds goes.
 
+use std::collections::BTreeSet;
+
 use domain::inbox::{Held, Holder, Known, Owing, Verdict, judge, trim_to};
 use domain::wake::Rung;
 use domain::{DeviceNumber, EntryId, InboxId, Offset, Reason, SessionId, Time};
@@ -11,6 +13,36 @@ use super::wakes::DeviceRow;
 use super::writer::Tx;
 use crate::Error;
 use crate::model::{Acked, Effects, WakeKey};
+
+/// An entry that was just deleted.
+struct Gone {
+    offset: Offset,
+    bytes: i64,
+    /// If it was a message from a user.
+    message: Option<GoneMessage>,
+}
+
+/// What is left of its message.
+struct GoneMessage {
+    id: Bits,
+    sender: i64,
+    thread: Option<String>,
+    expires_at: Time,
+}
+
+fn gone(row: &rusqlite::Row<'_>) -> rusqlite::Result<Gone> {
+    let sender: Option<i64> = row.get(4)?;
+    let message = match sender {
+        Some(sender) if row.get::<_, i64>(3)? == MESSAGE => Some(GoneMessage {
+            id: row.get(2)?,
+            sender,
+            thread: row.get(5)?,
+            expires_at: row.get::<_, At>(6)?.0,
+        }),
+        Some(_) | None => None,
+    };
+    Ok(Gone { offset: offset(row, 0)?, bytes: row.get(1)?, message })
+}
 
 impl Tx<'_> {
     /// A device says it holds everything up to a position.
@@ -115,29 +147,24 @@ impl Tx<'_> {
         let floor = floor.max(inbox.floor);
         let (mut entries, mut bytes) = (0_i64, 0_i64);
         if floor > inbox.floor {
-            // Whom to tell once they are read. What was never delivered has nobody to read it.
-            self.run(
-                "INSERT INTO unread (inbox, message, offset, sender, thread, expires_at)
-                 SELECT inbox, id, offset, sender, thread, expires_at FROM entries e
-                 WHERE inbox = ?1 AND offset <= ?2 AND kind = ?3 AND sender IS NOT NULL
-                   AND expires_at > ?4
-                   AND NOT EXISTS (SELECT 1 FROM read_entries r
-                                   WHERE r.inbox = e.inbox AND r.offset = e.offset)
-                 ON CONFLICT DO NOTHING",
-                params![inbox.id.number(), floor.number(), MESSAGE, At(now)],
-            )?;
-            self.run(
-                "DELETE FROM read_entries WHERE inbox = ?1 AND offset <= ?2",
+            let read = self.all(
+                "DELETE FROM read_entries WHERE inbox = ?1 AND offset <= ?2 RETURNING offset",
                 [inbox.id.number(), floor.number()],
+                |row| offset(row, 0),
             )?;
+            let read = BTreeSet::from_iter(read);
             let gone = self.all(
                 "DELETE FROM entries WHERE inbox = ?1 AND offset <= ?2
-                 RETURNING length(CAST(body AS BLOB))",
+                 RETURNING offset, length(CAST(body AS BLOB)), id, kind, sender, thread, expires_at",
                 params![inbox.id.number(), floor.number()],
-                |row| row.get::<_, i64>(0),
+                gone,
             )?;
             entries = i64::try_from(gone.len()).unwrap_or(i64::MAX);
-            bytes = gone.into_iter().sum();
+            bytes = gone.iter().map(|gone| gone.bytes).sum();
+            // Whom to tell once they are read. What was never delivered has nobody to read it.
+            for gone in gone.iter().filter(|gone| !read.contains(&gone.offset)) {
+                self.keep_unread(inbox.id, gone, now)?;
+            }
         }
         if floor > inbox.floor || delivered > inbox.delivered {
             self.run(
@@ -146,6 +173,27 @@ impl Tx<'_> {
                 params![inbox.id.number(), delivered.number(), floor.number(), entries, bytes],
             )?;
         }
+        Ok(())
+    }
+
+    /// Keeps whom to tell once a message is read whose entry went.
+    fn keep_unread(&self, inbox: InboxId, gone: &Gone, now: Time) -> Result<(), Error> {
+        let Some(message) = &gone.message else { return Ok(()) };
+        if message.expires_at <= now {
+            return Ok(());
+        }
+        self.run(
+            "INSERT INTO unread (inbox, message, offset, sender, thread, expires_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+            params![
+                inbox.number(),
+                message.id,
+                gone.offset.number(),
+                message.sender,
+                message.thread,
+                At(message.expires_at)
+            ],
+        )?;
         Ok(())
     }
 

@@ -18,7 +18,8 @@ use crate::say;
 use crate::workspace::{Kind, Workspace};
 
 /// The benches, in the order of the table.
-const BENCHES: [&str; 5] = ["accept", "providers", "broadcast", "wire_latency", "isolation"];
+const BENCHES: [&str; 7] =
+    ["accept", "providers", "broadcast", "wire_latency", "isolation", "sessions", "claims"];
 
 /// The document that holds the table.
 const DOCUMENT: &str = "docs/performance.md";

@@ -17,6 +17,7 @@ mod credentials;
 #[expect(dead_code, reason = "the median is for other benches")]
 #[path = "../measure/mod.rs"]
 mod measure;
+#[path = "../process/mod.rs"]
 mod process;
 #[path = "../push_service/mod.rs"]
 mod push_service;
@@ -186,7 +187,7 @@ fn broadcast(app: AppId, dir: &Path, port: u16) -> Result<Run> {
 /// The child: a server that has one broadcast to send.
 async fn child(app: AppId, dir: &Path, port: u16) -> Result<()> {
     let node = Node::start(config(dir, port)?, Clock::system(), false).await?;
-    let before = Usage::now()?;
+    let before = Usage::of("self")?;
     let start = Instant::now();
     let push = accept(&node, app).await?;
     let done = tokio::time::timeout(PATIENCE, until_done(&node, app, push, &before));
@@ -219,7 +220,7 @@ async fn until_done(node: &Node, app: AppId, id: PushId, before: &Usage) -> Resu
     let mut most = 0;
     loop {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        let mut usage = Usage::now()?.since(before);
+        let mut usage = Usage::of("self")?.since(before);
         most = usage.resident.max(most);
         usage.resident = most;
         let push = node.store.push(app, id).await?.context("no push")?;

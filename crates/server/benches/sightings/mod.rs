@@ -1,7 +1,5 @@
 //! When pushes were seen on the wire, and what that says.
 
-pub(crate) mod schedule;
-
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -79,18 +77,4 @@ impl Sightings {
         });
         times.collect()
     }
-}
-
-/// Milliseconds from the first to the second moment, sorted.
-pub(crate) fn latencies(moments: impl Iterator<Item = (Instant, Instant)>) -> Vec<f64> {
-    let mut latencies: Vec<f64> =
-        moments.map(|(from, to)| to.saturating_duration_since(from).as_secs_f64() * 1e3).collect();
-    latencies.sort_unstable_by(f64::total_cmp);
-    latencies
-}
-
-/// The value that `percent` of the sorted ones do not exceed; of none, not a number.
-pub(crate) fn rank(sorted: &[f64], percent: usize) -> f64 {
-    let at = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
-    sorted.get(at).copied().unwrap_or(f64::NAN)
 }

@@ -24,9 +24,9 @@ use tokio::task::JoinSet;
 
 use super::credentials::{upload_account, upload_key};
 use super::measure::{Row, median};
+use super::open_loop::{Schedule, latencies, rank};
 use super::push_service::PushService;
-use super::sightings::schedule::Schedule;
-use super::sightings::{Sightings, latencies, rank};
+use super::sightings::Sightings;
 use super::stage::{App, Stage, User};
 
 /// Messages a second in a round.

@@ -20,6 +20,8 @@ mod credentials;
 mod isolation;
 #[path = "../measure/mod.rs"]
 mod measure;
+#[path = "../open_loop/mod.rs"]
+mod open_loop;
 #[path = "../push_service/mod.rs"]
 mod push_service;
 #[path = "../sightings/mod.rs"]
@@ -40,8 +42,8 @@ use tokio::task::JoinSet;
 
 use self::measure::{Row, median};
 use self::push_service::{PushService, STREAMS};
-use self::sightings::schedule::Schedule;
-use self::sightings::{Sightings, latencies, rank};
+use self::open_loop::{Schedule, latencies, rank};
+use self::sightings::Sightings;
 use self::stage::Stage;
 use self::yardstick::{Yardstick, file_system};
 

@@ -1,4 +1,4 @@
-//! The schedule of an open loop, kept by a thread of its own.
+//! An open loop: its schedule, kept by a thread of its own, and the latencies counted from it.
 //!
 //! Not by the runtime: its timers go by whole milliseconds, and its workers are what is measured.
 
@@ -38,4 +38,18 @@ impl Schedule {
         })?;
         Ok(Self { ticks })
     }
+}
+
+/// Milliseconds from the first to the second moment, sorted.
+pub(crate) fn latencies(moments: impl Iterator<Item = (Instant, Instant)>) -> Vec<f64> {
+    let mut latencies: Vec<f64> =
+        moments.map(|(from, to)| to.saturating_duration_since(from).as_secs_f64() * 1e3).collect();
+    latencies.sort_unstable_by(f64::total_cmp);
+    latencies
+}
+
+/// The value that `percent` of the sorted ones do not exceed; of none, not a number.
+pub(crate) fn rank(sorted: &[f64], percent: usize) -> f64 {
+    let at = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+    sorted.get(at).copied().unwrap_or(f64::NAN)
 }

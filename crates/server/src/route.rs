@@ -3,13 +3,12 @@
 //! What goes through here may be lost: a nudge says "look", a live frame is not stored. Whether
 //! somebody is asleep is decided by the store alone.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use domain::{CallId, DeviceNumber, InboxId, Offset, SessionId};
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use wire::{CloseCode, ServerFrame};
 
 /// Live frames that wait for one session at most; a session with more is closed as too slow.
@@ -32,7 +31,9 @@ pub struct Handle {
     pub device: DeviceNumber,
     head: AtomicI64,
     look: Notify,
-    events: mpsc::Sender<Event>,
+    /// Empty, and without memory of its own, in a session that is idle.
+    queue: Mutex<VecDeque<Event>>,
+    events: Notify,
     /// Beside the queue, so that one that is full keeps no session alive.
     end: OnceLock<(CloseCode, &'static str)>,
     ends: Notify,
@@ -53,23 +54,44 @@ pub enum Event {
 }
 
 impl Handle {
-    /// A handle, and the live frames for its session.
-    pub fn new(
-        session: SessionId,
-        device: DeviceNumber,
-        head: Offset,
-    ) -> (Arc<Self>, mpsc::Receiver<Event>) {
-        let (events, receiver) = mpsc::channel(QUEUE);
-        let handle = Self {
+    /// The handle of a session.
+    pub fn new(session: SessionId, device: DeviceNumber, head: Offset) -> Arc<Self> {
+        Arc::new(Self {
             session,
             device,
             head: AtomicI64::new(head.number()),
             look: Notify::new(),
-            events,
+            queue: Mutex::default(),
+            events: Notify::new(),
             end: OnceLock::new(),
             ends: Notify::new(),
-        };
-        (Arc::new(handle), receiver)
+        })
+    }
+
+    /// Waits for what others tell the session, in order. Nothing is lost if it is dropped while it
+    /// waits.
+    pub async fn told(&self) -> Event {
+        loop {
+            let events = self.events.notified();
+            if let Some(event) = self.next_event() {
+                return event;
+            }
+            events.await;
+        }
+    }
+
+    fn next_event(&self) -> Option<Event> {
+        let mut queue = self.queue();
+        let event = queue.pop_front();
+        if queue.is_empty() {
+            *queue = VecDeque::new();
+        }
+        event
+    }
+
+    fn queue(&self) -> MutexGuard<'_, VecDeque<Event>> {
+        // A panic elsewhere leaves the queue whole: every change is one step.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until somebody ends the session; returns the code, and the words for the client.
@@ -95,15 +117,14 @@ impl Handle {
     }
 
     fn send(&self, event: Event) {
-        match self.events.try_send(event) {
-            Ok(()) => {}
+        let mut queue = self.queue();
+        if queue.len() < QUEUE {
+            queue.push_back(event);
+            self.events.notify_one();
+        } else {
+            drop(queue);
             // What it missed it learns when it connects again: how its calls stand is told then.
-            Err(TrySendError::Full(_)) => {
-                self.close(CloseCode::TooSlow, "the connection takes nothing more; resume anew");
-            }
-            Err(TrySendError::Closed(_)) => {
-                tracing::debug!(session.id = %self.session, "a live frame found no session");
-            }
+            self.close(CloseCode::TooSlow, "the connection takes nothing more; resume anew");
         }
     }
 
@@ -226,7 +247,7 @@ mod tests {
 
     use super::*;
 
-    fn handle(number: u128) -> (Arc<Handle>, mpsc::Receiver<Event>) {
+    fn handle(number: u128) -> Arc<Handle> {
         Handle::new(SessionId::from_bits(number), DeviceNumber::from_number(1), Offset::ZERO)
     }
 
@@ -237,18 +258,18 @@ mod tests {
     #[tokio::test]
     async fn a_session_that_takes_no_more_is_ended_and_the_others_go_on() {
         let (hub, inbox) = (Hub::default(), InboxId::from_number(7));
-        let (slow, _its_frames) = handle(1);
-        let (quick, mut frames) = handle(2);
+        let slow = handle(1);
+        let quick = handle(2);
         hub.add(inbox, Arc::clone(&slow));
         hub.add(inbox, Arc::clone(&quick));
         for _ in 0..QUEUE {
             hub.tell(inbox, &typing(), |_| true);
-            assert!(frames.recv().await.is_some());
+            assert!(matches!(quick.told().await, Event::Frame(_)));
         }
         assert!(slow.end.get().is_none(), "it has room for so many");
         // One more is not lost in silence, whatever it is.
         hub.signals(inbox, DeviceNumber::from_number(1), 7, CallId::from_bits(7));
-        assert!(matches!(frames.recv().await, Some(Event::Signals { call: 7, .. })));
+        assert!(matches!(quick.told().await, Event::Signals { call: 7, .. }));
         assert_eq!(slow.closed().await.0, CloseCode::TooSlow);
         assert!(quick.end.get().is_none());
         // Whatever is said later, it is told why it ended; a full queue keeps nobody alive.

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::AppId;
+use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -30,10 +31,9 @@ impl Tasks {
     /// Starts a task; `name` stands in the log should it panic.
     pub fn start(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let watch = PanicWatch { name, panics: Arc::clone(&self.panics) };
-        self.tracker.spawn(async move {
-            let _watch = watch;
-            task.await;
-        });
+        // Not an `async` block: that would hold the task twice, as what it captured and as what it
+        // awaits.
+        self.tracker.spawn(task.map(move |()| drop(watch)));
     }
 
     /// Computes what an app's input may make long, on a thread of its own and one at a time of that

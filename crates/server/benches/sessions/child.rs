@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const TRY_AGAIN: Duration = Duration::from_millis(1);
 
 /// What a WebSocket reads ahead, in the server too.
-const READ_BUFFER: usize = 4_096;
+const READ_BUFFER: usize = 1_024;
 
 /// Limits of the server that a bench must not run into.
 const CONFIGURATION: &str = "

@@ -141,7 +141,7 @@ impl Stage {
         };
         store.set_target(target).await?;
         // Nobody listens: a nudge to it costs what it costs a session, and its reads are ours.
-        let (handle, _events) = Handle::new(session, connected.device, connected.head);
+        let handle = Handle::new(session, connected.device, connected.head);
         self.node.hub.add(inbox, Arc::clone(&handle));
         let (epoch, device) = (connected.epoch, connected.device);
         Ok(User { app: app.id, name, inbox, epoch, device, session, _handle: handle })

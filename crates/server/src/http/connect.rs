@@ -18,7 +18,7 @@ use super::problem::{Problem, ProblemCode};
 use crate::node::Node;
 
 /// What a WebSocket reads ahead: small, because most sessions are idle.
-const READ_BUFFER: usize = 4096;
+const READ_BUFFER: usize = 1024;
 
 /// How long a session may take to say goodbye when the node stops.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -41,13 +41,13 @@ pub(super) async fn connect(
         .max_frame_size(2 * limits::FRAME_BYTES)
         .on_upgrade(async move |socket| {
             // The node's own task: counted, and waited for at the end.
-            node.tasks.start("session", session(Arc::clone(&node), socket));
+            node.tasks.start("session", session(Arc::clone(&node), Box::new(socket)));
         })
 }
 
 /// Serves a session. When the node stops, whoever was greeted is told so and leaves; a client that
 /// has not yet said who it is has no reason to, and is not waited for.
-async fn session(node: Arc<Node>, socket: WebSocket) {
+async fn session(node: Arc<Node>, socket: Box<WebSocket>) {
     let mut serving = pin!(crate::session::serve(Arc::clone(&node), socket));
     tokio::select! {
         () = &mut serving => return,

@@ -6,7 +6,6 @@ use axum::extract::ws::Message;
 use domain::session::{AppState, Session};
 use domain::{SessionId, Time};
 use store::model::{CallRecord, Connect, Connected, ConnectedDevice, Identity};
-use tokio::sync::mpsc;
 use wire::{ClientFrame, CloseCode, Purpose};
 
 use super::calls::{Heard, heard};
@@ -16,7 +15,7 @@ use crate::accept::check_name;
 use crate::http::problem::{Problem, ProblemCode};
 use crate::node::Node;
 use crate::report::SessionReport;
-use crate::route::{Event, Handle};
+use crate::route::Handle;
 use crate::secret::{KeyKind, KeyText};
 use crate::users::authenticate;
 use crate::{from_wire, to_wire};
@@ -28,7 +27,6 @@ pub const TAKEN_BACK: &str = "the user's tokens were taken back; connect with a 
 pub(super) struct Hello {
     pub(super) id: SessionId,
     pub(super) handle: Arc<Handle>,
-    pub(super) events: mpsc::Receiver<Event>,
     pub(super) machine: Session,
     pub(super) connected: wire::Connected,
     pub(super) calls: Vec<CallRecord>,
@@ -203,7 +201,7 @@ fn greet(
         };
         node.hub.close(device.inbox, *replaced, code, why);
     }
-    let (handle, events) = Handle::new(session, device.device, device.head);
+    let handle = Handle::new(session, device.device, device.head);
     node.hub.add(device.inbox, Arc::clone(&handle));
     let report = SessionReport {
         app: device.app,
@@ -240,7 +238,6 @@ fn greet(
     Hello {
         id: session,
         handle,
-        events,
         machine,
         connected,
         calls: device.calls,

@@ -30,7 +30,6 @@ use domain::rate::{Rate, Used};
 use domain::session::{Effect, Input, Session};
 use domain::{AppId, DeviceNumber, InboxId, MaySend, Offset, SessionId, Time};
 use store::model::InboxRead;
-use tokio::sync::mpsc;
 use wire::{ClientFrame, CloseCode, ServerFrame, limits};
 
 use crate::http::problem::{Problem, ProblemCode};
@@ -92,7 +91,6 @@ struct Connection {
     socket: Socket,
     machine: Session,
     handle: Arc<Handle>,
-    events: mpsc::Receiver<Event>,
     reading: Option<Reading>,
     id: SessionId,
     app: AppId,
@@ -111,20 +109,29 @@ struct Connection {
 }
 
 /// Serves one WebSocket until it ends.
-pub async fn serve(node: Arc<Node>, socket: WebSocket) {
-    let mut socket = Socket::new(socket, node.config.session.ack_deadline);
-    match hello::hello(&node, &mut socket).await {
-        Ok(hello) => Connection::run(node, socket, hello).await,
-        Err(Ending::Gone) => {}
-        Err(Ending::Close(code, problem)) => socket.close(code, &problem).await,
+pub async fn serve(node: Arc<Node>, socket: Box<WebSocket>) {
+    // All that is not the waiting is boxed: a task is as large as its largest step, and most
+    // sessions do nothing but wait.
+    if let Some(mut connection) = Box::pin(Connection::begin(node, socket)).await {
+        let ending = connection.talk().await;
+        Box::pin(connection.end(ending)).await;
     }
 }
 
 impl Connection {
-    async fn run(node: Arc<Node>, socket: Socket, hello: hello::Hello) {
+    /// Greets whoever comes; `None` when nothing came of it.
+    async fn begin(node: Arc<Node>, socket: Box<WebSocket>) -> Option<Box<Self>> {
+        let mut socket = Socket::new(socket, node.config.session.ack_deadline);
+        let hello = match hello::hello(&node, &mut socket).await {
+            Ok(hello) => hello,
+            Err(Ending::Gone) => return None,
+            Err(Ending::Close(code, problem)) => {
+                socket.close(code, &problem).await;
+                return None;
+            }
+        };
         let hello::Hello {
             handle,
-            events,
             machine,
             connected,
             rights,
@@ -135,7 +142,7 @@ impl Connection {
             seen_before,
         } = hello;
         let now = node.clock.now();
-        let mut connection = Self {
+        let mut connection = Box::new(Self {
             app: report.app,
             inbox: report.inbox,
             device: report.device,
@@ -148,18 +155,18 @@ impl Connection {
             socket,
             machine,
             handle,
-            events,
             id,
             rights,
             heard,
             report,
-        };
-        let ending = connection.greet(connected, calls, seen_before).await;
-        let ending = match ending {
-            Ok(()) => connection.talk().await,
-            Err(ending) => ending,
-        };
-        connection.end(ending).await;
+        });
+        match connection.greet(connected, calls, seen_before).await {
+            Ok(()) => Some(connection),
+            Err(ending) => {
+                connection.end(ending).await;
+                None
+            }
+        }
     }
 
     /// The first frames: `connected`, then how calls stand.
@@ -185,15 +192,15 @@ impl Connection {
             let deadline = deadlines.min().map(|at| now.until(at));
             let step = tokio::select! {
                 message = self.socket.receive() => match message {
-                    Ok(message) => self.received(message).await,
+                    Ok(message) => Box::pin(self.received(message)).await,
                     Err(ending) => Err(ending),
                 },
-                event = self.events.recv() => self.told(event).await,
+                event = self.handle.told() => Box::pin(self.told(event)).await,
                 (code, why) = self.handle.closed() => Err(self.closed(code, why)),
-                head = self.handle.nudged() => self.handle_input(Input::Nudge(head)).await,
-                (after, read) = next_read(&mut self.reading) => self.deliver(after, read).await,
-                () = wait(deadline) => self.time_has_come().await,
-                _ = ping.tick() => self.ping().await,
+                head = self.handle.nudged() => Box::pin(self.handle_input(Input::Nudge(head))).await,
+                (after, read) = next_read(&mut self.reading) => Box::pin(self.deliver(after, read)).await,
+                () = wait(deadline) => Box::pin(self.time_has_come()).await,
+                _ = ping.tick() => Box::pin(self.ping()).await,
             };
             if let Err(ending) = step {
                 return ending;
@@ -241,11 +248,10 @@ impl Connection {
         Some(Problem::invalid_field(field, detail))
     }
 
-    async fn told(&mut self, event: Option<Event>) -> Result<(), Ending> {
+    async fn told(&mut self, event: Event) -> Result<(), Ending> {
         match event {
-            Some(Event::Frame(frame)) => self.socket.send(&frame).await,
-            Some(Event::Signals { call, id }) => self.signals(call, id).await,
-            None => Err(Ending::Gone),
+            Event::Frame(frame) => self.socket.send(&frame).await,
+            Event::Signals { call, id } => self.signals(call, id).await,
         }
     }
 
@@ -348,7 +354,7 @@ impl Connection {
     }
 
     /// Ends: the last words, then the store, which opens the wake if the device is behind.
-    async fn end(mut self, ending: Ending) {
+    async fn end(mut self: Box<Self>, ending: Ending) {
         self.node.hub.remove(self.inbox, self.id);
         let why = match &ending {
             Ending::Gone => "disconnected",
@@ -420,4 +426,21 @@ fn too_many(pause: Duration) -> Ending {
         "more frames came than a session may send in a minute; connect again after the pause",
     );
     Ending::Close(CloseCode::TooSlow, problem.with_retry_after(pause))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bytes of what an `async fn` returns.
+    fn bytes<A, B, F>(_: fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_session_that_waits_is_small() {
+        // Tens of thousands of these lie in memory; docs/performance.md measures them whole.
+        let bytes = bytes(serve);
+        assert!(bytes <= 1_024, "a session's future has {bytes} bytes; box what it seldom does");
+    }
 }

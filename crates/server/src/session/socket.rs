@@ -12,13 +12,14 @@ use crate::to_wire;
 
 /// One WebSocket.
 pub(super) struct Socket {
-    socket: WebSocket,
+    /// Boxed, so that what holds it can be moved, and held, for little.
+    socket: Box<WebSocket>,
     /// How long one write may take; a reader slower than that resumes from its cursor.
     patience: Duration,
 }
 
 impl Socket {
-    pub(super) const fn new(socket: WebSocket, patience: Duration) -> Self {
+    pub(super) const fn new(socket: Box<WebSocket>, patience: Duration) -> Self {
         Self { socket, patience }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
-use domain::{AppId, MessageId, Time, Urgency};
+use domain::{AppId, Epoch, MessageId, Offset, Time, Urgency};
 use store::model::{Accept, Accepted, Content, Reach, RecipientFault, Sender};
 use wire::{FailedRecipient, PushChoice, ServerFrame, UrgencyName, limits};
 
@@ -59,6 +59,8 @@ pub struct Taken {
     pub at: Time,
     /// Recipients that could not take it.
     pub failed: Vec<FailedRecipient>,
+    /// Where the copy for the sender's own devices is, if there are several.
+    pub own_copy: Option<(Epoch, Offset)>,
     /// With `ttl: 0`, how many living sessions it went to.
     pub live: Option<u32>,
 }
@@ -95,8 +97,13 @@ pub async fn accept(node: &Arc<Node>, incoming: Incoming) -> Result<Taken, Probl
             },
             wakes: !matches!(incoming.push, Some(PushChoice::None(_))),
             push: match &incoming.push {
-                Some(PushChoice::Content(content)) => serde_json::to_string(content).ok(),
-                Some(PushChoice::None(_)) | None => None,
+                // What a notification says is the app's to decide; its users may ask for silence.
+                Some(PushChoice::Content(content))
+                    if incoming.sender.is_none() || settings.clients_set_push =>
+                {
+                    serde_json::to_string(content).ok()
+                }
+                Some(PushChoice::Content(_) | PushChoice::None(_)) | None => None,
             },
             expires_at: now.plus(Duration::from_secs(u64::from(ttl))),
         }),
@@ -108,12 +115,12 @@ pub async fn accept(node: &Arc<Node>, incoming: Incoming) -> Result<Taken, Probl
     let (accepted, effects) = node.store.accept(accept).await.map_err(storage_problem)?;
     node.carry_out(effects);
     match accepted {
-        Accepted::Stored { at, failed, entries, replayed } => {
+        Accepted::Stored { at, failed, entries, own_copy, replayed } => {
             if !replayed {
                 report::accepted(node, app, message, &entries, at);
             }
             let failed = failed.into_iter().map(failed_recipient).collect();
-            Ok(Taken { message, at, failed, live: None })
+            Ok(Taken { message, at, failed, own_copy, live: None })
         }
         Accepted::NoRecipient(failed) => Err(no_recipient(&failed)),
         Accepted::IdReused => Err(Problem::new(
@@ -176,7 +183,7 @@ async fn live_only(
         return Err(no_recipient(&failed));
     }
     let failed = failed.into_iter().map(failed_recipient).collect();
-    Ok(Taken { message, at: now, failed, live: Some(live) })
+    Ok(Taken { message, at: now, failed, own_copy: None, live: Some(live) })
 }
 
 fn failed_recipient((user, fault): (String, RecipientFault)) -> FailedRecipient {

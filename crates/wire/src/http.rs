@@ -129,6 +129,10 @@ pub struct Settings {
     /// The same by locale (BCP 47), for devices that say theirs; at most 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub texts: Option<BTreeMap<String, AlertTexts>>,
+    /// Let users say what a push about their message says; otherwise it is left out in silence, and
+    /// the texts above are used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clients_set_push: Option<bool>,
     /// Print each request to a push service and its answer in the server's log: headers and field
     /// names, tokens hashed, texts as their length.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -203,6 +203,10 @@ pub struct Accepted {
     /// Recipients that could not take it, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<FailedRecipient>,
+    /// The place of the message in the sender's own inbox, where it waits for the sender's other
+    /// devices; left out when there are none. The session that sent it is sent it there too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_copy: Option<Position>,
     /// With `ttl: 0`: how many living sessions it went to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live: Option<u32>,

@@ -189,6 +189,7 @@ fn settings() -> Settings {
         alert_title: Some("New message".into()),
         alert_body: Some("You have a new message.".into()),
         texts: Some([("de".into(), german())].into()),
+        clients_set_push: Some(false),
         print_push_logs: Some(false),
         log_payloads: Some(false),
     }

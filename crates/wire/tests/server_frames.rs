@@ -167,12 +167,13 @@ fn accepted() -> Accepted {
         id: message_id(),
         at: at("2026-03-01T06:30:00Z"),
         failed: vec![FailedRecipient { user: "nobody".into(), code: "unknown_user".into() }],
+        own_copy: Some(position(43)),
         live: None,
     }
 }
 
 fn accepted_live() -> Accepted {
-    Accepted { failed: Vec::new(), live: Some(2), ..accepted() }
+    Accepted { failed: Vec::new(), own_copy: None, live: Some(2), ..accepted() }
 }
 
 fn rejected() -> Rejected {

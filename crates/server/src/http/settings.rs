@@ -103,6 +103,7 @@ fn merge(mut settings: Settings, body: wire::http::Settings) -> Result<Settings,
             IosRouteName::Fcm => IosRoute::Fcm,
         };
     }
+    settings.clients_set_push = body.clients_set_push.unwrap_or(settings.clients_set_push);
     settings.print_push_logs = body.print_push_logs.unwrap_or(settings.print_push_logs);
     settings.log_payloads = body.log_payloads.unwrap_or(settings.log_payloads);
     if let Some(texts) = body.texts {
@@ -188,6 +189,7 @@ fn shown(settings: Settings) -> wire::http::Settings {
         alert_title: Some(settings.alert_title),
         alert_body: Some(settings.alert_body),
         texts: Some(settings.texts.into_iter().map(shown_texts).collect()),
+        clients_set_push: Some(settings.clients_set_push),
         print_push_logs: Some(settings.print_push_logs),
         log_payloads: Some(settings.log_payloads),
     }

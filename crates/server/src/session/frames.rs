@@ -116,9 +116,7 @@ impl Connection {
                     body: send.body,
                     ttl: send.ttl,
                     urgency: send.urgency,
-                    // What a notification says is the app's to decide; clients may only ask for
-                    // silence.
-                    push: send.push.filter(|push| matches!(push, wire::PushChoice::None(_))),
+                    push: send.push,
                 };
                 accept(&self.node, incoming).await
             }
@@ -130,6 +128,7 @@ impl Connection {
                     id: taken.message.to_string(),
                     at: to_wire::time(taken.at),
                     failed: taken.failed,
+                    own_copy: taken.own_copy.map(|(epoch, at)| to_wire::position(epoch, at)),
                     live: taken.live,
                 })
                 .await

@@ -74,6 +74,7 @@ async fn settings_keep_what_is_not_given() {
             "alert_title": "New message",
             "alert_body": "You have a new message.",
             "texts": {},
+            "clients_set_push": false,
             "print_push_logs": false,
             "log_payloads": false,
         })

@@ -156,3 +156,41 @@ async fn whoever_is_blocked_is_not_told_so() {
     assert_eq!(bob.hear().await["from"], "alice");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn the_sender_of_a_message_is_told_where_its_own_copy_is() {
+    let server = Server::start().await;
+    server.token("bob").await;
+    let (mut phone, _) = server.session("alice", "phone").await;
+    let alone = send(&mut phone, "1", "bob", json!({})).await;
+    assert_eq!(alone["own_copy"], Value::Null, "{alone}");
+    let (mut tablet, _) = server.session("alice", "tablet").await;
+    let accepted = send(&mut phone, "2", "bob", json!({})).await;
+    let copy = tablet.hear_a("message").await;
+    assert_eq!(copy["own_copy_to"], json!(["bob"]), "{copy}");
+    assert!(accepted["own_copy"].is_object(), "{accepted}");
+    assert_eq!(accepted["own_copy"], copy["position"]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_push_says_is_the_apps_until_it_lets_its_users() {
+    let server = Server::start().await;
+    let (mut alice, _) = server.session("alice", "phone").await;
+    let bob = server.device("bob", "bobs").await;
+    server.target(&bob, "fcm", "token").await;
+    let settings = format!("/v1/apps/{}/settings", server.app.0);
+    let content = json!({ "push": { "title": "From alice" } });
+    for (number, allowed) in [false, true, false].into_iter().enumerate() {
+        let change = json!({ "clients_set_push": allowed });
+        let now = server.call(Method::PATCH, &settings, Some(change)).await.is(200);
+        assert_eq!(now["clients_set_push"], allowed);
+        send(&mut alice, &number.to_string(), "bob", content.clone()).await;
+        assert_eq!(server.stored_push("bob").is_some(), allowed);
+    }
+    // What is not used is checked all the same; the session goes on.
+    let long = json!({ "push": { "title": "x".repeat(2_000) } });
+    let refused = send(&mut alice, "long", "bob", long).await;
+    assert_eq!(refused["problem"]["field"], "push.title", "{refused}");
+    server.stop().await;
+}

@@ -33,7 +33,7 @@ pub(super) struct Server {
     node: Arc<Node>,
     stop: oneshot::Sender<()>,
     served: JoinHandle<()>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// What came back.
@@ -90,7 +90,7 @@ impl Server {
         let admin = load_key(&folder.path().join(ADMIN_KEY_FILE), KeyKind::Admin);
         let admin = admin.expect("the admin key").expose().to_owned();
         let app = (String::new(), String::new());
-        let mut server = Self { address, admin, app, node, stop, served, _folder: folder };
+        let mut server = Self { address, admin, app, node, stop, served, folder };
         server.app = server.new_app("first").await;
         server
     }
@@ -100,6 +100,15 @@ impl Server {
         let _ = self.stop.send(());
         tokio::time::timeout(PATIENCE, self.served).await.expect("in time").expect("no panic");
         assert_eq!(self.node.tasks.panics(), 0, "tasks panicked");
+    }
+
+    /// What a push about the newest entry of a user's inbox is to say, as the database has it.
+    pub(super) fn stored_push(&self, user: &str) -> Option<String> {
+        let database = rusqlite::Connection::open(self.folder.path().join("reveille.db"));
+        let sql = "SELECT push FROM entries JOIN inboxes ON inboxes.id = inbox WHERE user = ?1
+                   ORDER BY offset DESC LIMIT 1";
+        let push = database.expect("the database").query_row(sql, [user], |row| row.get(0));
+        push.expect("an entry")
     }
 
     /// Makes an app; its id and first key.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{AppId, DeviceNumber, InboxId, Incarnation, MessageId, Offset, Time, Urgency};
+use domain::{AppId, DeviceNumber, Epoch, InboxId, Incarnation, MessageId, Offset, Time, Urgency};
 
 use super::Digest;
 use crate::slots::Slots;
@@ -79,6 +79,8 @@ pub enum Accepted {
         failed: Vec<(String, RecipientFault)>,
         /// Where it went.
         entries: Vec<(InboxId, Offset)>,
+        /// Where the copy for the sender's own devices went, if there are several.
+        own_copy: Option<(Epoch, Offset)>,
         /// Whether this was an earlier try's answer, given again.
         replayed: bool,
     },

@@ -21,6 +21,8 @@ pub struct Settings {
     pub alert_body: String,
     /// The same by locale (BCP 47), for devices that say theirs.
     pub texts: BTreeMap<String, Texts>,
+    /// Whether users may say what a push about their message says.
+    pub clients_set_push: bool,
     /// Whether each request to a push service and its answer are printed in the server's log.
     pub print_push_logs: bool,
     /// Whether they are printed with the texts in them.
@@ -46,6 +48,7 @@ impl Default for Settings {
             alert_title: "New message".to_owned(),
             alert_body: "You have a new message.".to_owned(),
             texts: BTreeMap::new(),
+            clients_set_push: false,
             print_push_logs: false,
             log_payloads: false,
         }

@@ -13,6 +13,9 @@ pub(super) struct Answer {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) failed: Vec<(String, String)>,
     pub(super) entries: Vec<(i64, i64)>,
+    /// Epoch and offset of the sender's own copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) own_copy: Option<(i64, i64)>,
 }
 
 /// The body column of an own copy.

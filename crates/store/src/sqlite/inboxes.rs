@@ -134,7 +134,7 @@ impl Tx<'_> {
                 self.wake_devices(inbox.id, at, &new, accept.birth.as_ref(), accept.now, fx)?;
             }
         }
-        self.copy_to_own_devices(accept, fx)?;
+        let own_copy = self.copy_to_own_devices(accept, fx)?;
         let answer = Answer {
             at: accept.now.as_micros(),
             failed: failed
@@ -142,6 +142,7 @@ impl Tx<'_> {
                 .map(|(user, fault)| (user.clone(), fault.as_str().to_owned()))
                 .collect(),
             entries: entries.iter().map(|(inbox, at)| (inbox.number(), at.number())).collect(),
+            own_copy: own_copy.map(|(epoch, at)| (epoch.number(), at.number())),
         };
         self.run(
             "INSERT INTO sends (message, app, request, result, created_at)
@@ -154,7 +155,7 @@ impl Tx<'_> {
                 At(accept.now),
             ],
         )?;
-        Ok(Accepted::Stored { at: accept.now, failed, entries, replayed: false })
+        Ok(Accepted::Stored { at: accept.now, failed, entries, own_copy, replayed: false })
     }
 
     /// The answer to an earlier try of the same send.
@@ -177,6 +178,9 @@ impl Tx<'_> {
                 .filter_map(|(user, fault)| Some((user, RecipientFault::parse(&fault)?)))
                 .collect(),
             entries: answer.entries.into_iter().map(entry_place).collect(),
+            own_copy: answer
+                .own_copy
+                .map(|(epoch, at)| (Epoch::from_number(epoch), Offset::from_number(at))),
             replayed: true,
         }))
     }
@@ -306,18 +310,23 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The sender's other devices get a copy; it never wakes.
-    fn copy_to_own_devices(&self, accept: &Accept, fx: &mut Effects) -> Result<(), Error> {
-        let Some(sender) = &accept.sender else { return Ok(()) };
-        let Some(device) = sender.device else { return Ok(()) };
+    /// The sender's other devices get a copy; it never wakes. Returns its place.
+    fn copy_to_own_devices(
+        &self,
+        accept: &Accept,
+        fx: &mut Effects,
+    ) -> Result<Option<(Epoch, Offset)>, Error> {
+        let Some(sender) = &accept.sender else { return Ok(None) };
+        let Some(device) = sender.device else { return Ok(None) };
         let other = self.one(
             "SELECT 1 FROM devices WHERE inbox = ?1 AND id <> ?2 LIMIT 1",
             params![sender.inbox.number(), device.number()],
             |_| Ok(()),
         )?;
         if other.is_none() {
-            return Ok(());
+            return Ok(None);
         }
+        let Some(inbox) = self.inbox(sender.inbox)? else { return Ok(None) };
         let copy = CopyBody { to: accept.recipients.clone(), body: accept.content.body.clone() };
         let new = NewEntry {
             id: accept.message.bits(),
@@ -331,8 +340,8 @@ impl Tx<'_> {
             push: None,
             body: &json(&copy)?,
         };
-        self.append(sender.inbox, &new, accept.now, fx)?;
-        Ok(())
+        let at = self.append(sender.inbox, &new, accept.now, fx)?;
+        Ok(Some((inbox.epoch, at)))
     }
 
     /// A call that nobody took becomes a message of the callee's inbox.

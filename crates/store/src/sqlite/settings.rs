@@ -82,6 +82,7 @@ struct SettingsRow {
     alert_title: String,
     alert_body: String,
     texts: BTreeMap<String, TextsRow>,
+    clients_set_push: bool,
     print_push_logs: bool,
     log_payloads: bool,
 }
@@ -126,6 +127,7 @@ impl From<&Settings> for SettingsRow {
             alert_title: settings.alert_title.clone(),
             alert_body: settings.alert_body.clone(),
             texts: texts.collect(),
+            clients_set_push: settings.clients_set_push,
             print_push_logs: settings.print_push_logs,
             log_payloads: settings.log_payloads,
         }
@@ -164,6 +166,7 @@ fn settings_from_json(text: &str) -> Result<Settings, Error> {
         alert_title: row.alert_title,
         alert_body: row.alert_body,
         texts: texts.collect(),
+        clients_set_push: row.clients_set_push,
         print_push_logs: row.print_push_logs,
         log_payloads: row.log_payloads,
     })

@@ -16,7 +16,7 @@ async fn offsets_count_up_in_each_inbox_by_itself() {
     assert_eq!(world.send("alice").await.number(), 2);
     let both = world.message(&["bob", "alice"]);
     let (accepted, effects) = world.accept(both.clone()).await;
-    let Accepted::Stored { at, mut entries, failed, replayed } = accepted else {
+    let Accepted::Stored { at, mut entries, failed, own_copy: None, replayed } = accepted else {
         panic!("{accepted:?}");
     };
     entries.sort();
@@ -134,7 +134,7 @@ async fn the_same_send_again_is_answered_the_same_and_stored_once() {
     let mut alice = world.sleeper("alice").await;
     let send = world.message(&["nobody", "alice"]);
     let (first, _) = world.accept(send.clone()).await;
-    let Accepted::Stored { at, failed, entries, replayed: false } = first else {
+    let Accepted::Stored { at, failed, entries, own_copy: None, replayed: false } = first else {
         panic!("{first:?}");
     };
     assert_eq!(failed, [("nobody".to_owned(), RecipientFault::UnknownUser)]);
@@ -146,7 +146,7 @@ async fn the_same_send_again_is_answered_the_same_and_stored_once() {
     for restarts in 0..2 {
         let again = store::model::Accept { now: world.now, ..send.clone() };
         let (second, effects) = world.accept(again).await;
-        let Accepted::Stored { at: at2, failed: failed2, entries: entries2, replayed: true } =
+        let Accepted::Stored { at: at2, failed: failed2, entries: entries2, replayed: true, .. } =
             second
         else {
             panic!("{second:?} after {restarts} restarts");
@@ -252,7 +252,12 @@ async fn the_senders_other_devices_get_a_copy_that_never_wakes() {
     assert_eq!(world.read(&alone, 0, 10).await.head.number(), 0, "no other device, no copy");
     let tablet = world.sleeper("alice").await;
     let second = world.message_from(&alone, &["bob", "nobody"]);
-    world.accept(second.clone()).await;
+    // Whoever sent it is told where the copy is, also when asked again.
+    for again in [false, true] {
+        let (accepted, _) = world.accept(second.clone()).await;
+        let Accepted::Stored { own_copy, replayed, .. } = accepted else { panic!("{accepted:?}") };
+        assert_eq!((own_copy, replayed), (Some((tablet.epoch, Offset::from_number(1))), again));
+    }
     let read = world.read(&tablet, 0, 10).await;
     let expected = EntryKind::OwnCopy {
         message: second.message,

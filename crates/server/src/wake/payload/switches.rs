@@ -214,6 +214,8 @@ fn every_setting_was_thought_of() {
         // What is said without `texts`; the files of `texts` show it.
         alert_title: _,
         alert_body: _,
+        // What a message may bring along; `*_own.json` are the files of what it brings.
+        clients_set_push: _,
         // How long a message is kept.
         default_ttl_s: _,
     } = Settings::default();

@@ -86,7 +86,14 @@ impl Clones {
             self.next = until;
             anstream::eprintln!("{} devices of {end}", self.next);
         }
-        Ok(())
+        self.settle()
+    }
+
+    /// Everything is on the disk: what is measured next does not wait for what was written here.
+    fn settle(&self) -> Result<()> {
+        self.database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        let file = self.database.path().context("a database in memory")?;
+        Ok(std::fs::File::open(file)?.sync_all()?)
     }
 
     /// The first number that the next clone gets.

@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const TRY_AGAIN: Duration = Duration::from_millis(1);
 
 /// What a WebSocket reads ahead, in the server too.
-const READ_BUFFER: usize = 1_024;
+const READ_BUFFER: usize = 512;
 
 /// Limits of the server that a bench must not run into.
 const CONFIGURATION: &str = "
@@ -131,6 +131,7 @@ impl Child {
         let mut stream = self.stream().await?;
         let request = "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         stream.write_all(request.as_bytes()).await?;
+        stream.flush().await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.context("no answer")?;
         Ok(answer)

@@ -40,6 +40,7 @@ impl Client {
              Sec-WebSocket-Key: cmV2ZWlsbGUgYmVuY2ghIQ==\r\n\r\n"
         );
         client.stream.write_all(request.as_bytes()).await?;
+        client.stream.flush().await?;
         let end = loop {
             let end = client.read.windows(4).position(|window| window == b"\r\n\r\n");
             match end {
@@ -106,7 +107,8 @@ impl Client {
         }
         frame.extend([0; 4]);
         frame.extend(payload);
-        Ok(self.stream.write_all(&frame).await?)
+        self.stream.write_all(&frame).await?;
+        Ok(self.stream.flush().await?)
     }
 }
 

@@ -126,8 +126,9 @@ impl Member {
             "state": "foreground",
         });
         client.send(&frame.to_string()).await?;
-        let ServerFrame::Connected(connected) = ServerFrame::parse(&client.next().await?)? else {
-            bail!("something else than `connected` came first");
+        let first = client.next().await?;
+        let ServerFrame::Connected(connected) = ServerFrame::parse(&first)? else {
+            bail!("this came first: {first}");
         };
         self.secret = connected.device_secret.or(self.secret.take());
         self.client = Some(client);

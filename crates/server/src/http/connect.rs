@@ -18,7 +18,7 @@ use super::problem::{Problem, ProblemCode};
 use crate::node::Node;
 
 /// What a WebSocket reads ahead: small, because most sessions are idle.
-const READ_BUFFER: usize = 1024;
+const READ_BUFFER: usize = 512;
 
 /// How long a session may take to say goodbye when the node stops.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -54,7 +54,7 @@ async fn session(node: Arc<Node>, socket: Box<WebSocket>) {
         () = node.tasks.stopped() => {}
     }
     // A session that is cut here is ended by the next start.
-    let _ = tokio::time::timeout(GOODBYE, serving).await;
+    let _ = Box::pin(tokio::time::timeout(GOODBYE, serving)).await;
 }
 
 /// `GET /healthz`: the process runs.

@@ -32,6 +32,7 @@ use domain::{AppId, DeviceNumber, InboxId, MaySend, Offset, SessionId, Time};
 use store::model::InboxRead;
 use wire::{ClientFrame, CloseCode, ServerFrame, limits};
 
+use crate::clock::Stopwatch;
 use crate::http::problem::{Problem, ProblemCode};
 use crate::node::Node;
 use crate::report::SessionReport;
@@ -105,6 +106,7 @@ struct Connection {
     /// How many frames it has sent, against what it may.
     frames: Used,
     heard_at: Time,
+    since_ping: Stopwatch,
     started_at: Time,
 }
 
@@ -150,6 +152,7 @@ impl Connection {
             reading: None,
             frames: Used::default(),
             heard_at: now,
+            since_ping: node.clock.stopwatch(),
             started_at: now,
             node,
             socket,
@@ -183,13 +186,11 @@ impl Connection {
     }
 
     async fn talk(&mut self) -> Ending {
-        let mut ping = tokio::time::interval(self.node.config.session.ping_interval);
-        ping.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        ping.reset();
         loop {
             let now = self.node.clock.now();
             let deadlines = self.machine.deadline().into_iter().chain(self.rights.until());
-            let deadline = deadlines.min().map(|at| now.until(at));
+            let deadline = deadlines.min().map_or(Duration::MAX, |at| now.until(at));
+            let wait = deadline.min(self.ping_in());
             let step = tokio::select! {
                 message = self.socket.receive() => match message {
                     Ok(message) => Box::pin(self.received(message)).await,
@@ -199,8 +200,7 @@ impl Connection {
                 (code, why) = self.handle.closed() => Err(self.closed(code, why)),
                 head = self.handle.nudged() => Box::pin(self.handle_input(Input::Nudge(head))).await,
                 (after, read) = next_read(&mut self.reading) => Box::pin(self.deliver(after, read)).await,
-                () = wait(deadline) => Box::pin(self.time_has_come()).await,
-                _ = ping.tick() => Box::pin(self.ping()).await,
+                () = tokio::time::sleep(wait) => Box::pin(self.time_has_come()).await,
             };
             if let Err(ending) = step {
                 return ending;
@@ -275,9 +275,12 @@ impl Connection {
         Ending::Close(code, problem)
     }
 
-    /// The machine's deadline, or the end of the user token: the session goes on with the rights of
-    /// its device alone then. If it is both, the next look finds the other.
+    /// A ping, the machine's deadline, or the end of the user token: the session goes on with the
+    /// rights of its device alone then. If it is several, the next look finds the others.
     async fn time_has_come(&mut self) -> Result<(), Ending> {
+        if self.ping_in().is_zero() {
+            return self.ping().await;
+        }
         if self.rights.until().is_none_or(|end| end > self.node.clock.now()) {
             return self.handle_input(Input::Tick).await;
         }
@@ -290,6 +293,11 @@ impl Connection {
         .await
     }
 
+    /// Until the next ping, whatever happens to the wall time.
+    fn ping_in(&self) -> Duration {
+        self.node.config.session.ping_interval.saturating_sub(self.since_ping.elapsed())
+    }
+
     async fn ping(&mut self) -> Result<(), Ending> {
         let silent = self.node.clock.now().since(self.heard_at);
         if silent > self.node.config.session.ping_interval * 2 {
@@ -299,6 +307,7 @@ impl Connection {
             );
             return Err(Ending::Close(CloseCode::TimedOut, problem));
         }
+        self.since_ping = self.node.clock.stopwatch();
         self.socket.ping().await
     }
 
@@ -392,13 +401,6 @@ async fn next_read(
 ) -> (Offset, Result<Option<InboxRead>, store::Error>) {
     match reading {
         Some(read) => read.await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn wait(duration: Option<Duration>) {
-    match duration {
-        Some(duration) => tokio::time::sleep(duration).await,
         None => std::future::pending().await,
     }
 }

@@ -23,8 +23,12 @@ pub(super) async fn create(
     State(node): State<Arc<Node>>,
     key: AppKey,
     headers: HeaderMap,
-    Body(body): Body<MessageCreate>,
+    body: Result<Body<MessageCreate>, Problem>,
 ) -> Result<Json<MessageAccepted>, Problem> {
+    let Body(body) = body.map_err(|problem| {
+        let of_push = problem.field().is_some_and(|field| field.starts_with("push"));
+        if of_push { problem.of_push() } else { problem }
+    })?;
     let client_id = client_id(&headers, body.id)?;
     let sender = match body.from {
         None => None,

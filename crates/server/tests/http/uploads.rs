@@ -247,16 +247,24 @@ async fn a_push_that_no_credential_can_carry_says_which_is_missing() {
         });
         text(&server.call(Method::POST, &path, Some(body)).await.is(201)["id"])
     };
-    for (good_in, app_id, asked, code, reason) in [
-        ("sandbox", BUNDLE, "production", 905, "development_certificate"),
-        ("production", BUNDLE, "sandbox", 904, "production_certificate"),
-        ("production", "com.example.other", "production", 912, "topic_not_covered"),
+    // Of another app than its credentials' is a device's target only: a push that names such a
+    // target itself is not taken.
+    let phone = server.device("alice", "phone").await;
+    let target = json!({ "token": token, "app_id": "com.example.other" });
+    server.me(&phone, Method::PUT, "/v1/me/targets/apns", Some(target)).await.is(200);
+    let raw = |environment: &str| {
+        let target = json!({
+            "kind": "apns", "token": token, "app_id": BUNDLE, "environment": environment,
+        });
+        json!({ "targets": [target] })
+    };
+    for (good_in, to, code, reason) in [
+        ("sandbox", raw("production"), 905, "development_certificate"),
+        ("production", raw("sandbox"), 904, "production_certificate"),
+        ("production", json!({ "devices": ["phone"] }), 912, "topic_not_covered"),
     ] {
         let id = only(good_in).await;
-        let target = json!({
-            "kind": "apns", "token": token, "app_id": app_id, "environment": asked,
-        });
-        let push = server.push(json!({ "to": { "targets": [target] } })).await;
+        let push = server.push(json!({ "to": to })).await;
         let told = |page: &Value| page["items"][0]["reason"] == reason;
         let seen = server.until(&format!("/v1/pushes/{push}/deliveries"), told).await;
         assert_eq!(seen["items"][0]["code"], code, "{seen}");

@@ -171,9 +171,9 @@ fn an_override_that_breaks_a_rule_is_named() {
         (json!({ "fcm": { "data": { "from": "me" } } }), "push_refused", "fcm"),
         (json!({ "fcm": { "apns": { "payload": 1 } } }), "invalid_field", "fcm.apns.payload"),
         (
-            json!({ "fcm": { "apns": { "live_activity_token": "x" } } }),
-            "invalid_field",
-            "fcm.apns.live_activity_token",
+            json!({ "fcm": { "apns": { "live_activity_token": "no token" } } }),
+            "push_refused",
+            "fcm",
         ),
         (
             json!({ "fcm": { "apns": { "headers": { "apns-priority": "7" } } } }),

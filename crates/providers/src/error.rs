@@ -124,6 +124,14 @@ pub enum CredentialFault {
         /// What to do about it; names the project if the file does.
         remedy: String,
     },
+    /// The service account is of one Firebase project, the app that it is to push to of another.
+    #[error("the service account is of the project {account:?}, google-services.json of {app:?}")]
+    OtherProject {
+        /// The account's project.
+        account: String,
+        /// The app's project.
+        app: String,
+    },
     /// A certificate or key of the sandbox where production pushes are to be sent.
     #[error("the credential {name:?} is for the sandbox only")]
     SandboxOnly {
@@ -143,6 +151,7 @@ impl CredentialFault {
     pub const fn diagnosis(&self) -> Diagnosis {
         match self {
             Self::Expired { .. } => Diagnosis::CertificateExpired,
+            Self::OtherProject { .. } => Diagnosis::AppMismatch,
             Self::SandboxOnly { .. } => Diagnosis::ProductionCertificateRequired,
             Self::GoogleServices { .. }
             | Self::WrongFile { .. }
@@ -186,6 +195,9 @@ impl CredentialFault {
             }
             Self::Expired { .. } => {
                 "Make a new push certificate in Apple's developer portal and upload it; or use a .p8 key, which does not expire."
+            }
+            Self::OtherProject { .. } => {
+                "Upload the service account key of the project that the app is built with, or the google-services.json of this one."
             }
             Self::NotYetValid { .. } => "Check this server's clock.",
             Self::SandboxOnly { .. } => {

@@ -75,6 +75,51 @@ async fn firebases_other_file_and_googles_old_key_are_refused_with_the_way_to_th
     server.stop().await;
 }
 
+#[tokio::test]
+async fn what_the_app_was_built_with_must_be_of_the_accounts_project() {
+    let server = Server::start().await;
+    let path = format!("/v1/apps/{}/credentials", server.app.0);
+    let services = |project: &str| {
+        let services = json!({
+            "project_info": { "project_number": "123456789012", "project_id": project },
+            "client": [
+                { "client_info": { "android_client_info": { "package_name": BUNDLE } } },
+                { "client_info": { "android_client_info": { "package_name": "com.example.b" } } },
+            ],
+        });
+        STANDARD.encode(services.to_string())
+    };
+    let account = ServiceAccount::generate("example-1").expect("an account");
+    let account = STANDARD.encode(account.json("https://oauth2.googleapis.com/token"));
+    let upload = |services: String| json!({ "kind": "fcm_service_account", "file": account, "google_services": services });
+    let made = server.call(Method::POST, &path, Some(upload(services("example-1")))).await.is(201);
+    assert_eq!(made["facts"]["sender_id"], "123456789012", "{made}");
+    assert_eq!(made["facts"]["package_names"], json!([BUNDLE, "com.example.b"]), "{made}");
+    for (services, diagnosis, says) in [
+        (services("example-2"), 912, "google-services.json of \"example-2\""),
+        (account.clone(), 904, "not an Android app's google-services.json"),
+        (STANDARD.encode("{}"), 904, "download google-services.json"),
+    ] {
+        let refused = server.call(Method::POST, &path, Some(upload(services))).await;
+        assert_eq!(refused.diagnosis(), Some(diagnosis));
+        let detail = refused.refused(422, "credential_refused", Some("google_services"));
+        assert!(detail.contains(says), "{detail}");
+    }
+    let refused = server.call(Method::POST, &path, Some(upload("%".to_owned()))).await;
+    refused.refused(422, "invalid_field", Some("google_services"));
+    let vapid = json!({
+        "kind": "webpush_vapid", "subject": "mailto:ops@example.org",
+        "google_services": services("example-1"),
+    });
+    let refused = server.call(Method::POST, &path, Some(vapid)).await;
+    refused.refused(422, "invalid_field", Some("google_services"));
+    assert_eq!(
+        server.call(Method::GET, &path, None).await.is(200)["items"].as_array().unwrap().len(),
+        1
+    );
+    server.stop().await;
+}
+
 /// The content of the DER element that the bytes begin with, and what is behind it.
 fn element(der: &[u8]) -> (&[u8], &[u8]) {
     let (length, header) = match der[1] {

@@ -569,5 +569,5 @@ pub struct Timeline {
     /// The message.
     pub id: String,
     /// What happened, in order.
-    pub records: Vec<Record>,
+    pub items: Vec<Record>,
 }

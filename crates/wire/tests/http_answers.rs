@@ -254,10 +254,7 @@ fn timeline() -> Timeline {
         detail: None,
         ..record()
     };
-    Timeline {
-        id: "msg_00000000000000000000000000000007".into(),
-        records: vec![accepted, record()],
-    }
+    Timeline { id: "msg_00000000000000000000000000000007".into(), items: vec![accepted, record()] }
 }
 
 fn problem() -> Problem {

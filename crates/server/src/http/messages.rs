@@ -83,7 +83,7 @@ pub(super) async fn timeline(
         let stored = node.store.find_message(key.app, id).await.map_err(storage_problem)?;
         stored.ok_or_else(unknown)?;
     }
-    Ok(Json(Timeline { id: message, records: records.into_iter().map(shown).collect() }))
+    Ok(Json(Timeline { id: message, items: records.into_iter().map(shown).collect() }))
 }
 
 /// The back end's own id: in the body, or in the header `Idempotency-Key`; without one the

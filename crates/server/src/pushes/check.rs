@@ -217,7 +217,7 @@ fn check_for_kind(create: &PushCreate, kind: PushKind) -> Result<(), Problem> {
                 return Ok(());
             }
             Err(Problem::invalid_field(
-                "body",
+                "title",
                 "an alert needs a `title`, a `body` or a `badge`; or send it with the kind \
                  `background`",
             ))

@@ -2,7 +2,8 @@
 //! server, and here there is none.
 
 /// What is said of a server, and what is said here instead.
-const WORDS: [(&str, &str); 17] = [
+const WORDS: [(&str, &str); 18] = [
+    ("set the OAuth URL yourself", "give --oauth-url"),
     ("add it to outbound.allow_private,", "put it into REVEILLE_OUTBOUND_ALLOW_PRIVATE,"),
     ("Check outbound.proxy_url:", "Check --proxy or REVEILLE_OUTBOUND_PROXY_URL:"),
     ("name the host in outbound.no_proxy", "name the host in REVEILLE_OUTBOUND_NO_PROXY"),

@@ -93,7 +93,7 @@ pub enum CredentialFault {
         found: &'static str,
     },
     /// The certificate's time is over.
-    #[error("the certificate {common_name:?} expired at {} s since the epoch", not_after.as_seconds())]
+    #[error("the certificate {common_name:?} expired on {}", day(*not_after))]
     Expired {
         /// The certificate's subject.
         common_name: String,
@@ -101,7 +101,7 @@ pub enum CredentialFault {
         not_after: Time,
     },
     /// The certificate's time has not come.
-    #[error("the certificate {common_name:?} is valid only from {} s since the epoch", not_before.as_seconds())]
+    #[error("the certificate {common_name:?} is valid only from {} on", day(*not_before))]
     NotYetValid {
         /// The certificate's subject.
         common_name: String,
@@ -124,6 +124,14 @@ pub enum CredentialFault {
         /// What to do about it; names the project if the file does.
         remedy: String,
     },
+    /// The service account is of one Firebase project, the app that it is to push to of another.
+    #[error("the service account is of the project {account:?}, google-services.json of {app:?}")]
+    OtherProject {
+        /// The account's project.
+        account: String,
+        /// The app's project.
+        app: String,
+    },
     /// A certificate or key of the sandbox where production pushes are to be sent.
     #[error("the credential {name:?} is for the sandbox only")]
     SandboxOnly {
@@ -143,6 +151,7 @@ impl CredentialFault {
     pub const fn diagnosis(&self) -> Diagnosis {
         match self {
             Self::Expired { .. } => Diagnosis::CertificateExpired,
+            Self::OtherProject { .. } => Diagnosis::AppMismatch,
             Self::SandboxOnly { .. } => Diagnosis::ProductionCertificateRequired,
             Self::GoogleServices { .. }
             | Self::WrongFile { .. }
@@ -187,6 +196,9 @@ impl CredentialFault {
             Self::Expired { .. } => {
                 "Make a new push certificate in Apple's developer portal and upload it; or use a .p8 key, which does not expire."
             }
+            Self::OtherProject { .. } => {
+                "Upload the service account key of the project that the app is built with, or the google-services.json of this one."
+            }
             Self::NotYetValid { .. } => "Check this server's clock.",
             Self::SandboxOnly { .. } => {
                 "Upload a production (\"Apple Push Services\") certificate or a .p8 key for production, or use this one for sandbox tokens only."
@@ -196,6 +208,16 @@ impl CredentialFault {
             }
         }
     }
+}
+
+/// The day of an instant, in UTC.
+fn day(time: Time) -> String {
+    let timestamp = jiff::Timestamp::from_microsecond(time.as_micros());
+    timestamp.map_or_else(
+        // Farther away than calendars go.
+        |_| format!("{} seconds since 1970", time.as_seconds()),
+        |timestamp| timestamp.strftime("%Y-%m-%d").to_string(),
+    )
 }
 
 /// A field of a push that breaks a rule of its provider, found before anything is sent.
@@ -243,5 +265,22 @@ impl FieldFault {
         };
         let reason = format!("{}: {}", self.field, self.problem);
         Refusal { token, ..Refusal::unsent(self.diagnosis, retry, reason, self.remedy) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_a_day() {
+        let expired = |not_after| {
+            let common_name = "x".to_owned();
+            CredentialFault::Expired { common_name, not_after }.to_string()
+        };
+        let at = expired(Time::from_millis(1_772_346_600_000));
+        assert_eq!(at, "the certificate \"x\" expired on 2026-03-01");
+        let far = expired(Time::from_millis(i64::MAX / 1_000));
+        assert!(far.ends_with(" seconds since 1970"), "{far}");
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!   apns/fuzz.rs       answers, GOAWAY, .p8, .p12, PEM, payloads, kept provider tokens
 //!   fcm/fuzz.rs        answers of FCM and of the token endpoint, service accounts,
-//!                      conditions
+//!                      google-services.json, conditions
 //!   webpush/fuzz.rs    answers, subscriptions, VAPID keys and subjects
 //!   transport/fuzz.rs  URLs, lists of hosts, authorities, a proxy's answers, dates
 //! ```

@@ -62,6 +62,25 @@ async fn googles_words_about_a_token_are_told_apart() {
 }
 
 #[tokio::test]
+async fn a_token_of_another_project_is_explained_by_what_the_app_was_built_with() {
+    let rig = FcmRig::start().await;
+    let services = format!(
+        r#"{{"project_info":{{"project_id":"{PROJECT}","project_number":"123456789012"}},
+            "client":[{{"client_info":{{"android_client_info":{{"package_name":"com.x"}}}}}}]}}"#
+    );
+    let services = fcm::GoogleServices::parse(services.as_bytes()).expect("a good file");
+    let json = rig.account.json(&rig.sim.token_url());
+    let account = fcm::ServiceAccount::parse(json.as_bytes()).expect("a good key");
+    let account = account.with_services(services).expect("of one project");
+    let client = Fcm::new(&rig.config, account).expect("a client");
+    let token = rig.devices.register_fcm("elsewhere");
+    let exchange = rig.send(&client, &rig.message_to(&token)).await;
+    check_refused(&exchange, 912, "SENDER_ID_MISMATCH");
+    let remedy = &refusal(&exchange).remedy;
+    assert!(remedy.contains("sender id 123456789012, for com.x"), "{remedy}");
+}
+
+#[tokio::test]
 async fn googles_pauses_are_passed_on() {
     let rig = FcmRig::start_with(|options| {
         options.device_quota_per_minute = 1;

@@ -247,7 +247,7 @@ fn check(incoming: &Incoming) -> Result<(), Problem> {
         return Err(Problem::invalid_field("ttl", format!("at most {most} seconds (30 days)")));
     }
     if let Some(PushChoice::Content(content)) = &incoming.push {
-        check_content(content).map_err(|problem| problem.within("push"))?;
+        check_content(content).map_err(|problem| problem.within("push").of_push())?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{AppId, DeviceNumber, Diagnosis, Environment, TargetKind};
+use domain::{AppId, DeviceNumber, Diagnosis, Environment, Refusal, TargetKind};
 use providers::webpush::Subscription;
 use store::model::{SetTarget, TargetSet};
 use wire::{PushTarget, PushTargetState, PushToken, limits};
@@ -49,7 +49,7 @@ pub async fn set_by_frame(
     done.unwrap_or_else(|problem| PushTarget {
         kind: frame.kind,
         state: PushTargetState::Refused,
-        code: Some(Diagnosis::BadPushToken.code()),
+        code: Some(problem.diagnosis().unwrap_or(Diagnosis::BadPushToken).code()),
         message: Some(problem.detail().to_owned()),
     })
 }
@@ -66,6 +66,9 @@ pub async fn set(
     wanted: Wanted,
 ) -> Result<PushTarget, Problem> {
     let token = check(&wanted)?;
+    if wanted.kind == TargetKind::Webpush {
+        check_host(node, &token)?;
+    }
     let wanted = Wanted { app_id: app_id(node, app, &wanted)?, ..wanted };
     let warning =
         node.clients.would_fail(&node.circuits, app, wanted.kind, wanted.app_id.as_deref());
@@ -111,8 +114,22 @@ fn app_id(node: &Node, app: AppId, wanted: &Wanted) -> Result<Option<String>, Pr
         Some(_) => Err(Problem::invalid_field(
             "app_id",
             "give the public key that the browser subscribed with, one of GET /v1/webpush-key",
-        )),
+        )
+        .diagnosed(Diagnosis::AppMismatch)),
     }
+}
+
+/// Checks that a subscription is with a push service that the operator allows: its pushes would
+/// never leave this server.
+///
+/// # Errors
+///
+/// A [`Problem`] of the field `token`, with the code 901.
+pub fn check_host(node: &Node, subscription: &str) -> Result<(), Problem> {
+    let refused = node.clients.refuses_host(subscription);
+    refused.map_or(Ok(()), |Refusal { diagnosis, reason, remedy, .. }| {
+        Err(Problem::invalid_field("token", format!("{reason}; {remedy}")).diagnosed(diagnosis))
+    })
 }
 
 /// Removes one target of a device, or all; returns whether there was one.
@@ -149,19 +166,24 @@ fn removed(frame: &PushToken) -> PushTarget {
     PushTarget { kind: frame.kind, state: PushTargetState::Removed, code: None, message: None }
 }
 
-/// Checks a token's form; returns it as it is stored.
+/// Checks a target's form; returns its token as it is stored.
 ///
 /// # Errors
 ///
-/// A [`Problem`] that names the field.
+/// A [`Problem`] that names the field, with its diagnosis code.
 pub fn check(wanted: &Wanted) -> Result<String, Problem> {
     if let Some(app_id) = &wanted.app_id {
         let good = (1..=155).contains(&app_id.len())
             && app_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
         if !good {
-            return Err(Problem::invalid_field("app_id", "give the bundle id or package name"));
+            return Err(Problem::invalid_field("app_id", "give the bundle id or package name")
+                .diagnosed(Diagnosis::AppMismatch));
         }
     }
+    check_token(wanted).map_err(|problem| problem.diagnosed(Diagnosis::BadPushToken))
+}
+
+fn check_token(wanted: &Wanted) -> Result<String, Problem> {
     let token = wanted.token.trim();
     let length = token.len();
     if !(1..=limits::TOKEN_BYTES).contains(&length) {

@@ -13,6 +13,7 @@ mod inbox;
 mod messages;
 mod page;
 mod push_log;
+mod push_targets;
 mod pushes;
 mod reading;
 mod rig;

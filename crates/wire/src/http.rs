@@ -194,6 +194,10 @@ pub struct CredentialUpload {
     /// For `webpush_vapid`: whom push services may ask about it, `mailto:` or `https:`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
+    /// For `fcm_service_account`: the app's `google-services.json` in base64, which must be of the
+    /// same project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub google_services: Option<String>,
     /// Whether the push service is asked at once if it believes the credential.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<bool>,
@@ -212,6 +216,7 @@ impl CredentialUpload {
             bundle_ids: Vec::new(),
             environments: Vec::new(),
             subject: None,
+            google_services: None,
             probe: None,
         }
     }
@@ -568,5 +573,5 @@ pub struct Timeline {
     /// The message.
     pub id: String,
     /// What happened, in order.
-    pub records: Vec<Record>,
+    pub items: Vec<Record>,
 }

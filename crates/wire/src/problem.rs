@@ -19,6 +19,9 @@ pub struct Problem {
     /// The field at fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// Of what belongs to a push: the diagnosis code, 901 to 913.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diagnosis: Option<u16>,
     /// Milliseconds to wait before asking again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,

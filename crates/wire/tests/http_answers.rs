@@ -21,7 +21,7 @@ use crate::golden::{check_complete, check_golden, pretty};
 use crate::{http_requests, pushes};
 
 /// The golden files of answers.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 16] = [
     "http/acked",
     "http/app",
     "http/call",
@@ -33,6 +33,7 @@ const NAMES: [&str; 15] = [
     "http/message_accepted",
     "http/page",
     "http/problem",
+    "http/problem_of_push",
     "http/record",
     "http/timeline",
     "http/token_key",
@@ -49,6 +50,7 @@ fn answers_are_as_agreed_and_read_back() {
     both_ways("http/message_accepted", &message_accepted());
     both_ways("http/page", &Page { items: vec![app(None)], next: Some("app_1".into()) });
     both_ways("http/problem", &problem());
+    both_ways("http/problem_of_push", &problem_of_push());
     both_ways("http/record", &record());
     both_ways("http/timeline", &timeline());
     both_ways("http/token_key", &token_key());
@@ -252,10 +254,7 @@ fn timeline() -> Timeline {
         detail: None,
         ..record()
     };
-    Timeline {
-        id: "msg_00000000000000000000000000000007".into(),
-        records: vec![accepted, record()],
-    }
+    Timeline { id: "msg_00000000000000000000000000000007".into(), items: vec![accepted, record()] }
 }
 
 fn problem() -> Problem {
@@ -267,5 +266,15 @@ fn problem() -> Problem {
         code: "invalid_field".into(),
         detail: "2 s is given; give 5 to 120 seconds".into(),
         field: Some("ring_time".into()),
+        diagnosis: None,
+    }
+}
+
+fn problem_of_push() -> Problem {
+    Problem {
+        detail: "give at most 2147483647".into(),
+        field: Some("badge".into()),
+        diagnosis: Some(913),
+        ..problem()
     }
 }

@@ -145,6 +145,7 @@ fn credential_upload() -> CredentialUpload {
         bundle_ids: vec!["com.example.reveille".into()],
         environments: Vec::new(),
         subject: None,
+        google_services: None,
         probe: None,
     }
 }

@@ -187,6 +187,7 @@ fn rejected() -> Rejected {
             code: "unknown_user".into(),
             detail: "the app has no user \"nobody\"; make a user token for them first".into(),
             field: Some("to".into()),
+            diagnosis: None,
         },
     }
 }

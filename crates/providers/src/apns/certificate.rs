@@ -8,6 +8,7 @@ use x509_parser::der_parser::asn1_rs::{Any, FromDer, Sequence};
 use x509_parser::der_parser::oid;
 use x509_parser::der_parser::oid::Oid;
 
+use super::credential::VOIP_SUFFIX;
 use super::credential::{CoveredTopic, Environments, Facts, TopicKind};
 use crate::error::CredentialFault;
 
@@ -29,13 +30,16 @@ const PUSH_NAMES: [(&str, Environments); 10] = [
     ("Apple Development Mac Push Services: ", Environments::Sandbox),
     ("Apple Production Mac Push Services: ", Environments::Production),
     ("Apple Push Services: ", Environments::Both),
-    ("VoIP Services: ", Environments::Both),
+    (VOIP_NAME, Environments::Both),
     ("WatchKit Services: ", Environments::Both),
     ("Website Push ID: ", Environments::Both),
     ("Pass Type ID: ", Environments::Both),
     // The management of devices; seen with mobile device management servers, not in Apple's pages.
     ("APSP:", Environments::Production),
 ];
+
+/// The beginning of the common name of certificates that are for calls alone.
+pub(super) const VOIP_NAME: &str = "VoIP Services: ";
 
 /// How the topics of device management begin; seen as above.
 const MDM_TOPIC: &str = "com.apple.mgmt.";
@@ -84,7 +88,7 @@ pub(super) fn facts(
     }
     Ok(Facts {
         environments,
-        topics: topics(certificate),
+        topics: topics(certificate, &common_name),
         team: first_text(certificate, &oid!(2.5.4.11)),
         key_id: None,
         not_after: Some(not_after),
@@ -107,7 +111,7 @@ fn environments(certificate: &X509Certificate<'_>, common_name: &str) -> Option<
 }
 
 /// Every topic the certificate may push to, by name.
-fn topics(certificate: &X509Certificate<'_>) -> Vec<CoveredTopic> {
+fn topics(certificate: &X509Certificate<'_>, common_name: &str) -> Vec<CoveredTopic> {
     let mut topics = BTreeMap::new();
     for extension in certificate.extensions() {
         if extension.oid == TOPICS {
@@ -117,8 +121,16 @@ fn topics(certificate: &X509Certificate<'_>) -> Vec<CoveredTopic> {
         }
     }
     if let Some(uid) = first_text(certificate, &UID) {
-        let mdm = uid.starts_with(MDM_TOPIC);
-        topics.entry(uid).or_insert(if mdm { TopicKind::Mdm } else { TopicKind::App });
+        let (name, kind) = if uid.starts_with(MDM_TOPIC) {
+            (uid, TopicKind::Mdm)
+        } else if topics.is_empty() && common_name.starts_with(VOIP_NAME) {
+            // Only its name says what it is for; the UID is the app's, with the suffix or without.
+            let bundle_id = uid.strip_suffix(VOIP_SUFFIX).unwrap_or(&uid);
+            (format!("{bundle_id}{VOIP_SUFFIX}"), TopicKind::Voip)
+        } else {
+            (uid, TopicKind::App)
+        };
+        topics.entry(name).or_insert(kind);
     }
     topics.remove("");
     topics.into_iter().map(|(name, kind)| CoveredTopic { name, kind }).collect()

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
+pub(super) use facts::VOIP_SUFFIX;
 pub use facts::{CoveredTopic, Environments, Facts, TopicKind};
 
 use super::certificate;

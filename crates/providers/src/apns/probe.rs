@@ -4,6 +4,7 @@ use bytes::Bytes;
 use domain::{Diagnosis, Outcome, Time};
 use uuid::Uuid;
 
+use super::certificate::VOIP_NAME;
 use super::push_type::PushType;
 use super::request::{Expiration, Push};
 use super::topic::Topic;
@@ -14,9 +15,6 @@ use crate::token::PushToken;
 
 /// A token in the usual form that nobody has.
 const NOBODY: &str = "0000000000000000000000000000000000000000000000000000000000000000";
-
-/// How the common name of a certificate for calls alone begins.
-const VOIP_NAME: &str = "VoIP Services: ";
 
 /// What an outcome tells of the credential, a probe's or any other push's.
 ///

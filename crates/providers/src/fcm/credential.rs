@@ -8,6 +8,7 @@ use rustls_pki_types::pem::PemObject;
 use serde::Deserialize;
 use zeroize::Zeroize;
 
+use super::GoogleServices;
 use super::oauth::AccessTokens;
 use crate::error::CredentialFault;
 use crate::jws::SigningKey;
@@ -23,7 +24,12 @@ const NOT_THAT_JSON: &str = "This lets a person or another program sign in, not 
 
 /// A service account's key. Clones share the key and the access token got with it.
 #[derive(Clone)]
-pub struct ServiceAccount(pub(super) Arc<Account>);
+pub struct ServiceAccount {
+    /// Who we are.
+    pub(super) account: Arc<Account>,
+    /// What the app that it pushes to was built with, where that is known.
+    pub(super) services: Option<GoogleServices>,
+}
 
 /// What clones share.
 pub(super) struct Account {
@@ -115,45 +121,62 @@ impl ServiceAccount {
             .map_err(|error| unreadable(format!("private_key: {}", pem_problem(&error))))?;
         let key = SigningKey::rs256(der.secret_pkcs8_der())
             .ok_or_else(|| unreadable("private_key: not an RSA key".to_owned()))?;
-        Ok(Self(Arc::new(Account {
+        let account = Account {
             project_id: parsed.project_id.clone(),
             client_email: parsed.client_email.clone(),
             key_id: parsed.private_key_id.clone(),
             token_uri: parsed.token_uri.clone(),
             key,
             tokens: AccessTokens::default(),
-        })))
+        };
+        Ok(Self { account: Arc::new(account), services: None })
+    }
+
+    /// The same account, with what the app was built with: a token of another project's is then
+    /// explained by it.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialFault::OtherProject`] if they are of two projects.
+    pub fn with_services(self, services: GoogleServices) -> Result<Self, CredentialFault> {
+        services.check(&self)?;
+        Ok(Self { services: Some(services), ..self })
+    }
+
+    /// What the app was built with, where that is known.
+    pub const fn services(&self) -> Option<&GoogleServices> {
+        self.services.as_ref()
     }
 
     /// The Firebase project that pushes go through.
     pub fn project_id(&self) -> &str {
-        &self.0.project_id
+        &self.account.project_id
     }
 
     /// The account's name.
     pub fn client_email(&self) -> &str {
-        &self.0.client_email
+        &self.account.client_email
     }
 
     /// The key's id.
     pub fn key_id(&self) -> &str {
-        &self.0.key_id
+        &self.account.key_id
     }
 }
 
 impl fmt::Debug for ServiceAccount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServiceAccount")
-            .field("project_id", &self.0.project_id)
-            .field("client_email", &self.0.client_email)
-            .field("key_id", &self.0.key_id)
+            .field("project_id", &self.account.project_id)
+            .field("client_email", &self.account.client_email)
+            .field("key_id", &self.account.key_id)
             .finish_non_exhaustive()
     }
 }
 
 /// Project ids stand in the path: lower-case letters, digits, hyphens; old ones have a domain and
 /// a colon before it.
-fn is_project(id: &str) -> bool {
+pub(super) fn is_project(id: &str) -> bool {
     (1..=100).contains(&id.len())
         && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b':' | b'_'))
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::oauth::answer::read;
 use super::response::{classify, is_our_token_bad};
-use super::{Content, Message, ServiceAccount, Target, encode};
+use super::{Content, GoogleServices, Message, ServiceAccount, Target, encode};
 use crate::config::Pauses;
 use crate::fuzz::{NOW, answer, check_fault, check_outcome};
 use crate::transport::Answer;
@@ -48,6 +48,17 @@ pub(crate) fn account(bytes: &[u8]) {
                 account.key_id()
             );
             assert_eq!(format!("{account:?}"), shown);
+        }
+        Err(fault) => check_fault(&fault),
+    }
+}
+
+/// An app's configuration file.
+pub(crate) fn services(bytes: &[u8]) {
+    match GoogleServices::parse(bytes) {
+        Ok(services) => {
+            assert!((1..=20).contains(&services.sender_id().len()));
+            assert!(services.package_names().iter().all(|name| (1..=255).contains(&name.len())));
         }
         Err(fault) => check_fault(&fault),
     }
@@ -149,6 +160,16 @@ mod tests {
             br#"{"project_info":{"project_id":"example-1"},"client":[]}"#.to_vec(),
         ];
         fuzz::run("service_account", super::account, examples);
+    }
+
+    #[test]
+    fn google_services() {
+        let examples = vec![
+            br#"{"project_info":{"project_number":"123456789012","project_id":"example-1"},"client":[{"client_info":{"mobilesdk_app_id":"1:1:android:1","android_client_info":{"package_name":"com.example.app"}}}]}"#.to_vec(),
+            br#"{"project_info":{"project_id":"example-1"},"client":[]}"#.to_vec(),
+            br#"{"type":"service_account"}"#.to_vec(),
+        ];
+        fuzz::run("google_services", services, examples);
     }
 
     #[test]

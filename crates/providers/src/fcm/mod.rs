@@ -16,6 +16,7 @@
 mod credential;
 #[cfg(test)]
 mod fuzz;
+mod google_services;
 mod message;
 mod oauth;
 mod probe;
@@ -32,6 +33,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use http::uri::{Authority, PathAndQuery};
 
 pub use credential::ServiceAccount;
+pub use google_services::GoogleServices;
 pub use message::{
     Android, AndroidNotification, Apns, ApnsOptions, Color, Content, FcmOptions, LightSettings,
     Message, Notification, NotificationPriority, Priority, Proxy, Target, Visibility, Webpush,
@@ -87,7 +89,7 @@ impl Fcm {
     /// the configuration does not name another.
     pub fn new(config: &Config, account: ServiceAccount) -> Result<Self, Error> {
         let endpoint = Endpoint::parse("fcm", &config.fcm, config)?;
-        let oauth = OAuth::new(config, &account.0)?;
+        let oauth = OAuth::new(config, &account.account)?;
         let path_text = format!("/v1/projects/{}/messages:send", account.project_id());
         let path = PathAndQuery::try_from(&*path_text).map_err(|error| Error::Config {
             setting: "fcm",
@@ -201,7 +203,7 @@ impl Inner {
         now: Time,
         wanted: impl Fn() -> bool + Send + Sync,
     ) -> Exchange {
-        let account = &self.account.0;
+        let ServiceAccount { account, services } = &self.account;
         let start = Stopwatch::start();
         let mut renewed = false;
         loop {
@@ -229,7 +231,12 @@ impl Inner {
                         account.tokens.discard(&authorization);
                         continue;
                     }
-                    classify(answer.status, &answer.headers, &answer.body, now, &self.pauses)
+                    let outcome =
+                        classify(answer.status, &answer.headers, &answer.body, now, &self.pauses);
+                    match services {
+                        Some(services) => services.explain(outcome),
+                        None => outcome,
+                    }
                 }
                 Reply::Failed(failure) => failure.outcome(&self.pauses),
                 Reply::Lost(detail) => Outcome::Unknown { detail: detail.clone() },

@@ -130,6 +130,26 @@ impl WebPush {
     }
 }
 
+/// Whether a subscription's push service is among those that the operator allows.
+///
+/// # Errors
+///
+/// The refusal that every push to it would meet, before any connection is made: 901.
+pub fn check_host(allowed: &Hosts, subscription: &Subscription) -> Result<(), Refusal> {
+    let host = subscription.origin().host();
+    if allowed.has(host) {
+        return Ok(());
+    }
+    let refusal = Refusal::unsent(
+        Diagnosis::NotConfigured,
+        RetryRule::WhenChanged,
+        format!("HostNotAllowed: {host} is not among the push services allowed here"),
+        "If this push service is meant, add its host to webpush.allowed_hosts.",
+    );
+    // Another browser's push service may well be allowed.
+    Err(Refusal { scope: Scope::Device, ..refusal })
+}
+
 impl Inner {
     /// The request as records may hold it, and its body on the wire or why it is not sent.
     fn prepare(&self, push: &Push) -> (RequestRecord, Result<Bytes, Outcome>) {
@@ -152,18 +172,7 @@ impl Inner {
 
     /// Refuses an endpoint whose host the operator does not allow.
     fn check(&self, push: &Push) -> Result<(), Outcome> {
-        let host = push.subscription.origin().host();
-        if self.hosts.has(host) {
-            return Ok(());
-        }
-        let refusal = Refusal::unsent(
-            Diagnosis::NotConfigured,
-            RetryRule::WhenChanged,
-            format!("HostNotAllowed: {host} is not among the push services allowed here"),
-            "If this push service is meant, add its host to webpush.allowed_hosts.",
-        );
-        // Another browser's push service may well be allowed.
-        Err(Outcome::Refused(Refusal { scope: Scope::Device, ..refusal }))
+        check_host(&self.hosts, &push.subscription).map_err(Outcome::Refused)
     }
 
     /// Sends, and once more if our token was the trouble.

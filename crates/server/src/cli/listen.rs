@@ -35,13 +35,16 @@ pub(super) struct Args {
     /// The user to be
     #[arg(long)]
     user: String,
+    /// The id of a device to be, such as phone; without it one is made up, and kept
+    #[arg(long, value_name = "ID")]
+    device: Option<String>,
     #[command(flatten)]
     peer: PeerArgs,
 }
 
 pub(super) async fn run(args: Args, environment: &Environment) -> anyhow::Result<ExitCode> {
     let peer = args.peer.resolve(environment)?;
-    let mut device = Device::load(&peer, &args.user)?;
+    let mut device = Device::load(&peer, &args.user, args.device.as_deref())?;
     tokio::select! {
         ended = listen(&peer, &args.user, &mut device) => ended,
         pressed = tokio::signal::ctrl_c() => {
@@ -136,10 +139,15 @@ struct Memory {
 }
 
 impl Device {
-    /// The device that stands for `user` in this folder; a new one at the first time.
-    fn load(peer: &Peer, user: &str) -> anyhow::Result<Self> {
+    /// The device that stands for `user` in this folder, or the one of this id; a new one at the
+    /// first time.
+    fn load(peer: &Peer, user: &str, id: Option<&str>) -> anyhow::Result<Self> {
         // A device belongs to one user of one app on one server.
-        let whose = format!("{} {} {user}", peer.server, peer.key.expose());
+        let mut whose = format!("{} {} {user}", peer.server, peer.key.expose());
+        if let Some(id) = id {
+            // Neither holds a line's end.
+            whose.push_str(&format!("\n{id}"));
+        }
         let folder = peer.folder.join(".reveille");
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
@@ -150,7 +158,10 @@ impl Device {
                 Advice::new(message, "delete it to begin as a new device")
             })?,
             None => Memory {
-                device: format!("terminal-{}", uuid::Uuid::new_v4()),
+                device: match id {
+                    Some(id) => id.to_owned(),
+                    None => format!("terminal-{}", uuid::Uuid::new_v4()),
+                },
                 secret: None,
                 held: None,
             },
@@ -356,24 +367,29 @@ mod tests {
     fn a_device_remembers_who_it_is_and_what_it_holds() {
         let folder = tempfile::tempdir().unwrap();
         let peer = peer(folder.path());
-        let mut device = Device::load(&peer, "alice").unwrap();
+        let mut device = Device::load(&peer, "alice", None).unwrap();
         device.greeted(Some("rvl_device_x".to_owned())).unwrap();
         let held = device.take(&message("1", 3)).unwrap().ack.unwrap();
         assert_eq!((held.offset, held.entry.as_deref()), (3, Some("ent_3")));
 
-        let again = Device::load(&peer, "alice").unwrap();
+        let again = Device::load(&peer, "alice", None).unwrap();
         let first = again.connect("token".to_owned());
         assert_eq!(first.device.id, device.memory.device);
         assert_eq!(first.device_secret.as_deref(), Some("rvl_device_x"));
         assert_eq!(first.position, Some(held));
-        let other = Device::load(&peer, "bob").unwrap();
+        let other = Device::load(&peer, "bob", None).unwrap();
         assert_ne!(other.memory.device, device.memory.device);
+        let mut phone = Device::load(&peer, "alice", Some("phone")).unwrap();
+        phone.greeted(Some("rvl_device_y".to_owned())).unwrap();
+        let again = Device::load(&peer, "alice", Some("phone")).unwrap().connect("t".to_owned());
+        assert_eq!(again.device.id, "phone");
+        assert_eq!(again.device_secret.as_deref(), Some("rvl_device_y"));
     }
 
     #[test]
     fn what_is_held_is_acknowledged_again_and_kept() {
         let folder = tempfile::tempdir().unwrap();
-        let mut device = Device::load(&peer(folder.path()), "alice").unwrap();
+        let mut device = Device::load(&peer(folder.path()), "alice", None).unwrap();
         for (epoch, offset, show, expected) in [
             ("1", 5, Show::Now, 5),
             ("1", 5, Show::WasShown, 5),
@@ -413,9 +429,11 @@ mod tests {
     fn a_file_of_something_else_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let peer = peer(folder.path());
-        let device = Device::load(&peer, "alice").unwrap();
+        let device = Device::load(&peer, "alice", None).unwrap();
         secret::replace_private(&device.path, "{}").unwrap();
-        let Err(error) = Device::load(&peer, "alice") else { panic!("took {{}} for a memory") };
+        let Err(error) = Device::load(&peer, "alice", None) else {
+            panic!("took {{}} for a memory")
+        };
         assert!(error.to_string().ends_with("is not what `listen` wrote"), "{error}");
     }
 }

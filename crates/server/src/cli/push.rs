@@ -14,6 +14,7 @@ mod service;
 mod shown;
 mod stored;
 mod webpush;
+mod words;
 
 use std::process::ExitCode;
 

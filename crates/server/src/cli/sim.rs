@@ -75,7 +75,9 @@ fn introduce(stand: &Stand) {
     ] {
         anstream::eprintln!("  {DIM}{name:<17}{DIM:#} {}", text(value));
     }
-    anstream::eprintln!("\n{DIM}a Reveille finds them with this in its configuration:{DIM:#}\n");
+    anstream::eprintln!(
+        "\n{DIM}a Reveille finds them with this in its configuration, each line below its section's name if that is there already:{DIM:#}\n"
+    );
     anstream::eprintln!("  [providers]");
     for (key, value) in [
         ("apns_production_url", &started["apns"]),

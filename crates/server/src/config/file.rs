@@ -43,11 +43,24 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<FileOptions, ConfigError>
     let table = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
         path: path.to_owned(),
         line: error.span().map_or(1, |span| line_at(text, span.start)),
-        message: error.message().to_owned(),
+        message: explained(error.message(), error.span().and_then(|span| text.get(span))),
     })?;
     let mut walk = Walk { path, text, found: FileOptions::default() };
     walk.table("", table.get_ref());
     Ok(walk.found)
+}
+
+/// What the reader says, and what to do where that does not follow from it: what is pasted under a
+/// section that is there already, as the sections that `reveille sim` prints are.
+fn explained(message: &str, key: Option<&str>) -> String {
+    if message != "duplicate key" {
+        return message.to_owned();
+    }
+    let key = key.unwrap_or("the key").trim_matches(['[', ']', ' ']);
+    format!(
+        "duplicate key: {key} stands above already; put the lines of both into one place, a \
+         section's name once"
+    )
 }
 
 struct Walk<'a> {
@@ -176,7 +189,14 @@ mod tests {
         let error = parse(Path::new("reveille.toml"), "listen = \"a\"\n[session\n").unwrap_err();
         assert!(error.to_string().starts_with("reveille.toml:2: "), "{error}");
         let error = parse(Path::new("reveille.toml"), "listen = 1\nlisten = 2\n").unwrap_err();
-        assert!(error.to_string().starts_with("reveille.toml:2: duplicate key"), "{error}");
+        assert!(
+            error.to_string().starts_with("reveille.toml:2: duplicate key: listen "),
+            "{error}"
+        );
+        let twice = "[providers]\n#a = 1\n\n[providers]\nextra_ca_file = \"x\"\n";
+        let error = parse(Path::new("reveille.toml"), twice).unwrap_err();
+        let says = "reveille.toml:4: duplicate key: providers stands above already; put the lines";
+        assert!(error.to_string().starts_with(says), "{error}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use domain::{AppId, CredentialId, Diagnosis, Environment, Refusal, RetryRule, TargetKind};
-use providers::webpush::Subscription;
+use providers::webpush::{self, Subscription};
 use providers::{Apns, Fcm, WebPush, apns};
 use store::model::{Settings, Target};
 
@@ -109,6 +109,12 @@ impl Clients {
             Place::Fcm => clients.fcm.iter().any(|entry| believed(entry.id)),
             Place::Webpush(_) => false,
         }
+    }
+
+    /// The refusal of a browser's subscription whose push service the operator does not allow.
+    pub fn refuses_host(&self, subscription: &str) -> Option<Refusal> {
+        let subscription = Subscription::parse(subscription.as_bytes()).ok()?;
+        webpush::check_host(&self.config.webpush_hosts, &subscription).err()
     }
 
     /// Whether pushes to such a target would fail as things stand: the code, and what to do.

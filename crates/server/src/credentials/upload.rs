@@ -55,6 +55,8 @@ pub(super) struct Sealed {
     environments: Vec<EnvironmentName>,
     #[serde(default)]
     subject: Option<String>,
+    #[serde(default)]
+    google_services: Option<String>,
 }
 
 impl Drop for Sealed {
@@ -84,6 +86,7 @@ pub async fn upload(
         bundle_ids: upload.bundle_ids,
         environments: upload.environments,
         subject: upload.subject,
+        google_services: upload.google_services,
     };
     let now = node.clock.now();
     let read = move || (sealed.facts(now), sealed);
@@ -220,15 +223,7 @@ impl Sealed {
     fn facts(&self, now: Time) -> Result<Found, Problem> {
         match self.parse(now)? {
             Parsed::Apns(credential) => Ok(apns_facts(credential.facts(), now)),
-            Parsed::Fcm(account) => Ok(Found {
-                facts: BTreeMap::from([
-                    ("project_id".to_owned(), json!(account.project_id())),
-                    ("client_email".to_owned(), json!(account.client_email())),
-                    ("key_id".to_owned(), json!(account.key_id())),
-                ]),
-                warnings: Vec::new(),
-                not_after: None,
-            }),
+            Parsed::Fcm(account) => Ok(fcm_facts(&account)),
             Parsed::Webpush(key, subject) => Ok(Found {
                 facts: BTreeMap::from([
                     ("public_key".to_owned(), json!(key.public_key())),
@@ -241,12 +236,10 @@ impl Sealed {
     }
 
     fn parse(&self, now: Time) -> Result<Parsed, Problem> {
+        let services = self.services()?;
         let mut file = STANDARD.decode(self.file.as_bytes()).map_err(|_| {
             Problem::invalid_field("file", "give the file's bytes in base64 with padding")
         })?;
-        let refused = |fault: CredentialFault| {
-            Problem::credential_refused(fault.diagnosis(), &fault.to_string(), fault.remedy())
-        };
         let parsed = match self.kind {
             CredentialKind::ApnsKey => {
                 let key_id = self.key_id.as_deref().unwrap_or_default();
@@ -273,7 +266,14 @@ impl Sealed {
                 let password = self.password.as_deref().unwrap_or_default();
                 apns::Credential::parse_p12(&file, password, now).map(Parsed::Apns)
             }
-            CredentialKind::FcmServiceAccount => fcm::ServiceAccount::parse(&file).map(Parsed::Fcm),
+            CredentialKind::FcmServiceAccount => {
+                let account = fcm::ServiceAccount::parse(&file);
+                let fits = account.and_then(|account| match services {
+                    Some(services) => account.with_services(services),
+                    None => Ok(account),
+                });
+                fits.map(Parsed::Fcm)
+            }
             CredentialKind::WebpushVapid => {
                 let subject = self.subject.as_deref().ok_or_else(|| {
                     Problem::invalid_field(
@@ -289,6 +289,21 @@ impl Sealed {
         parsed.map_err(refused)
     }
 
+    /// What the app was built with, if it was given.
+    fn services(&self) -> Result<Option<fcm::GoogleServices>, Problem> {
+        let Some(text) = &self.google_services else { return Ok(None) };
+        if self.kind != CredentialKind::FcmServiceAccount {
+            let detail = "give it with the kind `fcm_service_account` only";
+            return Err(Problem::invalid_field("google_services", detail));
+        }
+        let file = STANDARD.decode(text.as_bytes()).map_err(|_| {
+            let detail = "give the file's bytes in base64 with padding";
+            Problem::invalid_field("google_services", detail)
+        })?;
+        let services = fcm::GoogleServices::parse(&file).map_err(refused);
+        services.map(Some).map_err(|problem| problem.with_field("google_services"))
+    }
+
     /// The credential, opened again.
     pub(super) fn open(&self, now: Time) -> Result<Opened, ClientError> {
         let refused = |problem: Problem| ClientError::Refused(problem.detail().to_owned());
@@ -298,6 +313,13 @@ impl Sealed {
             Parsed::Webpush(key, subject) => Ok(Opened::Webpush(key, subject)),
         }
     }
+}
+
+fn refused(fault: CredentialFault) -> Problem {
+    let of_both = matches!(fault, CredentialFault::OtherProject { .. });
+    let problem =
+        Problem::credential_refused(fault.diagnosis(), &fault.to_string(), fault.remedy());
+    if of_both { problem.with_field("google_services") } else { problem }
 }
 
 enum Parsed {
@@ -337,6 +359,19 @@ struct Found {
     facts: BTreeMap<String, Value>,
     warnings: Vec<String>,
     not_after: Option<Time>,
+}
+
+fn fcm_facts(account: &fcm::ServiceAccount) -> Found {
+    let mut facts = BTreeMap::from([
+        ("project_id".to_owned(), json!(account.project_id())),
+        ("client_email".to_owned(), json!(account.client_email())),
+        ("key_id".to_owned(), json!(account.key_id())),
+    ]);
+    if let Some(services) = account.services() {
+        facts.insert("sender_id".to_owned(), json!(services.sender_id()));
+        facts.insert("package_names".to_owned(), json!(services.package_names()));
+    }
+    Found { facts, warnings: Vec::new(), not_after: None }
 }
 
 fn apns_facts(facts: &apns::Facts, now: Time) -> Found {

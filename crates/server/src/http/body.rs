@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Query, Request};
+use axum::middleware::Next;
+use axum::response::Response;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -125,6 +127,19 @@ pub(super) fn not_a_next() -> Problem {
     Problem::invalid_field("after", "give `next` of the page before")
 }
 
+/// Refuses parameters on the way to a route that takes none.
+pub(super) async fn no_parameters(request: Request, next: Next) -> Result<Response, Problem> {
+    let given = Query::<Vec<(String, String)>>::try_from_uri(request.uri());
+    match given.map(|Query(given)| given.into_iter().next()) {
+        Ok(None) => Ok(next.run(request).await),
+        Ok(Some((name, _))) => Err(Problem::invalid_field(
+            name,
+            "the path takes no parameters behind `?`; say it in the body, or leave it out",
+        )),
+        Err(error) => Err(unexpected(&error)),
+    }
+}
+
 /// What is wrong with which parameter.
 fn unexpected(error: &QueryRejection) -> Problem {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
@@ -151,11 +166,20 @@ fn unexpected(error: &QueryRejection) -> Problem {
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let malformed = |place: String, error: serde_json::Error| {
-        // Where the text is no JSON at all, line and column are the place.
-        if place == "." || !error.is_data() {
-            return Problem::new(ProblemCode::MalformedJson, error.to_string());
+        if !error.is_data() {
+            // Line and column are the place.
+            let detail = match bytes.is_empty() {
+                true => "the body is empty; send an object as docs/api.md shows it".to_owned(),
+                false => format!("the body is no JSON; check where a JSON reader stops: {error}"),
+            };
+            return Problem::new(ProblemCode::MalformedJson, detail);
         }
-        Problem::new(ProblemCode::MalformedJson, format!("at `{place}`: {error}")).with_field(place)
+        if place == "." {
+            let detail = format!("the body is not what this path takes: {error}");
+            return Problem::new(ProblemCode::MalformedJson, detail);
+        }
+        let detail = format!("`{place}` is not what this path takes: {error}");
+        Problem::new(ProblemCode::MalformedJson, detail).with_field(place)
     };
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let place = error.path().to_string();
@@ -189,16 +213,22 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_body_is_said_with_its_place() {
         let table = [
-            ("", "EOF"),
-            ("[]", "invalid length"),
-            (r#"{"name": 7}"#, "at `name`"),
-            (r#"{"name": "a", "nme": 1}"#, "unknown field `nme`"),
-            (r#"{"name": "a"} x"#, "trailing characters"),
+            ("", "the body is empty; send an object"),
+            ("hello", "the body is no JSON; check where a JSON reader stops: expected value"),
+            (r#"{"name": "a""#, "the body is no JSON; check where a JSON reader stops: EOF"),
+            ("[]", "the body is not what this path takes: invalid length"),
+            ("{}", "the body is not what this path takes: missing field `name`"),
+            (r#"{"name": 7}"#, "`name` is not what this path takes: invalid type"),
+            (r#"{"name": "a", "nme": 1}"#, "`nme` is not what this path takes: unknown field"),
+            (
+                r#"{"name": "a"} x"#,
+                "the body is no JSON; check where a JSON reader stops: trailing",
+            ),
         ];
         for (text, says) in table {
             let problem = parse::<AppCreate>(text.as_bytes()).map(|_| ()).unwrap_err();
             assert_eq!(problem.code(), ProblemCode::MalformedJson, "{text}");
-            assert!(problem.detail().contains(says), "{text}: {}", problem.detail());
+            assert!(problem.detail().starts_with(says), "{text}: {}", problem.detail());
         }
         let nested = br#"{"to": ["a", 1], "body": 1}"#;
         let problem = parse::<MessageCreate>(nested).map(|_| ()).unwrap_err();

@@ -23,8 +23,12 @@ pub(super) async fn create(
     State(node): State<Arc<Node>>,
     key: AppKey,
     headers: HeaderMap,
-    Body(body): Body<MessageCreate>,
+    body: Result<Body<MessageCreate>, Problem>,
 ) -> Result<Json<MessageAccepted>, Problem> {
+    let Body(body) = body.map_err(|problem| {
+        let of_push = problem.field().is_some_and(|field| field.starts_with("push"));
+        if of_push { problem.of_push() } else { problem }
+    })?;
     let client_id = client_id(&headers, body.id)?;
     let sender = match body.from {
         None => None,
@@ -79,7 +83,7 @@ pub(super) async fn timeline(
         let stored = node.store.find_message(key.app, id).await.map_err(storage_problem)?;
         stored.ok_or_else(unknown)?;
     }
-    Ok(Json(Timeline { id: message, records: records.into_iter().map(shown).collect() }))
+    Ok(Json(Timeline { id: message, items: records.into_iter().map(shown).collect() }))
 }
 
 /// The back end's own id: in the body, or in the header `Idempotency-Key`; without one the

@@ -33,7 +33,7 @@ mod users;
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post, put};
 use axum::{Extension, Router};
 use wire::limits;
@@ -43,10 +43,37 @@ use problem::{Problem, ProblemCode};
 
 /// Every route.
 pub fn router(node: Arc<Node>) -> Router {
+    without_parameters()
+        .route_layer(from_fn(body::no_parameters))
+        .merge(with_parameters())
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(Extension(settings::Turn::default()))
+        .layer(DefaultBodyLimit::max(limits::HTTP_BODY_BYTES))
+        .layer(from_fn_with_state(node.tasks.clone(), guard::guard))
+        .with_state(node)
+}
+
+/// The routes that read what stands behind the `?`, or leave it to whoever asks: what looks after
+/// the process may add its own, and so may a browser's WebSocket.
+fn with_parameters() -> Router<Arc<Node>> {
     Router::new()
         .route("/healthz", get(connect::health))
         .route("/readyz", get(connect::ready))
         .route(wire::CONNECT_PATH, get(connect::connect))
+        .route("/v1/push-log", get(push_log::list))
+        .route("/v1/pushes", get(pushes::list))
+        .route("/v1/pushes/{push}/deliveries", get(pushes::deliveries))
+        .route("/v1/topics", get(topics::list))
+        .route("/v1/topics/{topic}/devices", get(topics::devices))
+        .route("/v1/events", get(events::list))
+        .route("/v1/me/inbox", get(me::inbox))
+        .route("/v1/me/calls/{call}", get(calls::show))
+}
+
+/// The routes that take none: a misspelt one is not taken for its default there either.
+fn without_parameters() -> Router<Arc<Node>> {
+    Router::new()
         .route("/v1/apps", post(apps::create).get(apps::list))
         .route("/v1/apps/{app}", get(apps::show))
         .route("/v1/apps/{app}/keys", post(apps::create_key).get(apps::list_keys))
@@ -71,22 +98,14 @@ pub fn router(node: Arc<Node>) -> Router {
         .route("/v1/users/{user}/blocks/{blocked}", put(hushes::block).delete(hushes::unblock))
         .route("/v1/messages", post(messages::create))
         .route("/v1/messages/{message}/timeline", get(messages::timeline))
-        .route("/v1/push-log", get(push_log::list))
-        .route("/v1/pushes", post(pushes::create).get(pushes::list))
+        .route("/v1/pushes", post(pushes::create))
         .route("/v1/pushes/{push}", get(pushes::show))
-        .route("/v1/pushes/{push}/deliveries", get(pushes::deliveries))
         .route("/v1/pushes/{push}/cancel", post(pushes::cancel))
         .route("/v1/pushes/{push}/pause", post(pushes::pause))
         .route("/v1/pushes/{push}/resume", post(pushes::resume))
-        .route("/v1/topics", get(topics::list))
         .route("/v1/topics/{topic}", delete(topics::delete))
-        .route(
-            "/v1/topics/{topic}/devices",
-            get(topics::devices).post(topics::add).delete(topics::remove),
-        )
+        .route("/v1/topics/{topic}/devices", post(topics::add).delete(topics::remove))
         .route("/v1/topics/{topic}/devices/{device}", put(topics::put).delete(topics::take))
-        .route("/v1/events", get(events::list))
-        .route("/v1/me/inbox", get(me::inbox))
         .route("/v1/me/ack", post(me::ack))
         .route("/v1/me/read", post(me::read_mark))
         .route("/v1/me/mutes", get(hushes::my_mutes))
@@ -97,19 +116,12 @@ pub fn router(node: Arc<Node>) -> Router {
         .route("/v1/me/topics", get(topics::mine))
         .route("/v1/me/topics/{topic}", put(topics::put_me).delete(topics::take_me))
         .route("/v1/me/device", delete(me::sign_out))
-        .route("/v1/me/calls/{call}", get(calls::show))
         .route("/v1/me/calls/{call}/ringing", post(calls::ringing))
         .route("/v1/me/calls/{call}/signal", post(calls::signal))
         .route("/v1/me/calls/{call}/answer", post(calls::answer))
         .route("/v1/me/calls/{call}/reject", post(calls::reject))
         .route("/v1/me/calls/{call}/cancel", post(calls::cancel))
         .route("/v1/me/calls/{call}/end", post(calls::end))
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(Extension(settings::Turn::default()))
-        .layer(DefaultBodyLimit::max(limits::HTTP_BODY_BYTES))
-        .layer(from_fn_with_state(node.tasks.clone(), guard::guard))
-        .with_state(node)
 }
 
 async fn not_found() -> Problem {

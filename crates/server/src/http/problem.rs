@@ -30,6 +30,7 @@ pub struct Problem {
     code: ProblemCode,
     detail: String,
     field: Option<String>,
+    diagnosis: Option<Diagnosis>,
     retry_after: Option<Duration>,
 }
 
@@ -38,7 +39,7 @@ impl Problem {
     /// the asker must not know.
     pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
         let detail = shortened(&detail.into(), LONGEST_DETAIL);
-        Self { code, detail, field: None, retry_after: None }
+        Self { code, detail, field: None, diagnosis: None, retry_after: None }
     }
 
     /// A field that breaks its rule.
@@ -49,7 +50,7 @@ impl Problem {
     /// A credential that cannot be used: what is wrong with it and what to do.
     pub fn credential_refused(diagnosis: Diagnosis, fault: &str, remedy: &str) -> Self {
         let detail = format!("{diagnosis}: {fault}; {remedy}");
-        Self::new(ProblemCode::CredentialRefused, detail).with_field("file")
+        Self::new(ProblemCode::CredentialRefused, detail).with_field("file").diagnosed(diagnosis)
     }
 
     /// A fault of ours, of which the asker learns nothing; whoever makes one logs what it was.
@@ -85,7 +86,30 @@ impl Problem {
     /// A push that no push service would take as it would be sent: 913.
     pub fn push_refused(field: impl Into<String>, fault: &str, remedy: &str) -> Self {
         let detail = format!("{}: {fault}; {remedy}", Diagnosis::BadPayload);
-        Self::new(ProblemCode::PushRefused, detail).with_field(field)
+        Self::new(ProblemCode::PushRefused, detail)
+            .with_field(field)
+            .diagnosed(Diagnosis::BadPayload)
+    }
+
+    /// Says what it is of a push, unless that is said already.
+    #[must_use]
+    pub fn diagnosed(mut self, diagnosis: Diagnosis) -> Self {
+        self.diagnosis.get_or_insert(diagnosis);
+        self
+    }
+
+    /// The same of a push: a fault of what it says is 913, unless it is said more closely.
+    #[must_use]
+    pub fn of_push(self) -> Self {
+        let of_field = matches!(
+            self.code,
+            ProblemCode::BodyTooLarge
+                | ProblemCode::InvalidField
+                | ProblemCode::MalformedJson
+                | ProblemCode::PushRefused
+                | ProblemCode::TooManyRecipients
+        );
+        if of_field { self.diagnosed(Diagnosis::BadPayload) } else { self }
     }
 
     /// Says when to ask again; whole seconds on the wire, rounded up.
@@ -103,6 +127,11 @@ impl Problem {
     /// The field at fault, if it is one's.
     pub fn field(&self) -> Option<&str> {
         self.field.as_deref()
+    }
+
+    /// What it is of a push, if it has to do with one.
+    pub const fn diagnosis(&self) -> Option<Diagnosis> {
+        self.diagnosis
     }
 
     /// When to ask again.
@@ -131,6 +160,7 @@ impl From<Problem> for wire::Problem {
             code: problem.code.as_str().to_owned(),
             detail: problem.detail,
             field: problem.field,
+            diagnosis: problem.diagnosis.map(Diagnosis::code),
         }
     }
 }
@@ -200,6 +230,7 @@ mod tests {
                 code: "invalid_field".into(),
                 detail: "ttl is 3, less than 5; give 5 to 100".into(),
                 field: Some("ttl".into()),
+                diagnosis: None,
             }
         );
     }
@@ -244,9 +275,19 @@ mod tests {
             "the certificate \"Apple Push Services\" is past its end",
             "make a new one",
         );
+        assert_eq!(problem.diagnosis(), Some(Diagnosis::CertificateExpired));
         assert_eq!(
             problem.detail(),
             "903 push certificate expired: the certificate \"Apple Push Services\" is past its end; make a new one"
         );
+    }
+    #[test]
+    fn a_fault_of_what_a_push_says_is_913_unless_it_is_said_more_closely() {
+        let code = |problem: Problem| wire::Problem::from(problem.of_push()).diagnosis;
+        assert_eq!(code(Problem::invalid_field("badge", "give less")), Some(913));
+        let token = Problem::invalid_field("to.targets[0].token", "give hexadecimal digits");
+        assert_eq!(code(token.diagnosed(Diagnosis::BadPushToken)), Some(911));
+        assert_eq!(code(Problem::new(ProblemCode::UnknownUser, "no such user")), None);
+        assert_eq!(code(Problem::internal()), None);
     }
 }

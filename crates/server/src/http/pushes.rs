@@ -30,10 +30,12 @@ pub(super) async fn create(
     State(node): State<Arc<Node>>,
     key: AppKey,
     headers: HeaderMap,
-    Body(mut body): Body<PushCreate>,
+    body: Result<Body<PushCreate>, Problem>,
 ) -> Result<impl IntoResponse, Problem> {
-    let client_id = client_id(&headers, body.id.take())?;
-    let taken = pushes::accept::accept(&node, key.app, key.key, &client_id, body).await?;
+    let Body(mut body) = body.map_err(Problem::of_push)?;
+    let client_id = client_id(&headers, body.id.take()).map_err(Problem::of_push)?;
+    let taken = pushes::accept::accept(&node, key.app, key.key, &client_id, body).await;
+    let taken = taken.map_err(Problem::of_push)?;
     let failed = taken.failed.into_iter().map(shown_fault).collect();
     let push = Push { failed, ..shown(taken.push) };
     Ok((StatusCode::ACCEPTED, Json(push)))

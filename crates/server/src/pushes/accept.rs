@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
-use domain::{AppId, KeyId};
+use domain::{AppId, Diagnosis, KeyId};
 use serde_json::json;
 use store::log::{Record, Step};
-use store::model::{Audience, NewPush, Push, PushAdded, PushFault};
+use store::model::{Audience, NewPush, Push, PushAdded, PushFault, Settings};
 use wire::http::PushCreate;
 
+use super::address::{Address, Destination};
 use super::check::{self, Times};
 use super::preview::Preview;
 use crate::accept::{check_client_id, storage_problem};
+use crate::credentials::Traffic;
 use crate::http::problem::{Problem, ProblemCode};
 use crate::node::Node;
+use crate::targets;
 
 /// A push that was taken in.
 #[derive(Debug)]
@@ -50,6 +53,10 @@ pub async fn accept(
             Times { send_at: now, expires_at: now }
         }
     };
+    if let Err(problem) = reach(node, app, &settings, &checked.addresses) {
+        // Sent again it may lack the credential that it had the first time.
+        node.store.push(app, id).await.map_err(storage_problem)?.ok_or(problem)?;
+    }
     let preview = Preview {
         ids: &node.ids,
         app,
@@ -92,6 +99,32 @@ pub async fn accept(
         .with_field("id")),
         PushAdded::Nobody(failed) => Err(nobody(&failed)),
     }
+}
+
+/// Whether each target that is no device's is one that this app's credentials and this server's
+/// operator let it reach. What the app lacks altogether, any credential of the kind, is waited for
+/// and no fault of the request.
+fn reach(
+    node: &Node,
+    app: AppId,
+    settings: &Settings,
+    addresses: &[(String, Address)],
+) -> Result<(), Problem> {
+    for (place, address) in addresses {
+        if let Destination::Subscription(subscription) = &address.to {
+            targets::check_host(node, subscription)
+                .map_err(|problem| problem.with_field(format!("{place}.subscription")))?;
+        }
+        let target = address.target();
+        let chosen = node.clients.choose(&node.circuits, &target, app, settings, Traffic::Wake);
+        if let Err(refusal) = chosen
+            && refusal.diagnosis == Diagnosis::AppMismatch
+        {
+            let problem = Problem::invalid_field(format!("{place}.app_id"), refusal.remedy);
+            return Err(problem.diagnosed(refusal.diagnosis));
+        }
+    }
+    Ok(())
 }
 
 fn report(node: &Node, push: &Push) {

@@ -201,6 +201,7 @@ fn check_fcm(field: &'static str, to: &Destination) -> Result<(), Problem> {
     let message = fcm::Message { target, content: fcm::Content::default() };
     fcm::encode(&message).map(drop).map_err(|fault| {
         Problem::invalid_field(field, format!("{}; {}", fault.problem, fault.remedy))
+            .diagnosed(fault.diagnosis)
     })
 }
 

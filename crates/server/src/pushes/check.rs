@@ -47,6 +47,8 @@ pub struct Checked {
     pub kind: PushKind,
     /// What it says.
     pub content: Content,
+    /// Its targets that are no device's, each with its place in the request.
+    pub addresses: Vec<(String, Address)>,
     /// A topic or condition of FCM's among its targets, for which FCM's own rules are stricter.
     pub fcm_topic: Option<Destination>,
     /// Pushes a second at most, for a broadcast.
@@ -114,9 +116,10 @@ pub fn check(create: PushCreate, app: AppId, policy: &Policy) -> Result<Checked,
         return Err(Problem::invalid_field("send_at", "a call rings at once; leave it out"));
     }
     let rings_until = create.call.as_ref().map(|call| from_wire::time(call.rings_until));
-    let (audience, fcm_topic) = audience(create.to, app, kind, policy)?;
+    let Reached { audience, addresses, fcm_topic } = audience(create.to, app, kind, policy)?;
     Ok(Checked {
         audience,
+        addresses,
         fcm_topic,
         kind,
         rate: create.rate,
@@ -214,7 +217,7 @@ fn check_for_kind(create: &PushCreate, kind: PushKind) -> Result<(), Problem> {
                 return Ok(());
             }
             Err(Problem::invalid_field(
-                "body",
+                "title",
                 "an alert needs a `title`, a `body` or a `badge`; or send it with the kind \
                  `background`",
             ))
@@ -223,20 +226,28 @@ fn check_for_kind(create: &PushCreate, kind: PushKind) -> Result<(), Problem> {
     }
 }
 
-fn audience(
-    to: PushTo,
-    app: AppId,
-    kind: PushKind,
-    policy: &Policy,
-) -> Result<(NewAudience, Option<Destination>), Problem> {
+/// To whom a push goes.
+struct Reached {
+    audience: NewAudience,
+    addresses: Vec<(String, Address)>,
+    fcm_topic: Option<Destination>,
+}
+
+impl From<NewAudience> for Reached {
+    fn from(audience: NewAudience) -> Self {
+        Self { audience, addresses: Vec::new(), fcm_topic: None }
+    }
+}
+
+fn audience(to: PushTo, app: AppId, kind: PushKind, policy: &Policy) -> Result<Reached, Problem> {
     let PushTo { users, devices, targets, topic, all } = to;
     let named = users.len() + devices.len() + targets.len();
     match (named, topic, all) {
         (0, Some(topic), false) => {
             check_name("to.topic", &topic)?;
-            return Ok((NewAudience::Topic(topic), None));
+            return Ok(Reached::from(NewAudience::Topic(topic)));
         }
-        (0, None, true) => return Ok((NewAudience::All, None)),
+        (0, None, true) => return Ok(Reached::from(NewAudience::All)),
         (0, None, false) => {
             return Err(Problem::invalid_field(
                 "to",
@@ -268,6 +279,7 @@ fn audience(
     for device in &devices {
         check_name("to.devices", device)?;
     }
+    let mut raw_targets = Vec::with_capacity(targets.len());
     let mut addresses = Vec::with_capacity(targets.len());
     let mut seen = HashSet::new();
     let mut fcm_topic = None;
@@ -296,10 +308,12 @@ fn audience(
         }
         // The same target twice is one push.
         if seen.insert(address.clone()) {
-            addresses.push(raw_target(&address, app, policy));
+            raw_targets.push(raw_target(&address, app, policy));
+            addresses.push((place, address));
         }
     }
-    Ok((NewAudience::Listed { users, devices, targets: addresses }, fcm_topic))
+    let audience = NewAudience::Listed { users, devices, targets: raw_targets };
+    Ok(Reached { audience, addresses, fcm_topic })
 }
 
 fn raw_target(address: &Address, app: AppId, policy: &Policy) -> RawTarget {

@@ -53,6 +53,36 @@ impl Service {
             Self::Webpush => "webpush",
         }
     }
+
+    /// What of its override is at fault, from the request's own name of it on: as much of the
+    /// service's path as was given.
+    fn overridden(self, overrides: &Overrides, of_service: &str) -> String {
+        let (given, path) = match self {
+            Self::Apns => (&overrides.apns, apns_path(of_service)),
+            Self::Fcm => (&overrides.fcm, of_service),
+            Self::Webpush => (&overrides.webpush, of_service),
+        };
+        let mut name = self.name().to_owned();
+        let mut given = Some(given);
+        for part in path.split('.') {
+            let Some(value) = given.and_then(|given| given.get(part)) else { break };
+            name.push_str(&format!(".{part}"));
+            given = value.as_object();
+        }
+        name
+    }
+}
+
+/// Where in the override a field of a push to Apple is, whose type has other names.
+fn apns_path(field: &str) -> &str {
+    match field {
+        "collapse_id" => "headers.apns-collapse-id",
+        "expiration" => "headers.apns-expiration",
+        "priority" => "headers.apns-priority",
+        // The topic is that of the type.
+        "push_type" | "topic" => "headers.apns-push-type",
+        other => other,
+    }
 }
 
 impl Preview<'_> {
@@ -132,9 +162,12 @@ impl Preview<'_> {
         // The override is at fault if all is well without it.
         let plain = Content { overrides: Overrides::default(), ..self.content.clone() };
         let overridden = self.render(service, locale, &plain).is_ok();
-        let field =
-            if overridden { service.name().to_owned() } else { largest(self.content, locale) };
         let FieldFault { field: of_service, problem, remedy, diagnosis: _ } = fault;
+        let field = if overridden {
+            service.overridden(&self.content.overrides, &of_service)
+        } else {
+            largest(self.content, locale)
+        };
         let language = locale.map(|tag| format!(" in the language {tag}")).unwrap_or_default();
         let detail =
             format!("as {} would get it{language}, {of_service}: {problem}", service.name());

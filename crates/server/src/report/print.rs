@@ -1,7 +1,8 @@
 //! Prints a push in the server's log, for an app whose settings ask for it.
 //!
 //! Headers and field names as they are, tokens as their hash (the record has no other), texts as
-//! their length unless the app asks for them too.
+//! their length unless the app asks for them too. Of an answer the push service's own words stay:
+//! they say what became of the push.
 
 use providers::Exchange;
 use serde_json::{Value, json};
@@ -25,7 +26,7 @@ fn shown(exchange: &Exchange, payloads: bool) -> (Value, Value) {
         return (json!(exchange.request), answer);
     }
     if let Some(seen) = &exchange.answer {
-        answer["body"] = request::masked_body(&seen.body);
+        answer["body"] = request::answer_body(&seen.body);
     }
     (request::masked(&exchange.request), answer)
 }
@@ -70,7 +71,7 @@ mod tests {
             json!({ "aps": { "alert": { "title": "(3 bytes)", "body": "(5 bytes)" } }, "n": 1 })
         );
         assert_eq!(request["path"], "/3/device/");
-        assert_eq!(answer["body"], json!({ "name": "(3 bytes)" }));
+        assert_eq!(answer["body"], json!({ "name": "a/b" }));
         let (_, answer) = shown(&exchange("{}", Some("<html>")), false);
         assert_eq!(answer["body"], "(6 bytes)");
         assert_eq!(shown(&exchange("{}", None), false).1, Value::Null);

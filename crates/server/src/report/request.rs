@@ -13,11 +13,30 @@ pub(super) fn masked(request: &RequestRecord) -> Value {
     masked
 }
 
-/// A body with each text in it masked; one that is no JSON as its length.
-pub(super) fn masked_body(body: &[u8]) -> Value {
+/// A request's body with each text in it masked; one that is no JSON as its length.
+fn masked_body(body: &[u8]) -> Value {
+    masked_by(body, &is_kept)
+}
+
+/// An answer's body, with the words of the push service in it and each other text as its length.
+pub(super) fn answer_body(body: &[u8]) -> Value {
+    masked_by(body, &|path| {
+        let key = path.iter().rev().map(|key| key.as_str()).next().unwrap_or_default();
+        ANSWERS.contains(&key)
+    })
+}
+
+/// What of an answer is a word of the push service's: Apple's and Google's reasons, the fields that
+/// Google names, Mozilla's word for the status, the push's name.
+const ANSWERS: [&str; 7] = ["@type", "error", "errorCode", "field", "name", "reason", "status"];
+
+/// The longest word of a push service's.
+const LONGEST_WORD: usize = 200;
+
+fn masked_by(body: &[u8], is_kept: &dyn Fn(&[String]) -> bool) -> Value {
     match serde_json::from_slice(body) {
         Ok(mut value) => {
-            mask(&mut value, &mut Vec::new());
+            mask(&mut value, &mut Vec::new(), is_kept);
             value
         }
         Err(_) => length(body.len()),
@@ -25,17 +44,19 @@ pub(super) fn masked_body(body: &[u8]) -> Value {
 }
 
 /// Masks the texts inside of a value; `path` is where it is.
-fn mask(value: &mut Value, path: &mut Vec<String>) {
+fn mask(value: &mut Value, path: &mut Vec<String>, is_kept: &dyn Fn(&[String]) -> bool) {
     match value {
         Value::Object(members) => {
             for (key, value) in members {
                 path.push(key.clone());
-                mask(value, path);
+                mask(value, path, is_kept);
                 path.pop();
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| mask(item, path)),
-        Value::String(text) if !is_kept(path) => *value = length(text.len()),
+        Value::Array(items) => items.iter_mut().for_each(|item| mask(item, path, is_kept)),
+        Value::String(text) if !is_kept(path) || text.len() > LONGEST_WORD => {
+            *value = length(text.len())
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
@@ -135,6 +156,29 @@ mod tests {
                 },
             }})
         );
+    }
+
+    #[test]
+    fn of_an_answer_the_push_services_words_stay() {
+        let google = json!({ "error": {
+            "code": 400,
+            "message": "The registration token is not a valid FCM registration token",
+            "status": "INVALID_ARGUMENT",
+            "details": [
+                { "@type": "type.googleapis.com/google.rpc.BadRequest",
+                  "fieldViolations": [{ "field": "message.token", "description": "bad" }] },
+                { "errorCode": "INVALID_ARGUMENT" },
+            ],
+        }});
+        let mut expected = google.clone();
+        expected["error"]["message"] = "(60 bytes)".into();
+        expected["error"]["details"][0]["fieldViolations"][0]["description"] = "(3 bytes)".into();
+        assert_eq!(answer_body(google.to_string().as_bytes()), expected);
+        let apple = json!({ "reason": "BadDeviceToken", "timestamp": 1 });
+        assert_eq!(answer_body(apple.to_string().as_bytes()), apple);
+        let long = json!({ "reason": "x".repeat(201) });
+        assert_eq!(answer_body(long.to_string().as_bytes()), json!({ "reason": "(201 bytes)" }));
+        assert_eq!(answer_body(b"<html>"), "(6 bytes)");
     }
 
     #[test]

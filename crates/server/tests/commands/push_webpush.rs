@@ -96,7 +96,7 @@ async fn a_dry_run_sends_nothing() {
 #[tokio::test]
 async fn a_subscription_leads_into_no_private_network_by_itself() {
     let rig = Rig::new().await;
-    let said = rig.push(&["--title", "Hello"]).await.is(1).has("outbound.allow_private");
+    let said = rig.push(&["--title", "Hello"]).await.is(1).has("REVEILLE_OUTBOUND_ALLOW_PRIVATE");
     let _ = said.has("a loopback address");
     assert_eq!(rig.sim.counts().connections, 0);
 }

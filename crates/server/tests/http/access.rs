@@ -96,6 +96,27 @@ fn routes(app: &str) -> Vec<(Method, String, By)> {
 }
 
 #[tokio::test]
+async fn a_parameter_that_a_path_does_not_take_is_refused_by_its_name() {
+    let server = Server::start().await;
+    let phone = server.device("alice", "phone").await;
+    for (method, path, by) in ROUTES {
+        let path = path.replace("APP", &server.app.0);
+        let method: Method = method.parse().expect("a method");
+        let key = match by {
+            By::Admin => &server.admin,
+            By::AnyOfApp | By::App | By::AppOrAdmin => &server.app.1,
+            By::Device => &phone.secret,
+        };
+        let refused = server.ask(method.clone(), &format!("{path}?nonsense=1"), key, None).await;
+        let (status, field) = (refused.status, refused.body["field"].as_str());
+        assert_eq!((status, field), (422, Some("nonsense")), "{method} {path}: {}", refused.body);
+    }
+    server.ask(Method::GET, "/v1/pushes?", &server.app.1, None).await.is(200);
+    server.ask(Method::GET, "/healthz?probe=1", &server.app.1, None).await.is(200);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn every_route_asks_for_a_key_of_its_kind_and_names_the_wrong_one() {
     let server = Server::start().await;
     let device = server.device("alice", "phone").await;

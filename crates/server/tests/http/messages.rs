@@ -180,7 +180,7 @@ async fn a_timeline_tells_the_way_of_a_message() {
     server.me(&phone, Method::POST, "/v1/me/ack", Some(ack)).await.is(200);
     let timeline = server.call(Method::GET, &path, None).await.is(200);
     assert_eq!(timeline["id"], id.as_str());
-    let records = timeline["records"].as_array().unwrap();
+    let records = timeline["items"].as_array().unwrap();
     let steps: Vec<_> =
         records.iter().map(|record| (text(&record["step"]), text(&record["reason"]))).collect();
     assert_eq!(steps[0], ("accept".to_owned(), "accepted".to_owned()));

@@ -191,6 +191,13 @@ async fn a_push_that_cannot_be_taken_names_the_field() {
             push[field] = value.clone();
         }
         let refused = server.call(Method::POST, "/v1/pushes", Some(push)).await;
+        // Who is named is no part of what a push says.
+        let diagnosis = match (status, field) {
+            (404 | 409, _) => None,
+            (_, "to.targets[0].token" | "to.targets[0].subscription") => Some(911),
+            _ => Some(913),
+        };
+        assert_eq!(refused.diagnosis(), diagnosis, "{field}");
         refused.refused(status, code, Some(field));
     }
     // Nothing of it was stored.

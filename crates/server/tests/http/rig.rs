@@ -240,6 +240,11 @@ impl Answer {
         self.body
     }
 
+    /// The diagnosis code of a refusal.
+    pub(super) fn diagnosis(&self) -> Option<u64> {
+        self.body["diagnosis"].as_u64()
+    }
+
     /// The detail of a refusal that must have this status, code and field.
     #[track_caller]
     pub(super) fn refused(self, status: u16, code: &str, field: Option<&str>) -> String {

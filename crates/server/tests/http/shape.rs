@@ -71,7 +71,7 @@ async fn bodies_that_are_not_as_expected() {
         answer.refused(404, "unknown_user", Some("to"));
     }
     let table = [
-        ("", None, "EOF"),
+        ("", None, "the body is empty"),
         ("{", None, "EOF"),
         ("\u{7b}\"to\": [\"a\"], \"body\": 1} x", None, "trailing characters"),
         (r#"{"to": ["a"]}"#, None, "missing field `body`"),

@@ -18,7 +18,9 @@ use jsonwebtoken::jwk::{AlgorithmParameters, Jwk};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use server::clock::Clock;
+use server::secret::Secret;
 use sim::pki::{ApnsKey, Ca};
+use sim::proxy::{Answered, ProxyOptions, ProxySim, ProxyUser, SeenConnect};
 use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -26,6 +28,8 @@ use super::rig::{Server, Session, text};
 
 const NOON: Time = Time::from_millis(1_800_000_000_000);
 const HOUR: i64 = 3_600;
+/// A host in the certificates of tests, which leads nowhere without a proxy's map.
+const KNOWN_TO_PROXY: &str = "web.push.apple.com";
 const SECRET: &str = "only an example, 32 bytes at least";
 
 /// A key pair of the back end's, for ES256.
@@ -115,6 +119,7 @@ struct KeyHost {
     address: SocketAddr,
     set: Arc<Mutex<String>>,
     asked: Arc<AtomicUsize>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl KeyHost {
@@ -131,9 +136,12 @@ impl KeyHost {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (set, asked) = (Arc::new(Mutex::new(String::new())), Arc::new(AtomicUsize::new(0)));
+        let connections = Arc::new(AtomicUsize::new(0));
         let (body, count) = (Arc::clone(&set), Arc::clone(&asked));
+        let taken = Arc::clone(&connections);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                taken.fetch_add(1, Ordering::SeqCst);
                 let (acceptor, body, count) = (acceptor.clone(), body.clone(), count.clone());
                 tokio::spawn(async move {
                     let Ok(stream) = acceptor.accept(stream).await else { return };
@@ -151,7 +159,7 @@ impl KeyHost {
                 });
             }
         });
-        Self { address, set, asked }
+        Self { address, set, asked, connections }
     }
 
     fn publish(&self, pairs: &[&Pair]) {
@@ -341,6 +349,45 @@ async fn a_key_set_is_remembered_and_fetched_anew_for_a_key_that_is_not_in_it() 
     hand.advance(Duration::from_secs(24 * 3_600));
     let answer = server.ask(Method::GET, "/v1/webpush-key", &by_first, None).await;
     answer.refused(503, "unavailable", None);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_set_is_fetched_through_the_proxy_and_not_around_it() {
+    let ca = Ca::generate("key sets").expect("an authority");
+    let folder = tempfile::tempdir().expect("a folder");
+    let ca_file = folder.path().join("ca.pem");
+    std::fs::write(&ca_file, ca.pem()).expect("written");
+    let user = ProxyUser { name: "reveille".to_owned(), password: "hard-to-guess".to_owned() };
+    let options = ProxyOptions { user: Some(user.clone()), ..ProxyOptions::default() };
+    let proxy = ProxySim::start(options).await.expect("a proxy");
+    let proxy_url = proxy.url_for(&user);
+    let server = Server::start_with(Clock::by_hand(NOON).0, |config| {
+        config.providers.extra_ca_file = Some(ca_file);
+        config.outbound.proxy_url = Some(Secret::new(proxy_url));
+    })
+    .await;
+    let host = KeyHost::start(&ca).await;
+    let pair = Pair::generate("1");
+    host.publish(&[&pair]);
+    let set = |host: &str| json!({ "jwks_url": format!("https://{host}/keys") });
+    let why =
+        add(&server, set("keys.invalid")).await.refused(422, "invalid_field", Some("jwks_url"));
+    assert!(why.contains("502"), "the proxy knows no way: {why}");
+    assert!(!why.contains("hard-to-guess"), "the proxy's password is told: {why}");
+    proxy.map(&format!("{KNOWN_TO_PROXY}:443"), host.address);
+    add(&server, set(KNOWN_TO_PROXY)).await.is(201);
+    let token = pair.sign(&claims(&server, json!({})));
+    assert_eq!(shown(&server, &token).await, Ok(()));
+    let seen = proxy.seen();
+    assert!(seen.iter().all(|connect| connect.user.as_deref() == Some("reveille")), "{seen:?}");
+    let through = |connect: &&SeenConnect| connect.answered == Answered::Status(200);
+    let through: Vec<_> = seen.iter().filter(through).collect();
+    let target = format!("{KNOWN_TO_PROXY}:443");
+    assert!(through.iter().all(|connect| connect.target == target), "{seen:?}");
+    let connections = host.connections.load(Ordering::SeqCst);
+    assert!(connections > 0 && host.asked() >= 2, "once to see it, once for the token");
+    assert_eq!(connections, through.len(), "somebody came around the proxy");
     server.stop().await;
 }
 

@@ -75,6 +75,51 @@ async fn firebases_other_file_and_googles_old_key_are_refused_with_the_way_to_th
     server.stop().await;
 }
 
+#[tokio::test]
+async fn what_the_app_was_built_with_must_be_of_the_accounts_project() {
+    let server = Server::start().await;
+    let path = format!("/v1/apps/{}/credentials", server.app.0);
+    let services = |project: &str| {
+        let services = json!({
+            "project_info": { "project_number": "123456789012", "project_id": project },
+            "client": [
+                { "client_info": { "android_client_info": { "package_name": BUNDLE } } },
+                { "client_info": { "android_client_info": { "package_name": "com.example.b" } } },
+            ],
+        });
+        STANDARD.encode(services.to_string())
+    };
+    let account = ServiceAccount::generate("example-1").expect("an account");
+    let account = STANDARD.encode(account.json("https://oauth2.googleapis.com/token"));
+    let upload = |services: String| json!({ "kind": "fcm_service_account", "file": account, "google_services": services });
+    let made = server.call(Method::POST, &path, Some(upload(services("example-1")))).await.is(201);
+    assert_eq!(made["facts"]["sender_id"], "123456789012", "{made}");
+    assert_eq!(made["facts"]["package_names"], json!([BUNDLE, "com.example.b"]), "{made}");
+    for (services, diagnosis, says) in [
+        (services("example-2"), 912, "google-services.json of \"example-2\""),
+        (account.clone(), 904, "not an Android app's google-services.json"),
+        (STANDARD.encode("{}"), 904, "download google-services.json"),
+    ] {
+        let refused = server.call(Method::POST, &path, Some(upload(services))).await;
+        assert_eq!(refused.diagnosis(), Some(diagnosis));
+        let detail = refused.refused(422, "credential_refused", Some("google_services"));
+        assert!(detail.contains(says), "{detail}");
+    }
+    let refused = server.call(Method::POST, &path, Some(upload("%".to_owned()))).await;
+    refused.refused(422, "invalid_field", Some("google_services"));
+    let vapid = json!({
+        "kind": "webpush_vapid", "subject": "mailto:ops@example.org",
+        "google_services": services("example-1"),
+    });
+    let refused = server.call(Method::POST, &path, Some(vapid)).await;
+    refused.refused(422, "invalid_field", Some("google_services"));
+    assert_eq!(
+        server.call(Method::GET, &path, None).await.is(200)["items"].as_array().unwrap().len(),
+        1
+    );
+    server.stop().await;
+}
+
 /// The content of the DER element that the bytes begin with, and what is behind it.
 fn element(der: &[u8]) -> (&[u8], &[u8]) {
     let (length, header) = match der[1] {
@@ -247,16 +292,24 @@ async fn a_push_that_no_credential_can_carry_says_which_is_missing() {
         });
         text(&server.call(Method::POST, &path, Some(body)).await.is(201)["id"])
     };
-    for (good_in, app_id, asked, code, reason) in [
-        ("sandbox", BUNDLE, "production", 905, "development_certificate"),
-        ("production", BUNDLE, "sandbox", 904, "production_certificate"),
-        ("production", "com.example.other", "production", 912, "topic_not_covered"),
+    // Of another app than its credentials' is a device's target only: a push that names such a
+    // target itself is not taken.
+    let phone = server.device("alice", "phone").await;
+    let target = json!({ "token": token, "app_id": "com.example.other" });
+    server.me(&phone, Method::PUT, "/v1/me/targets/apns", Some(target)).await.is(200);
+    let raw = |environment: &str| {
+        let target = json!({
+            "kind": "apns", "token": token, "app_id": BUNDLE, "environment": environment,
+        });
+        json!({ "targets": [target] })
+    };
+    for (good_in, to, code, reason) in [
+        ("sandbox", raw("production"), 905, "development_certificate"),
+        ("production", raw("sandbox"), 904, "production_certificate"),
+        ("production", json!({ "devices": ["phone"] }), 912, "topic_not_covered"),
     ] {
         let id = only(good_in).await;
-        let target = json!({
-            "kind": "apns", "token": token, "app_id": app_id, "environment": asked,
-        });
-        let push = server.push(json!({ "to": { "targets": [target] } })).await;
+        let push = server.push(json!({ "to": to })).await;
         let told = |page: &Value| page["items"][0]["reason"] == reason;
         let seen = server.until(&format!("/v1/pushes/{push}/deliveries"), told).await;
         assert_eq!(seen["items"][0]["code"], code, "{seen}");

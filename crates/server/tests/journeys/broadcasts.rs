@@ -197,10 +197,13 @@ async fn what_was_not_taken_is_tried_again_and_a_dead_token_is_dropped() {
     let events: Page<wire::http::Event> =
         world.call(Method::GET, "/v1/events", None).await.expect("events");
     assert!(events.items.iter().any(|event| event.r#type == "device.token_dropped"));
-    // A failure has a record of its own, with request and answer.
-    let refused = attempts(&world, &sent).await;
-    let refused: Vec<_> = refused.iter().filter(|record| record.code == Some(911)).collect();
-    assert_eq!(refused.len(), 1);
+    // A failure has a record of its own, with device, request and answer.
+    let path = format!("/v1/push-log?push={}&code=911", sent.id);
+    let refused: Page<wire::http::Record> =
+        world.call(Method::GET, &path, None).await.expect("records");
+    let refused = refused.items;
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert_eq!(refused[0].device.as_deref(), Some(&*phones[0].device_id()));
     let detail = refused[0].detail.as_ref().expect("request and answer");
     assert_eq!(detail["answer"]["status"], 410);
 }

@@ -37,6 +37,15 @@ async fn sleeper(world: &World, user: &str, platform: Platform) -> Phone {
     asleep(phone.expect("a phone")).await
 }
 
+/// The same of the app with this key.
+async fn sleeper_of(world: &World, key: &str, user: &str, platform: Platform) -> Phone {
+    let path = format!("/v1/users/{user}/tokens");
+    let token = world.api(Method::POST, &path, key, None).await.expect("an answer").1;
+    let mut options = world.phone_options(user, platform, user).await.expect("options");
+    options.token = token["token"].as_str().expect("a token").to_owned();
+    asleep(Phone::install(options)).await
+}
+
 async fn send(world: &World, key: &str, to: &str) {
     let body = json!({ "to": [to], "body": "wake up" });
     let sent = world.api(Method::POST, "/v1/messages", key, Some(&body)).await;
@@ -85,12 +94,7 @@ async fn an_app_whose_credential_is_refused_holds_up_no_other_app() {
     assert_eq!(taken.0, 201, "{}", taken.1);
     for number in 0..SLEEPERS {
         let user = format!("user{number}");
-        let path = format!("/v1/users/{user}/tokens");
-        let token = world.api(Method::POST, &path, &key, None).await.expect("an answer").1;
-        let mut options =
-            world.phone_options(&user, Platform::Android, &user).await.expect("options");
-        options.token = token["token"].as_str().expect("a token").to_owned();
-        asleep(Phone::install(options)).await;
+        sleeper_of(&world, &key, &user, Platform::Android).await;
         send(&world, &key, &user).await;
     }
     let refused = async {
@@ -107,6 +111,43 @@ async fn an_app_whose_credential_is_refused_holds_up_no_other_app() {
     let mark = good.mark();
     send(&world, world.app_key(), "alice").await;
     good.wait_since(mark, woken, PATIENCE).await.expect("the good app's phone is woken");
+}
+
+#[tokio::test]
+async fn an_app_whose_pushes_are_never_answered_holds_up_no_other_app() {
+    let world = narrow_world().await;
+    let (app, key) = other_app(&world).await;
+    let path = format!("/v1/apps/{app}/credentials");
+    let upload = serde_json::to_value(world.apple_credential()).expect("JSON");
+    let taken = world.api(Method::POST, &path, &key, Some(&upload)).await.expect("an answer");
+    assert_eq!(taken.0, 201, "{}", taken.1);
+    let (mut hung, mut good) = (Vec::new(), Vec::new());
+    for number in 0..SLEEPERS {
+        let user = format!("user{number}");
+        hung.push(sleeper_of(&world, &key, &user, Platform::Ios).await);
+        good.push(sleeper(&world, &user, Platform::Ios).await);
+    }
+    let marks = |phones: &[Phone]| phones.iter().map(Phone::mark).collect::<Vec<_>>();
+    let (hung_marks, good_marks) = (marks(&hung), marks(&good));
+    let trouble = world.apns().trouble();
+    // Apple takes one request of a new connection until it has answered it: the lane's other push
+    // waits in the client for that, and what is behind the two for the lane.
+    trouble.hold_next(1);
+    for number in 0..SLEEPERS {
+        send(&world, &key, &format!("user{number}")).await;
+    }
+    trouble.wait_held(1, PATIENCE).await.expect("the other app's first push hangs");
+    for (number, (phone, mark)) in good.iter().zip(good_marks).enumerate() {
+        send(&world, world.app_key(), &format!("user{number}")).await;
+        phone.wait_since(mark, woken, PATIENCE).await.expect("the good app's lane goes on");
+    }
+    // All of it went by while nothing of the other app's did.
+    assert_eq!(trouble.held(), 1, "it hangs still");
+    assert_eq!(world.apns().counts().requests, 1 + SLEEPERS as u64, "its lane lets nothing out");
+    trouble.release();
+    for (phone, mark) in hung.iter().zip(hung_marks) {
+        phone.wait_since(mark, woken, PATIENCE).await.expect("then they are woken too");
+    }
 }
 
 async fn other_app(world: &World) -> (String, String) {

@@ -21,7 +21,7 @@ async fn pushed(world: &World, message: &str) {
         loop {
             let timeline = world.timeline(message).await.expect("a timeline");
             let taken =
-                timeline.records.iter().any(|it| it.step == "push" && it.reason == "accepted");
+                timeline.items.iter().any(|it| it.step == "push" && it.reason == "accepted");
             if taken {
                 return;
             }

@@ -86,7 +86,7 @@ async fn a_proxy_that_refuses_is_named_in_the_record_and_waited_for() {
     let refused = async {
         loop {
             let timeline = world.timeline(&accepted.id).await.expect("a timeline");
-            if let Some(push) = timeline.records.into_iter().find(|record| record.step == "push") {
+            if let Some(push) = timeline.items.into_iter().find(|record| record.step == "push") {
                 return push;
             }
             tokio::task::yield_now().await;

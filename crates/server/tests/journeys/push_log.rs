@@ -19,7 +19,7 @@ async fn every_push_leaves_a_record() {
     sender.wait_for(delivered, PATIENCE).await.expect("the receipt");
     let timeline = world.timeline(&accepted.id).await.expect("a timeline");
     let steps: Vec<(&str, &str)> = timeline
-        .records
+        .items
         .iter()
         .map(|record| (record.step.as_str(), record.reason.as_str()))
         .collect();
@@ -57,7 +57,7 @@ async fn a_refused_push_leaves_a_record_too() {
     let timeline = async {
         loop {
             let timeline = world.timeline(&accepted.id).await.expect("a timeline");
-            if let Some(push) = timeline.records.into_iter().find(|record| record.step == "push") {
+            if let Some(push) = timeline.items.into_iter().find(|record| record.step == "push") {
                 return push;
             }
             tokio::task::yield_now().await;

@@ -25,7 +25,7 @@ async fn a_wake_that_waits_out_a_rung_survives_a_kill_though_nothing_else_happen
     let climbing = async {
         loop {
             let timeline = world.timeline(&accepted.id).await.expect("a timeline");
-            if timeline.records.iter().any(|record| record.reason == "climbing") {
+            if timeline.items.iter().any(|record| record.reason == "climbing") {
                 return;
             }
             tokio::task::yield_now().await;

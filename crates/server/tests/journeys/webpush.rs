@@ -72,7 +72,7 @@ async fn pushes(world: &World, message: &str, count: usize) -> Vec<Record> {
     let asking = async {
         loop {
             let timeline = world.timeline(message).await.expect("a timeline");
-            let pushes = timeline.records.into_iter().filter(|record| record.step == "push");
+            let pushes = timeline.items.into_iter().filter(|record| record.step == "push");
             let pushes: Vec<_> = pushes.collect();
             if pushes.len() >= count {
                 return pushes;

@@ -2,6 +2,9 @@
 
 use domain::Time;
 
+/// What stands behind the bundle id in the topic of calls.
+pub(crate) const VOIP_SUFFIX: &str = ".voip";
+
 /// What a credential says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
@@ -21,9 +24,16 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// The bundle ids among the topics.
+    /// The bundle ids among the topics; that of an app whose calls alone are covered, too.
     pub fn bundle_ids(&self) -> impl Iterator<Item = &str> {
-        self.topics.iter().filter(|topic| topic.kind == TopicKind::App).map(|topic| &*topic.name)
+        let of_app = |name: &str| {
+            self.topics.iter().any(|topic| topic.kind == TopicKind::App && topic.name == name)
+        };
+        self.topics.iter().filter_map(move |topic| match topic.kind {
+            TopicKind::App => Some(&*topic.name),
+            TopicKind::Voip => topic.name.strip_suffix(VOIP_SUFFIX).filter(|name| !of_app(name)),
+            TopicKind::Complication | TopicKind::Mdm | TopicKind::Other => None,
+        })
     }
 
     /// Whether a topic of this name is listed.

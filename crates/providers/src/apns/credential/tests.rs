@@ -169,6 +169,28 @@ fn environments_come_from_extensions_or_else_from_the_name() {
 }
 
 #[test]
+fn a_certificate_for_calls_alone_covers_their_topic() {
+    let covered = |uid: &str, extensions: &[(&[u64], &[u8])]| {
+        let key = KeyPair::generate().expect("a key");
+        let name = "VoIP Services: com.example.app";
+        let pem = certificate_of(uid, name, extensions, &key) + &key.serialize_pem();
+        let credential = Credential::parse_pem(pem.as_bytes(), "", now()).expect("good");
+        assert!(credential.facts().bundle_ids().eq(["com.example.app"]), "{uid}");
+        let covers = |push_type| {
+            let topic = Topic::for_push("com.example.app", push_type).expect("a bundle id");
+            credential.covers(&topic)
+        };
+        (covers(PushType::Voip), covers(PushType::Alert))
+    };
+    for uid in ["com.example.app", "com.example.app.voip"] {
+        assert_eq!(covered(uid, &[]), (true, false), "{uid}");
+    }
+    // What the extension lists is added to the app's own topic.
+    let topics = [&[0x0c, 20][..], b"com.example.app.voip"].concat();
+    assert_eq!(covered("com.example.app", &[(VOIP_TOPICS, &topics)]), (true, true));
+}
+
+#[test]
 fn a_management_certificate_says_what_it_is_good_for() {
     let key = KeyPair::generate().expect("a key");
     let uid = "com.apple.mgmt.External.6f0a5d3e";
@@ -203,7 +225,7 @@ fn a_wrong_certificate_is_named() {
 
     let whole = good + &key.serialize_pem();
     let later = now().plus(Duration::from_secs(2 * 365 * 86_400));
-    check(fault(whole.clone(), later), 903, "expired at 1830297600 s");
+    check(fault(whole.clone(), later), 903, "expired on 2028-01-01");
     let earlier = now().minus(Duration::from_secs(2 * 365 * 86_400));
     check(fault(whole, earlier), 904, "valid only from");
 

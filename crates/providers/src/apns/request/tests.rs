@@ -141,6 +141,50 @@ fn what_breaks_a_rule_is_refused_by_its_field() {
     check(location, bad, "priority: 1 with a location push, which must have 10 or 5");
 }
 
+/// Apple's table: what each type takes, tried with every priority and with the topic of every type.
+#[test]
+fn every_type_takes_its_own_priorities_and_topic_alone() {
+    use PushType::{
+        Alert, Background, Complication, Controls, FileProvider, LiveActivity, Location, Mdm,
+        PushToTalk, Voip, Widgets,
+    };
+    let live = r#"{"aps":{"event":"update","timestamp":1,"content-state":{}}}"#;
+    let rows: [(PushType, &str, &str, &str); 11] = [
+        (Alert, "", "10 5 1", r#"{"aps":{"alert":"x"}}"#),
+        (Background, "", "5", r#"{"aps":{"content-available":1}}"#),
+        (Complication, ".complication", "10 5 1", r#"{"x":1}"#),
+        (Controls, ".push-type.controls", "10 5 1", r#"{"aps":{"content-changed":true}}"#),
+        (FileProvider, ".pushkit.fileprovider", "10 5 1", r#"{"x":1}"#),
+        (LiveActivity, ".push-type.liveactivity", "10 5 1", live),
+        (Location, ".location-query", "10 5", r#"{"x":1}"#),
+        (Mdm, "", "10 5 1", r#"{"mdm":"x"}"#),
+        (PushToTalk, ".voip-ptt", "10 5 1", r#"{"x":1}"#),
+        (Voip, ".voip", "10", r#"{"x":1}"#),
+        (Widgets, ".push-type.widgets", "10 5 1", r#"{"aps":{"content-changed":true}}"#),
+    ];
+    let topic = |push_type| Topic::for_push("com.example.app", push_type).expect("a bundle id");
+    for (push_type, suffix, priorities, payload) in rows {
+        for priority in [Priority::Immediate, Priority::Considerate, Priority::PowerFirst] {
+            for (other, other_suffix, ..) in rows {
+                let (topic, payload) = (topic(other), payload.to_owned().into());
+                let push = Push { push_type, priority, topic, payload, ..alert() };
+                let good_topic = suffix == other_suffix;
+                let good_priority = priorities.split(' ').any(|one| one == priority.as_str());
+                let found = encode(&push).map(drop).map_err(|fault| {
+                    assert!(matches!(fault.diagnosis.code(), 912 | 913), "{fault}");
+                    fault.field.into_owned()
+                });
+                let expected = match (good_topic, good_priority) {
+                    (true, true) => Ok(()),
+                    (false, _) => Err("topic".to_owned()),
+                    (true, false) => Err("priority".to_owned()),
+                };
+                assert_eq!(found, expected, "{push_type:?} {priority:?} to {other:?}'s topic");
+            }
+        }
+    }
+}
+
 #[test]
 fn debug_does_not_show_the_token() {
     let shown = format!("{:?}", alert());

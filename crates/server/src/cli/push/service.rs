@@ -7,7 +7,7 @@ use http::Uri;
 use providers::Roots;
 use providers::outbound::Proxy;
 
-use super::{Form, Stop, input};
+use super::{Form, Stop, input, words};
 use crate::cli::say::Advice;
 use crate::config::{Environment, options};
 
@@ -97,7 +97,7 @@ pub(super) fn wrong(error: &providers::Error, flag: &'static str) -> Stop {
         providers::Error::Config { problem, remedy, .. } => (problem.clone(), *remedy),
         providers::Error::Credential(fault) => (fault.to_string(), fault.remedy()),
     };
-    Stop::Usage(Advice::new(format!("{flag}: {problem}"), remedy).into())
+    Stop::Usage(Advice::new(format!("{flag}: {problem}"), words::typed(remedy)).into())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use wire::http::Record;
 
+use super::words;
 use crate::cli::say::{self, BAD, BOLD, DIM, GOOD, HINT};
 
 /// How wide the column of labels is.
@@ -228,7 +229,7 @@ impl Told {
             code: Some(refusal.diagnosis.code()),
             diagnosis: Some(refusal.diagnosis.meaning().to_owned()),
             reason: Some(refusal.reason),
-            remedy: Some(refusal.remedy),
+            remedy: Some(words::typed(&refusal.remedy)),
             ..self
         }
     }

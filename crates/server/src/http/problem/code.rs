@@ -266,9 +266,11 @@ Every refusal of the HTTP API is a problem in the shape of RFC 9457, with the me
 | `status` | the HTTP status |
 | `detail` | what is wrong with this request, and what to do |
 | `field` | the field at fault, where it is one |
+| `diagnosis` | of what belongs to a push: the diagnosis code, 901 to 913, as the push log has it |
 | `type` | the link to the section below |
 
 Programs should decide by `code`: texts change, and several codes share a status.
+What a push says, who its targets are and with which credential it goes is checked before anything is stored or sent; a refusal of a field of it has `diagnosis` 913, or a closer one: 911 for a token that is none, 912 for a target of another app than the credentials', 901 for a browser's push service that the operator does not allow.
 Where it helps to ask again, the header `Retry-After` says in how many seconds.
 ";
 

@@ -58,7 +58,7 @@ fn a_field_that_breaks_its_rule_is_named() {
             "invalid_field",
             "to.targets[1].token",
         ),
-        (json!({ "title": null }), "invalid_field", "body"),
+        (json!({ "title": null }), "invalid_field", "title"),
         (json!({ "title": "" }), "invalid_field", "title"),
         (json!({ "title": "x".repeat(1_025) }), "invalid_field", "title"),
         (json!({ "subtitle": "x".repeat(1_025) }), "invalid_field", "subtitle"),

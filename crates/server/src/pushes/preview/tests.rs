@@ -77,7 +77,7 @@ fn what_is_too_large_names_what_takes_the_room() {
                 "texts": { "title": "Hi" },
                 "overrides": { "apns": { "payload": { "more": long } } },
             }),
-            "apns",
+            "apns.payload",
         ),
         (
             PushKind::Alert,
@@ -90,7 +90,7 @@ fn what_is_too_large_names_what_takes_the_room() {
                 "texts": { "title": "Hi" },
                 "overrides": { "webpush": { "payload": { "data": { "a": long } } } },
             }),
-            "webpush",
+            "webpush.payload",
         ),
     ] {
         let problem = check(kind, content).expect_err(field);
@@ -162,26 +162,38 @@ fn an_override_that_breaks_a_rule_is_named() {
         (
             json!({ "apns": { "headers": { "apns-collapse-id": "x".repeat(65) } } }),
             "push_refused",
-            "apns",
+            "apns.headers.apns-collapse-id",
         ),
-        (json!({ "apns": { "headers": { "apns-push-type": "voip" } } }), "push_refused", "apns"),
-        (json!({ "apns": { "payload": { "aps": null } } }), "push_refused", "apns"),
+        (
+            json!({ "apns": { "headers": { "apns-push-type": "voip" } } }),
+            "push_refused",
+            "apns.headers.apns-push-type",
+        ),
+        (json!({ "apns": { "payload": { "aps": null } } }), "push_refused", "apns.payload"),
         (json!({ "fcm": { "token": "x" } }), "invalid_field", "fcm.token"),
         (json!({ "fcm": { "data": { "a": 1 } } }), "invalid_field", "fcm.data.a"),
-        (json!({ "fcm": { "data": { "from": "me" } } }), "push_refused", "fcm"),
+        (json!({ "fcm": { "data": { "from": "me" } } }), "push_refused", "fcm.data.from"),
         (json!({ "fcm": { "apns": { "payload": 1 } } }), "invalid_field", "fcm.apns.payload"),
         (
-            json!({ "fcm": { "apns": { "live_activity_token": "x" } } }),
-            "invalid_field",
+            json!({ "fcm": { "apns": { "live_activity_token": "no token" } } }),
+            "push_refused",
             "fcm.apns.live_activity_token",
         ),
         (
             json!({ "fcm": { "apns": { "headers": { "apns-priority": "7" } } } }),
             "push_refused",
-            "fcm",
+            "fcm.apns.headers.apns-priority",
         ),
-        (json!({ "fcm": { "apns": { "payload": { "aps": null } } } }), "push_refused", "fcm"),
-        (json!({ "fcm": { "apns": { "fcm_options": { "image": "x" } } } }), "push_refused", "fcm"),
+        (
+            json!({ "fcm": { "apns": { "payload": { "aps": null } } } }),
+            "push_refused",
+            "fcm.apns.payload.aps",
+        ),
+        (
+            json!({ "fcm": { "apns": { "fcm_options": { "image": "x" } } } }),
+            "push_refused",
+            "fcm.apns.fcm_options.image",
+        ),
         (json!({ "fcm": { "android": { "ttl": 60 } } }), "invalid_field", "fcm.android.ttl"),
         (json!({ "fcm": { "android": { "ttl": "-1s" } } }), "invalid_field", "fcm.android.ttl"),
         (
@@ -191,8 +203,8 @@ fn an_override_that_breaks_a_rule_is_named() {
         ),
         (json!({ "webpush": { "urgency": "now" } }), "invalid_field", "webpush.urgency"),
         (json!({ "webpush": { "ttl": -1 } }), "invalid_field", "webpush.ttl"),
-        (json!({ "webpush": { "ttl": 2_419_201 } }), "push_refused", "webpush"),
-        (json!({ "webpush": { "topic": "a b" } }), "push_refused", "webpush"),
+        (json!({ "webpush": { "ttl": 2_419_201 } }), "push_refused", "webpush.ttl"),
+        (json!({ "webpush": { "topic": "a b" } }), "push_refused", "webpush.topic"),
     ] {
         let problem = check(PushKind::Alert, alert(overrides.clone())).expect_err(field);
         let found = (problem.code.as_str(), problem.field.as_deref());
@@ -201,5 +213,5 @@ fn an_override_that_breaks_a_rule_is_named() {
     // What Apple refuses of a background push it refuses of an overridden one.
     let louder = json!({ "overrides": { "apns": { "headers": { "apns-priority": "10" } } } });
     let problem = check(PushKind::Background, louder).expect_err("Apple takes 5 only");
-    assert_eq!(problem.field.as_deref(), Some("apns"));
+    assert_eq!(problem.field.as_deref(), Some("apns.headers.apns-priority"));
 }

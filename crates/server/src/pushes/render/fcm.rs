@@ -1,89 +1,19 @@
 //! A direct push for Google.
 
+mod merged;
+
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use domain::delivery::PushKind;
 use domain::{Diagnosis, TargetKind, Time};
 use providers::{FieldFault, PushToken, fcm};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::address::Destination;
 use super::{Fault, LONGEST_TTL_S, Parts, patch};
-use crate::wake::Readers;
 
 /// What the request calls the override.
 const PLACE: &str = "fcm";
-
-/// The message for every phone, as far as it can be sent: what may be overridden.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Merged {
-    #[serde(default)]
-    data: BTreeMap<String, String>,
-    #[serde(default)]
-    android: Android,
-    #[serde(default)]
-    apns: Apns,
-}
-
-/// `AndroidConfig`.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Android {
-    #[serde(default)]
-    priority: Priority,
-    #[serde(default)]
-    ttl: Option<String>,
-    #[serde(default)]
-    collapse_key: Option<String>,
-    #[serde(default)]
-    notification: Option<Notification>,
-}
-
-/// `ApnsConfig`.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Apns {
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
-    #[serde(default)]
-    payload: Option<Map<String, Value>>,
-    #[serde(default)]
-    fcm_options: ApnsOptions,
-}
-
-/// `ApnsFcmOptions`.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ApnsOptions {
-    image: Option<String>,
-}
-
-/// `AndroidMessagePriority`.
-#[derive(Default, Deserialize)]
-enum Priority {
-    #[default]
-    #[serde(rename = "NORMAL", alias = "normal")]
-    Normal,
-    #[serde(rename = "HIGH", alias = "high")]
-    High,
-}
-
-/// `AndroidNotification`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Notification {
-    title: Option<String>,
-    body: Option<String>,
-    image: Option<String>,
-    tag: Option<String>,
-    channel_id: Option<String>,
-    click_action: Option<String>,
-    notification_count: Option<u32>,
-    sound: Option<String>,
-}
 
 /// The message to a target of FCM's: the parts for the phones that it may be.
 ///
@@ -96,63 +26,8 @@ pub fn message(parts: &Parts<'_>, to: &Destination, now: Time) -> Result<fcm::Me
         "android": android(parts, now),
         "apns": apns(parts, now),
     });
-    let merged: Merged = patch::read(PLACE, generated, &parts.content.overrides.fcm)?;
-    let readers = Readers::of(parts.platform);
-    let android = merged.android.into_part()?;
-    Ok(fcm::Message {
-        target: target(to)?,
-        content: fcm::Content {
-            data: merged.data,
-            android: if readers.has_android() { android } else { fcm::Android::default() },
-            apns: readers.has_apple().then(|| merged.apns.into_part()),
-            ..fcm::Content::default()
-        },
-    })
-}
-
-impl Android {
-    /// In the provider's words.
-    fn into_part(self) -> Result<fcm::Android, Fault> {
-        let Self { priority, ttl, collapse_key, notification } = self;
-        Ok(fcm::Android {
-            priority: match priority {
-                Priority::Normal => fcm::Priority::Normal,
-                Priority::High => fcm::Priority::High,
-            },
-            ttl: ttl.as_deref().map(read_ttl).transpose()?,
-            collapse_key,
-            notification: notification.map(Notification::into_part),
-            ..fcm::Android::default()
-        })
-    }
-}
-
-impl Notification {
-    /// In the provider's words.
-    fn into_part(self) -> fcm::AndroidNotification {
-        let Self { title, body, image, tag, channel_id, click_action, notification_count, sound } =
-            self;
-        fcm::AndroidNotification {
-            title,
-            body,
-            image,
-            tag,
-            channel_id,
-            click_action,
-            notification_count,
-            sound,
-            ..fcm::AndroidNotification::default()
-        }
-    }
-}
-
-impl Apns {
-    /// In the provider's words.
-    fn into_part(self) -> fcm::Apns {
-        let Self { headers, payload, fcm_options: ApnsOptions { image } } = self;
-        let fcm_options = fcm::ApnsOptions { image, ..fcm::ApnsOptions::default() };
-        fcm::Apns { headers, payload, fcm_options, ..fcm::Apns::default() }
-    }
+    let merged: merged::Message = patch::read(PLACE, generated, &parts.content.overrides.fcm)?;
+    Ok(fcm::Message { target: target(to)?, content: merged.into_content(parts.platform) })
 }
 
 /// Whom FCM is asked to reach.
@@ -255,16 +130,5 @@ fn apns(parts: &Parts<'_>, now: Time) -> Value {
     apns
 }
 
-/// Seconds with an `s`, as Google's JSON has durations; parts of a second do not count.
-fn read_ttl(text: &str) -> Result<Duration, Fault> {
-    let number = text.strip_suffix('s').filter(|number| !number.starts_with(['+', '-']));
-    let whole = number.and_then(|number| {
-        let (whole, rest) = number.split_once('.').unwrap_or((number, "0"));
-        rest.bytes().all(|digit| digit.is_ascii_digit()).then_some(whole)
-    });
-    let seconds = whole.and_then(|whole| whole.parse().ok());
-    seconds.map(Duration::from_secs).ok_or_else(|| Fault::Override {
-        field: format!("{PLACE}.android.ttl"),
-        problem: format!("{text:?} is given; give seconds such as \"3600s\""),
-    })
-}
+#[cfg(test)]
+mod tests;

@@ -169,7 +169,7 @@ fn pushes_replace_each_other_only_where_their_sender_says_so() {
 
 /// Compares a request with `goldens/<name>`; with `UPDATE_GOLDEN=1` it is written first.
 #[track_caller]
-fn check(name: &str, request: &Value) {
+pub(super) fn check(name: &str, request: &Value) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens").join(name);
     let printed = format!("{request:#}\n");
     if UPDATE {

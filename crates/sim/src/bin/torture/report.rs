@@ -105,7 +105,7 @@ async fn history(outcome: &Outcome, violation: &Violation) -> String {
         let _ = writeln!(text, "  timeline of {message}:");
         match outcome.world.timeline(message).await {
             Ok(timeline) => {
-                for record in timeline.records {
+                for record in timeline.items {
                     let _ = writeln!(text, "    {record:?}");
                 }
             }

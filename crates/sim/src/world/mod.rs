@@ -245,6 +245,11 @@ impl World {
         self.server.lock().await.check().is_ok()
     }
 
+    /// The id of the server's process, for whoever measures it.
+    pub async fn server_pid(&self) -> Option<u32> {
+        self.server.lock().await.pid()
+    }
+
     /// What the server wrote, over all its starts; empty if its output is inherited.
     pub fn server_log(&self) -> String {
         process::log(&self.log)
@@ -253,6 +258,11 @@ impl World {
     /// Where the server listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The folder of the server's database and push log.
+    pub fn data_dir(&self) -> PathBuf {
+        self.directory().join("data")
     }
 
     /// The directory of all files of this world; the server's data are in `data` below it.

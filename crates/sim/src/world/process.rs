@@ -84,6 +84,11 @@ impl Server {
         Ok(())
     }
 
+    /// The process's id while it runs.
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.child.as_ref().and_then(Child::id)
+    }
+
     /// SIGKILL, and waits until the process is gone. The process gets no chance to do anything.
     pub(super) async fn kill(&mut self) -> Result<()> {
         let Some(mut child) = self.child.take() else { return Ok(()) };

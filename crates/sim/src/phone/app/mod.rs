@@ -48,8 +48,8 @@ pub(crate) enum Command {
     Restart(oneshot::Sender<()>),
     /// Puts a message into the outbox.
     Send(Box<wire::Send>, oneshot::Sender<Result<wire::Accepted, SendError>>),
-    /// A call of this phone's: the frame goes out now, or with the next session.
-    Call(Box<ClientFrame>),
+    /// A frame of a call, or what the user has read: it goes out now, or with the next session.
+    Say(Box<ClientFrame>),
     /// The user takes the call.
     Answer(String),
 }
@@ -86,7 +86,7 @@ pub(crate) struct App {
     /// Those who wait for a send's answer, by client id.
     sending: HashMap<String, oneshot::Sender<Result<wire::Accepted, SendError>>>,
     calls: Calls,
-    /// Frames of calls that wait for a session.
+    /// Frames of calls and read marks that wait for a session.
     queued: VecDeque<ClientFrame>,
 }
 
@@ -159,7 +159,7 @@ impl App {
                     self.write((*frame).into()).await;
                 }
             }
-            Command::Call(frame) => {
+            Command::Say(frame) => {
                 self.calls.sent(&frame);
                 if self.link.is_up() {
                     self.write(*frame).await;

@@ -307,6 +307,11 @@ impl Phone {
         answer.await.unwrap_or(Err(SendError::Gone))
     }
 
+    /// An id for a message of this phone's, by its clock.
+    pub fn new_id(&self) -> String {
+        self.installation.behaviour().new_id()
+    }
+
     /// Puts a message into the outbox and does not wait: the answer is an event.
     pub fn post(&self, send: Send) {
         let (reply, _) = oneshot::channel();
@@ -327,7 +332,7 @@ impl Phone {
 
     /// Calls a user; `name` is what the callee's screen shows.
     pub fn start_call(&self, to: &str, name: &str) -> CallHandle {
-        let call = uuid::Uuid::now_v7().to_string();
+        let call = self.installation.behaviour().new_id();
         self.say(CallStart {
             call: call.clone(),
             to: to.to_owned(),

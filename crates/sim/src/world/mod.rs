@@ -240,6 +240,33 @@ impl World {
         ready(&self.server, self.address).await
     }
 
+    /// `reveille backup` into a folder, whether the server runs or not.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub async fn backup(&self, to: &Path) -> Result<()> {
+        self.server.lock().await.command(&["backup".as_ref(), "--to".as_ref(), to.as_ref()]).await
+    }
+
+    /// `reveille restore` from such a folder, in the place of the database that is there. The
+    /// server must not run.
+    ///
+    /// # Errors
+    /// When it runs, or the command fails.
+    pub async fn restore(&self, from: &Path) -> Result<()> {
+        let server = self.server.lock().await;
+        if server.pid().is_some() {
+            bail!("the server runs; kill or stop it first");
+        }
+        for file in ["reveille.db", "reveille.db-wal", "reveille.db-shm"] {
+            let file = self.data_dir().join(file);
+            if file.exists() {
+                std::fs::remove_file(&file)?;
+            }
+        }
+        server.command(&["restore".as_ref(), "--from".as_ref(), from.as_ref()]).await
+    }
+
     /// Whether the server's process is there.
     pub async fn server_runs(&self) -> bool {
         self.server.lock().await.check().is_ok()

@@ -1,13 +1,14 @@
 //! `cargo xtask`: everything that CI does, runnable at home.
 //!
 //! What it does: checks the shape of the project ([`lint`], [`tidy`]), runs its tests
-//! ([`mod@test`], [`fuzz`], [`torture`]), measures it ([`mod@bench`]) and studies its defaults
-//! ([`fleet`]). What it does **not** do: nothing
+//! ([`mod@test`], [`fuzz`], [`torture`], [`soak`]), measures it ([`mod@bench`]) and studies its
+//! defaults ([`fleet`]). What it does **not** do: nothing
 //! of the product is here, it imports no crate of ours, and no crate imports it.
 //!
 //! ```text
 //! ci ──▶ lint ──▶ rustfmt, clippy, rustdoc, tidy (edges, absence, size, markdown, …)
 //!   └──▶ test ──▶ provision ──▶ tests, doc tests ──▶ fuzz ──▶ torture ──▶ demo ──▶ "N passed, N failed"
+//!        soak ──▶ a row a minute, and whether anything grows
 //!        bench ─▶ one table, with the machine's description
 //!        fleet ─▶ tables and a chart
 //! ```
@@ -23,6 +24,7 @@ mod lint;
 mod provision;
 mod run;
 mod say;
+mod soak;
 mod test;
 mod tidy;
 mod torture;
@@ -34,7 +36,7 @@ use clap::{Parser, Subcommand};
 
 use crate::workspace::Workspace;
 
-/// The project's own tool: lint, test, torture, bench, fleet.
+/// The project's own tool: lint, test, torture, soak, bench, fleet.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Cli {
@@ -56,6 +58,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Kill the server again and again under load, and check that nothing was lost
     Torture(torture::Options),
+    /// Run the server under constant load for an hour, and see whether memory or files grow
+    Soak(soak::Options),
     /// Measure the budgets and print one table
     Bench(bench::Options),
     /// Let many virtual devices live a day under each rule of pushing
@@ -87,6 +91,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Test(options) => test::run(&workspace, &options),
         Command::Fuzz(options) => fuzz::run(&workspace, &options),
         Command::Torture(options) => torture::run(&workspace, &options),
+        Command::Soak(options) => soak::run(&workspace, &options),
         Command::Bench(options) => bench::run(&workspace, &options),
         Command::Fleet(options) => fleet::run(&workspace, &options),
     }

@@ -115,6 +115,11 @@ impl Workspace {
     pub(crate) fn dev_binary(&self, name: &str) -> PathBuf {
         self.target_dir.join("debug").join(name).with_extension(std::env::consts::EXE_EXTENSION)
     }
+
+    /// Where a release build puts a binary.
+    pub(crate) fn release_binary(&self, name: &str) -> PathBuf {
+        self.target_dir.join("release").join(name).with_extension(std::env::consts::EXE_EXTENSION)
+    }
 }
 
 impl Package {

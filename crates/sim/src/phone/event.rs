@@ -84,7 +84,7 @@ pub enum PhoneEvent {
         missed_call: Option<String>,
     },
     /// A message came that the phone holds already.
-    DuplicateDropped { id: String, offset: i64, via: Via },
+    DuplicateDropped { id: String, epoch: String, offset: i64, via: Via },
     /// The server said that entries up to here are gone.
     GapSeen { up_to: i64 },
     /// What became of a message that this user sent.
@@ -99,6 +99,7 @@ pub enum PhoneEvent {
         push_type: PushType,
         priority: Priority,
         wake: Option<String>,
+        push: Option<String>,
         collapse_id: Option<String>,
         sent_at: Option<jiff::Timestamp>,
     },

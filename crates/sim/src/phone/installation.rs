@@ -130,6 +130,7 @@ impl Installation {
             push_type: push.push_type,
             priority: push.priority,
             wake: push.payload.as_ref().and_then(|payload| payload.wake.clone()),
+            push: push.payload.as_ref().and_then(|payload| payload.push.clone()),
             collapse_id: push.collapse_id.clone(),
             sent_at: push.payload.as_ref().map(|payload| payload.sent_at),
         });

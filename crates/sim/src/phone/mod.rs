@@ -37,7 +37,7 @@ use anyhow::{Context, Result, bail};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use wire::{
-    CallCancel, CallEnd, CallReject, CallSignal, CallStart, ClientFrame, Media, Problem,
+    CallCancel, CallEnd, CallReject, CallSignal, CallStart, ClientFrame, Media, Problem, Read,
     RejectReason, Send, TargetKindName, UrgencyName,
 };
 
@@ -307,6 +307,11 @@ impl Phone {
         answer.await.unwrap_or(Err(SendError::Gone))
     }
 
+    /// An id for a message of this phone's, by its clock.
+    pub fn new_id(&self) -> String {
+        self.installation.behaviour().new_id()
+    }
+
     /// Puts a message into the outbox and does not wait: the answer is an event.
     pub fn post(&self, send: Send) {
         let (reply, _) = oneshot::channel();
@@ -318,12 +323,17 @@ impl Phone {
         lock(&self.installation.storage).held.clone()
     }
 
+    /// The user has read these messages, at most 100: told now, or with the next session.
+    pub fn read(&self, messages: Vec<String>) {
+        self.say(Read { messages, ..Read::default() });
+    }
+
     // --- calls -----------------------------------------------------------------------------------
 
     /// Calls a user; `name` is what the callee's screen shows.
     pub fn start_call(&self, to: &str, name: &str) -> CallHandle {
-        let call = uuid::Uuid::now_v7().to_string();
-        self.call(CallStart {
+        let call = self.installation.behaviour().new_id();
+        self.say(CallStart {
             call: call.clone(),
             to: to.to_owned(),
             media: Media::Audio,
@@ -336,7 +346,7 @@ impl Phone {
 
     /// The caller gives up.
     pub fn cancel_call(&self, call: &str) {
-        self.call(CallCancel { call: call.to_owned() });
+        self.say(CallCancel { call: call.to_owned() });
     }
 
     /// The user of this phone takes the call that rings here.
@@ -346,18 +356,18 @@ impl Phone {
 
     /// The user of this phone does not want the call.
     pub fn reject(&self, call: &str, reason: RejectReason) {
-        self.call(CallReject { call: call.to_owned(), reason });
+        self.say(CallReject { call: call.to_owned(), reason });
     }
 
     /// The user of this phone hangs up.
     pub fn end(&self, call: &str) {
-        self.call(CallEnd { call: call.to_owned() });
+        self.say(CallEnd { call: call.to_owned() });
     }
 
     /// The app sends an opaque signal to the other side's app.
     pub fn signal(&self, call: &str, body: &serde_json::Value) {
         let body = serde_json::value::to_raw_value(body).unwrap_or_default();
-        self.call(CallSignal { call: call.to_owned(), sequence: None, body });
+        self.say(CallSignal { call: call.to_owned(), sequence: None, body });
     }
 
     // --- what can be seen ------------------------------------------------------------------------
@@ -445,8 +455,8 @@ impl Phone {
         let _ = reached.await;
     }
 
-    fn call(&self, frame: impl Into<ClientFrame>) {
-        self.command(Command::Call(Box::new(frame.into())));
+    fn say(&self, frame: impl Into<ClientFrame>) {
+        self.command(Command::Say(Box::new(frame.into())));
     }
 
     fn command(&self, command: Command) {

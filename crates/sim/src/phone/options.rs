@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use wire::PlatformName;
 
 use crate::device::{Devices, Environment};
@@ -61,6 +62,26 @@ pub struct Behaviour {
     pub linger: Duration,
     /// How long the system lets a woken app or extension run in all. The vendors give 20 to 30 s.
     pub background_run: Duration,
+    /// How far the phone's clock is ahead, or behind. It shows in every time that the phone tells:
+    /// when a push came, and in the ids that it makes (UUIDs of version 7).
+    pub clock_ahead: SignedDuration,
+}
+
+impl Behaviour {
+    /// What the phone's clock says.
+    pub fn clock(&self) -> Timestamp {
+        // A clock that is hours off is still within what a time can be.
+        Timestamp::now().checked_add(self.clock_ahead).unwrap_or(Timestamp::MAX)
+    }
+
+    /// An id made by the phone's clock.
+    pub(crate) fn new_id(&self) -> String {
+        let now = self.clock();
+        let seconds = u64::try_from(now.as_second()).unwrap_or_default();
+        let nanos = u32::try_from(now.subsec_nanosecond()).unwrap_or_default();
+        let time = uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos);
+        uuid::Uuid::new_v7(time).to_string()
+    }
 }
 
 impl Default for Behaviour {
@@ -75,6 +96,7 @@ impl Default for Behaviour {
             ack: true,
             linger: Duration::from_millis(300),
             background_run: Duration::from_secs(20),
+            clock_ahead: SignedDuration::ZERO,
         }
     }
 }

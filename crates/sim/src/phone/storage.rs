@@ -115,7 +115,8 @@ impl Storage {
         // A message with `ttl: 0` has no place in the inbox; nothing but its id is kept.
         let fresh = offset == 0 || self.advance(&message.position, Some(&message.entry));
         if !fresh || !self.seen.insert(message.id.clone()) {
-            return PhoneEvent::DuplicateDropped { id: message.id.clone(), offset, via };
+            let epoch = message.position.epoch.clone();
+            return PhoneEvent::DuplicateDropped { id: message.id.clone(), epoch, offset, via };
         }
         let held = Held {
             id: message.id.clone(),

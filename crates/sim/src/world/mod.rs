@@ -240,9 +240,41 @@ impl World {
         ready(&self.server, self.address).await
     }
 
+    /// `reveille backup` into a folder, whether the server runs or not.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub async fn backup(&self, to: &Path) -> Result<()> {
+        self.server.lock().await.command(&["backup".as_ref(), "--to".as_ref(), to.as_ref()]).await
+    }
+
+    /// `reveille restore` from such a folder, in the place of the database that is there. The
+    /// server must not run.
+    ///
+    /// # Errors
+    /// When it runs, or the command fails.
+    pub async fn restore(&self, from: &Path) -> Result<()> {
+        let server = self.server.lock().await;
+        if server.pid().is_some() {
+            bail!("the server runs; kill or stop it first");
+        }
+        for file in ["reveille.db", "reveille.db-wal", "reveille.db-shm"] {
+            let file = self.data_dir().join(file);
+            if file.exists() {
+                std::fs::remove_file(&file)?;
+            }
+        }
+        server.command(&["restore".as_ref(), "--from".as_ref(), from.as_ref()]).await
+    }
+
     /// Whether the server's process is there.
     pub async fn server_runs(&self) -> bool {
         self.server.lock().await.check().is_ok()
+    }
+
+    /// The id of the server's process, for whoever measures it.
+    pub async fn server_pid(&self) -> Option<u32> {
+        self.server.lock().await.pid()
     }
 
     /// What the server wrote, over all its starts; empty if its output is inherited.
@@ -253,6 +285,11 @@ impl World {
     /// Where the server listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The folder of the server's database and push log.
+    pub fn data_dir(&self) -> PathBuf {
+        self.directory().join("data")
     }
 
     /// The directory of all files of this world; the server's data are in `data` below it.

@@ -1,5 +1,6 @@
 //! The server as a child process: started, killed, stopped and started again on its own port.
 
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -82,6 +83,23 @@ impl Server {
             bail!("the server ended with {status}:\n{}", self.tail());
         }
         Ok(())
+    }
+
+    /// Runs one of the binary's commands with the server's configuration, to its end.
+    pub(super) async fn command(&self, arguments: &[&OsStr]) -> Result<()> {
+        let mut command = Command::new(&self.exe);
+        command.args(arguments).arg("--config").arg(&self.config).kill_on_drop(true);
+        let output = command.env_clear().stdin(Stdio::null()).output().await?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            bail!("{arguments:?} ended with {}: {said}", output.status);
+        }
+        Ok(())
+    }
+
+    /// The process's id while it runs.
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.child.as_ref().and_then(Child::id)
     }
 
     /// SIGKILL, and waits until the process is gone. The process gets no chance to do anything.

@@ -172,7 +172,12 @@ pub(crate) const EXTERNAL: &[External] = &[
         ship: &["sim"],
         dev: &["providers"],
     },
-    External { name: "rusqlite", why: "SQLite, built in", ship: &["store"], dev: &["server"] },
+    External {
+        name: "rusqlite",
+        why: "SQLite, built in; in sim torture and soak look into the server's database with it",
+        ship: &["sim", "store"],
+        dev: &["server"],
+    },
     External {
         name: "rustls",
         why: "TLS without a process-wide provider",

@@ -5,9 +5,14 @@
 //! exception are phones whose push tokens died: no push can reach them until their user has opened
 //! the app, so each is opened and suspended once more.
 
+mod calls;
+mod database;
 mod gather;
+mod killer;
 mod pushes;
 mod sends;
+mod stage;
+mod trouble;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,43 +20,53 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures_util::future::try_join_all;
-use http::StatusCode;
-use sim::Trouble as Script;
-use sim::phone::{Life, Phone};
-use sim::trouble::{GoAway, Scripted};
+use http::Method;
+use jiff::SignedDuration;
+use serde_json::json;
+use sim::phone::{Network, Phone};
+use sim::webpush::Vendor;
 use sim::world::{Tuning, World, WorldOptions};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
-use wire::TargetKindName;
 use wire::http::Settings;
 
-use self::pushes::Pushes;
+use self::killer::{Killed, Killer};
 use self::sends::Ledger;
+use self::stage::Stage;
 use crate::check;
 use crate::evidence::Evidence;
 use crate::observer::{self, Confirmed};
-use crate::plan::{Action, Plan, Role, Trouble, Vendor};
+use crate::plan::{Membership, Plan, Role};
 
 /// The shorter of the two ack deadlines in this world, which the judge grants to every session.
 pub(crate) const DEADLINE: Duration = Duration::from_millis(1_000);
 /// The ack deadline of apps in the foreground.
 const FOREGROUND_DEADLINE: Duration = Duration::from_millis(1_500);
+/// After which an unanswered background push is followed by an alert, and that by the first repeat.
+pub(crate) const CLIMB: u32 = 5;
+/// How long a call rings, in seconds. A VoIP push is not sent with less than 5 left.
+pub(crate) const RING: u32 = 10;
+/// How long a side of a call may be away, in seconds.
+const RESUME: u32 = 5;
 /// How long the world may take to come to rest.
-const REST: Duration = Duration::from_secs(60);
+const REST: Duration = Duration::from_secs(90);
 /// How long it is watched after that: a wake that was not closed pushes again within the climbing
-/// time, or the first repeat, of 5 s.
-const WATCH: Duration = Duration::from_secs(7);
+/// time, or the first repeat.
+const WATCH: Duration = Duration::from_secs(CLIMB as u64 + 2);
 /// Between two looks at whether the world is at rest.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(250);
+/// How many phones are launched at once.
+const LAUNCHED: usize = 40;
 
 /// What came of a run.
 pub(crate) struct Outcome {
     pub(crate) evidence: Evidence,
     /// What went wrong besides broken promises: the run itself did not do what it says.
     pub(crate) trouble: Vec<String>,
-    /// How often the server was really killed.
-    pub(crate) kills: usize,
+    /// How many databases of killed servers were looked into, and how many of their write-ahead
+    /// logs ended in the middle of a commit.
+    pub(crate) looks: (usize, usize),
     /// From the end of the plan until nothing was owed any more; `None`: not within the bound.
     pub(crate) rest: Option<Duration>,
     pub(crate) world: Arc<World>,
@@ -67,62 +82,80 @@ pub(crate) async fn run(server: &Path, plan: &Plan, length: Duration) -> Result<
         phone.set_trace(trace.clone());
     }
     drop(trace);
-    try_join_all(phones.iter().map(Phone::launch)).await.context("the first launch")?;
+    for some in phones.chunks(LAUNCHED) {
+        try_join_all(some.iter().map(Phone::launch)).await.context("the first launch")?;
+    }
+    set_up(&world, plan, &phones).await?;
 
     let confirmed = Confirmed::default();
     let mut background = JoinSet::new();
     let watched = observer::run(Arc::clone(&world), phones.clone(), traced, confirmed.clone());
     background.spawn(watched);
-    let (kill, orders) = mpsc::unbounded_channel();
+    let (deeds, ordered) = mpsc::unbounded_channel();
+    let ledger = Ledger::default();
     let mut killer = JoinSet::new();
-    killer.spawn(kill_on_order(Arc::clone(&world), orders));
-
-    let mut stage = Stage {
+    let kills = Killer {
         world: Arc::clone(&world),
         phones: phones.clone(),
-        ledger: Ledger::default(),
-        pushes: Pushes::default(),
-        kill,
-        dead_tokens: Vec::new(),
+        ledger: ledger.clone(),
     };
+    killer.spawn(kills.run(ordered));
+
+    let mut stage = Stage::new(&world, &phones, &ledger, deeds);
     let start = Instant::now();
     for step in &plan.steps {
         sleep_until(start + step.at).await;
         stage.perform(&step.action).await;
     }
     sleep_until(start + length).await;
-    let Stage { ledger, mut pushes, kill, dead_tokens, .. } = stage;
-    drop(kill);
-    let Killed { kills, mut trouble } =
+    let mut left = stage.leave().await;
+    let Killed { kills, restores, torn, looks, faults, mut trouble } =
         killer.join_next().await.context("there was no killer")?.context("the killer failed")??;
 
     let ended = Instant::now();
-    for script in [world.apns().trouble(), world.fcm().trouble()] {
-        script.clear();
-    }
+    trouble::end_all(&world);
     world.wait_ready().await?;
-    for (phone, _) in &dead_tokens {
-        phones[*phone].launch().await?;
-        phones[*phone].suspend().await;
-    }
-    let rest = come_to_rest(&phones, &ledger).await.then(|| ended.elapsed());
-    if rest.is_none() {
+    calm(&world, plan, &phones, &left.dead_tokens).await?;
+    let calls = left.calls.over().await;
+    let rested = come_to_rest(&phones, &ledger, &calls, &restores, plan).await;
+    let rest = rested.then(|| ended.elapsed());
+    if !rested {
         trouble.push(format!("the world did not come to rest within {REST:?}"));
     }
-    let direct = pushes.over(&world, ended + REST).await;
+    let direct = left.pushes.over(&world, ended + REST).await;
     sleep(WATCH).await;
-    let mut evidence = gather::evidence(&world, &phones, &ledger, &confirmed, &dead_tokens).await?;
+    let mut evidence =
+        gather::evidence(&world, &phones, &ledger, &confirmed, &left.dead_tokens).await?;
     evidence.direct = direct;
+    evidence.calls = calls;
+    evidence.kills = kills;
+    evidence.restores = restores;
+    evidence.faults = faults;
+    evidence.mute_services = left.mute_services;
+    evidence.unmuted = left.unmuted;
+    evidence.blocks.clone_from(&plan.blocks);
+    let members = |membership| {
+        let some = plan.cast.iter().filter(move |role| role.topic == membership);
+        some.map(|role| role.name.clone()).collect()
+    };
+    evidence.subscribed = members(Membership::Always);
+    evidence.strangers = members(Membership::Never);
     trouble.extend(vacuous(&evidence));
-    Ok(Outcome { evidence, trouble, kills, rest, world, phones })
+    if looks == 0 {
+        trouble.push("no database was looked into".to_owned());
+    }
+    Ok(Outcome { evidence, trouble, looks: (looks, torn), rest, world, phones })
 }
 
 fn world_options(server: &Path) -> WorldOptions {
     WorldOptions {
+        webpush: Some(Vendor::Plain),
         settings: Settings {
-            climb_after: Some(5),
-            repeat_after: Some(vec![5, 5, 10, 10, 20, 20, 30, 30]),
+            climb_after: Some(CLIMB),
+            repeat_after: Some(vec![CLIMB, CLIMB, 10, 10, 20, 20, 30, 30]),
             alert_title: Some("New message".to_owned()),
+            ring_time: Some(RING),
+            resume_time: Some(RESUME),
             ..Settings::default()
         },
         tuning: Tuning {
@@ -130,9 +163,14 @@ fn world_options(server: &Path) -> WorldOptions {
             background_ack_deadline: Some(DEADLINE),
             restart_grace: Some(Duration::from_millis(500)),
             apns_retry_after_unavailable: Some(Duration::from_millis(500)),
+            request_timeout: Some(Duration::from_secs(3)),
+            probe: Some(Duration::from_millis(300)),
             // A dead socket is to be found by the ack deadline alone: unanswered pings would end
             // it within the time a run waits, and hide a deadline that never comes.
-            ping_interval: Some(REST * 5),
+            ping_interval: Some(Duration::from_secs(300)),
+            more: "[rate]\nmessages_per_minute = 1000000\ncalls_per_minute = 1000000\n\
+                   calls_to_user_per_minute = 1000000\n"
+                .to_owned(),
             ..Tuning::default()
         },
         ..WorldOptions::new(server)
@@ -142,124 +180,72 @@ fn world_options(server: &Path) -> WorldOptions {
 async fn install(world: &World, role: &Role) -> Result<Phone> {
     let mut options = world.phone_options(&role.user, role.platform, &role.name).await?;
     options.behaviour.ignores_background = role.ignores_background;
+    options.behaviour.answers_calls = role.answers;
+    options.behaviour.clock_ahead = SignedDuration::from_mins(role.clock_ahead);
     options.behaviour.background_run = Duration::from_secs(4);
     Ok(Phone::install(options))
 }
 
-/// What the steps act upon.
-struct Stage {
-    world: Arc<World>,
-    phones: Vec<Phone>,
-    ledger: Ledger,
-    pushes: Pushes,
-    kill: mpsc::UnboundedSender<Duration>,
-    /// Phones whose tokens died, with the tokens.
-    dead_tokens: Vec<(usize, Vec<String>)>,
-}
-
-impl Stage {
-    async fn perform(&mut self, action: &Action) {
-        match action {
-            Action::Send { from, to, count } => {
-                let phone = &self.phones[*from];
-                if phone.life() != Life::Foreground {
-                    phone.open();
-                }
-                self.ledger.send(phone, to, *count);
-            }
-            Action::BackEndSend { to, count } => {
-                self.ledger.send_from_back_end(&self.world, to, *count);
-            }
-            Action::Push { to } => self.pushes.push(&self.world, to),
-            Action::Broadcast { rate } => self.pushes.broadcast(&self.world, *rate),
-            Action::Open(phone) => self.phones[*phone].open(),
-            Action::Background(phone) => self.phones[*phone].background().await,
-            Action::Suspend(phone) => self.phones[*phone].suspend().await,
-            Action::Freeze(phone) => self.phones[*phone].freeze().await,
-            Action::KillApp(phone) => self.phones[*phone].kill_app().await,
-            Action::ForceQuit(phone) => self.phones[*phone].force_quit().await,
-            Action::TokensDie(phone) => {
-                let tokens = tokens(&self.phones[*phone]);
-                for token in &tokens {
-                    self.world.devices().unregister(token);
-                }
-                self.dead_tokens.push((*phone, tokens));
-            }
-            Action::KillServer { down } => {
-                // The killer's task ends only after this side is dropped.
-                let _ = self.kill.send(*down);
-            }
-            Action::Trouble(vendor, trouble) => {
-                let (script, unavailable) = match vendor {
-                    Vendor::Apple => (
-                        self.world.apns().trouble(),
-                        Scripted::apns(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
-                    ),
-                    Vendor::Google => (
-                        self.world.fcm().trouble(),
-                        Scripted::status(StatusCode::SERVICE_UNAVAILABLE),
-                    ),
-                };
-                make_trouble(script, *trouble, &unavailable);
-            }
-        }
+/// What stays as it is for the whole run: who blocks whom, and who is in the topic.
+async fn set_up(world: &World, plan: &Plan, phones: &[Phone]) -> Result<()> {
+    for (user, blocked) in &plan.blocks {
+        let path = format!("/v1/users/{user}/blocks/{blocked}");
+        let answer = world.api(Method::PUT, &path, world.app_key(), None).await?;
+        anyhow::ensure!(answer.0 == 204, "{path}: {answer:?}");
     }
+    let members = plan.cast.iter().zip(phones).filter(|(role, _)| role.topic == Membership::Always);
+    let devices: Vec<String> = members.map(|(_, phone)| phone.device_id()).collect();
+    let path = format!("/v1/topics/{}/devices", pushes::TOPIC);
+    let body = json!({ "devices": devices });
+    let answer = world.api(Method::POST, &path, world.app_key(), Some(&body)).await?;
+    anyhow::ensure!(answer.0 == 200, "{path}: {answer:?}");
+    Ok(())
 }
 
-/// The push tokens that a phone has now.
-fn tokens(phone: &Phone) -> Vec<String> {
-    let kinds = [TargetKindName::Apns, TargetKindName::ApnsVoip, TargetKindName::Fcm];
-    kinds.into_iter().filter_map(|kind| phone.push_token(kind)).collect()
-}
-
-fn make_trouble(script: &Script, trouble: Trouble, unavailable: &Scripted) {
-    match trouble {
-        Trouble::Unavailable(count) => script.answer_next(count, unavailable),
-        Trouble::GoAway(after) => script.go_away_after(after, &GoAway::plain()),
-        Trouble::RefuseStreams(count) => script.refuse_streams(count),
-        Trouble::Close(count) => script.close_next(count),
-        Trouble::CloseAfterProcessing(count) => script.close_after_processing(count),
-        Trouble::Stall => script.hold(),
-        Trouble::Release => script.release(),
+/// Everything that only disturbs is over: networks are back, nobody mutes, phones lie with their
+/// screens on, and those whose tokens died are opened once more.
+async fn calm(
+    world: &World,
+    plan: &Plan,
+    phones: &[Phone],
+    dead_tokens: &[(usize, Vec<String>)],
+) -> Result<()> {
+    for (phone, role) in phones.iter().zip(&plan.cast) {
+        phone.set_network(Network::On);
+        phone.screen_on().await;
+        phone.behave(|it| it.ignores_background = role.ignores_background);
+        let path = format!("/v1/users/{}/mutes/*", role.user);
+        let answer = world.api(Method::DELETE, &path, world.app_key(), None).await?;
+        anyhow::ensure!(answer.0 == 204, "{path}: {answer:?}");
     }
-}
-
-/// What the killer did.
-struct Killed {
-    kills: usize,
-    trouble: Vec<String>,
-}
-
-/// Kills the server at each order and starts it again, without waiting until it is ready: the next
-/// kill may hit it while it starts. Ends with a server that was started.
-async fn kill_on_order(
-    world: Arc<World>,
-    mut orders: mpsc::UnboundedReceiver<Duration>,
-) -> Result<Killed> {
-    let mut killed = Killed { kills: 0, trouble: Vec::new() };
-    while let Some(down) = orders.recv().await {
-        if world.server_runs().await {
-            world.kill().await?;
-            killed.kills += 1;
-        } else {
-            killed
-                .trouble
-                .push(format!("the server had ended by itself before kill {}", killed.kills + 1));
-        }
-        sleep(down).await;
-        world.spawn_server().await?;
+    for (phone, _) in dead_tokens {
+        phones[*phone].launch().await?;
+        phones[*phone].suspend().await;
     }
-    Ok(killed)
+    Ok(())
 }
 
 /// Waits until every accepted message is held and no phone on the screen waits for an answer.
 /// Says whether that came in time.
-async fn come_to_rest(phones: &[Phone], ledger: &Ledger) -> bool {
+async fn come_to_rest(
+    phones: &[Phone],
+    ledger: &Ledger,
+    calls: &[crate::evidence::CallRecord],
+    restores: &[crate::evidence::Restore],
+    plan: &Plan,
+) -> bool {
     let until = Instant::now() + REST;
     loop {
-        let evidence = gather::records(phones, ledger);
+        let mut evidence = gather::records(phones, ledger);
+        evidence.calls = calls.to_vec();
+        evidence.restores = restores.to_vec();
+        evidence.blocks.clone_from(&plan.blocks);
         let waiting = gather::unanswered_on_screen(phones, &evidence);
-        if waiting == 0 && !ledger.busy() && check::missing(&evidence).is_empty() {
+        if waiting == 0
+            && !ledger.busy()
+            && check::missing(&evidence).is_empty()
+            && check::missing_calls(&evidence).is_empty()
+        {
             return true;
         }
         if Instant::now() >= until {
@@ -271,13 +257,23 @@ async fn come_to_rest(phones: &[Phone], ledger: &Ledger) -> bool {
 
 /// A run that proves nothing is a failed run.
 fn vacuous(evidence: &Evidence) -> Vec<String> {
+    use crate::evidence::{About, Audience};
+    let pushes = |wanted: fn(&About) -> bool| {
+        evidence.pushes.iter().filter(|push| wanted(&push.about)).count()
+    };
     let counts = [
         ("message was sent", evidence.sends.len()),
         ("push came after a confirmed ack", check::after_an_ack(evidence)),
         ("ack was confirmed", evidence.confirmations.len()),
         ("push target was found", evidence.targets.len()),
         ("direct push was taken in", evidence.direct.len()),
-        ("broadcast was taken in", evidence.direct.iter().filter(|it| it.broadcast).count()),
+        (
+            "broadcast was taken in",
+            evidence.direct.iter().filter(|it| it.to != Audience::Users).count(),
+        ),
+        ("call was begun", evidence.calls.len()),
+        ("phone was rung by a push", pushes(|about| matches!(about, About::Call(_)))),
+        ("kill happened", evidence.kills.len()),
     ];
     let none = counts.into_iter().filter(|(_, count)| *count == 0);
     none.map(|(what, _)| format!("no {what}, so nothing was proven")).collect()

@@ -1,9 +1,10 @@
-//! What a run leaves behind: the phones' and senders' own records, what the push services saw, and
-//! what the server confirmed. Plain data, so that the checker can be tested without a run.
+//! What a run leaves behind: the phones' and senders' own records, what the push services saw, what
+//! the server confirmed, and what was done to it. Plain data, so that the checker can be tested
+//! without a run.
 
 use jiff::Timestamp;
 use sim::phone::Held;
-use wire::TargetKindName;
+use wire::{CallEndReason, TargetKindName};
 
 /// The whole of it.
 #[derive(Clone, Debug, Default)]
@@ -11,43 +12,148 @@ pub(crate) struct Evidence {
     pub(crate) phones: Vec<PhoneRecord>,
     /// In the order in which each sender began them.
     pub(crate) sends: Vec<SendRecord>,
+    /// By the time at which the server made them.
     pub(crate) pushes: Vec<PushRecord>,
     pub(crate) confirmations: Vec<Confirmation>,
     pub(crate) targets: Vec<TargetRecord>,
+    pub(crate) calls: Vec<CallRecord>,
     pub(crate) direct: Vec<DirectRecord>,
-    pub(crate) taken: Vec<TakenRecord>,
+    /// Who is in the topic all the time, by name.
+    pub(crate) subscribed: Vec<String>,
+    /// Who was never in it.
+    pub(crate) strangers: Vec<String>,
     /// Phones whose tokens died during the run.
     pub(crate) reinstalled: Vec<String>,
+    /// Users who took back that they muted everything, and when.
+    pub(crate) unmuted: Vec<(String, Timestamp)>,
+    /// Who takes nothing from whom, by user.
+    pub(crate) blocks: Vec<(String, String)>,
+    /// In order of time.
+    pub(crate) kills: Vec<Kill>,
+    /// In order of time.
+    pub(crate) restores: Vec<Restore>,
+    /// When answers of push services may have been lost on the way, and of which one.
+    pub(crate) mute_services: Vec<(Service, Timestamp, Timestamp)>,
+    /// What the database of a killed server said, and should not.
+    pub(crate) faults: Vec<String>,
+}
+
+/// A push service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Service {
+    Apple,
+    Google,
+    Browsers,
+}
+
+/// The server's process was ended by force.
+#[derive(Clone, Debug)]
+pub(crate) struct Kill {
+    pub(crate) at: Timestamp,
+}
+
+/// The database was put back to what it had been.
+#[derive(Clone, Debug)]
+pub(crate) struct Restore {
+    /// Between these the snapshot was taken: what was durable before the first is in it, what came
+    /// after the second is not.
+    pub(crate) taken: (Timestamp, Timestamp),
+    /// The server with the old history had ended.
+    pub(crate) stopped: Timestamp,
+}
+
+impl Restore {
+    /// Whether what was durable at that time may have been undone.
+    pub(crate) fn undid(&self, at: Timestamp) -> bool {
+        self.taken.0 <= at && at <= self.stopped
+    }
 }
 
 /// A direct push that was taken in, as the server shows it in the end.
 #[derive(Clone, Debug)]
 pub(crate) struct DirectRecord {
-    pub(crate) push: wire::http::Push,
-    /// Whether it went to all.
-    pub(crate) broadcast: bool,
+    /// `None` if the server does not know it any more.
+    pub(crate) push: Option<wire::http::Push>,
+    pub(crate) id: String,
+    pub(crate) to: Audience,
+    /// Everything that was asked for, with the time of the answer: taking it in, cancelling it, …
+    pub(crate) orders: Vec<(Order, Timestamp)>,
 }
 
-/// A direct push that a push service took.
-#[derive(Clone, Debug)]
-pub(crate) struct TakenRecord {
-    pub(crate) push: String,
-    pub(crate) phone: String,
-    /// What it replaces on the phone, and is replaced by.
-    pub(crate) collapse_id: String,
+/// To whom a direct push goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience {
+    All,
+    Topic,
+    Users,
+}
+
+/// What a back end asks of a direct push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Create,
+    Pause,
+    Resume,
+    Cancel,
 }
 
 /// What one phone holds and saw.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct PhoneRecord {
     pub(crate) name: String,
     pub(crate) user: String,
+    pub(crate) browser: bool,
     /// In the order in which it was taken.
     pub(crate) held: Vec<Held>,
-    /// Message ids and offsets of what was dropped as held already.
-    pub(crate) dropped: Vec<(String, i64)>,
-    /// From when to when it had a session and was running, by the wall clock.
+    /// What was dropped as held already.
+    pub(crate) dropped: Vec<Dropped>,
+    /// From when to when it had a session, was running and had a network, by the wall clock.
     pub(crate) sessions: Vec<(Timestamp, Timestamp)>,
+    /// When its app's process was ended, with all that it knew of calls.
+    pub(crate) deaths: Vec<Timestamp>,
+    /// What it saw of calls, in order.
+    pub(crate) calls: Vec<CallSeen>,
+    /// The calls that messages in its inbox say were missed, in order.
+    pub(crate) missed: Vec<String>,
+}
+
+/// A message that came again.
+#[derive(Clone, Debug)]
+pub(crate) struct Dropped {
+    pub(crate) id: String,
+    pub(crate) epoch: String,
+    pub(crate) offset: i64,
+}
+
+/// A call that was begun.
+#[derive(Clone, Debug)]
+pub(crate) struct CallRecord {
+    pub(crate) id: String,
+    /// The phone.
+    pub(crate) caller: String,
+    /// The user.
+    pub(crate) callee: String,
+    pub(crate) at: Timestamp,
+}
+
+/// Something that a phone saw of a call.
+#[derive(Clone, Debug)]
+pub(crate) struct CallSeen {
+    pub(crate) at: Timestamp,
+    pub(crate) call: String,
+    pub(crate) what: CallNews,
+}
+
+/// What there is to see of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CallNews {
+    /// Its screen is shown here.
+    Screen,
+    /// Somebody rings.
+    Ringing,
+    Answered,
+    /// A push does not say why.
+    Ended(Option<CallEndReason>),
 }
 
 /// One message as its sender knows it.
@@ -57,8 +163,13 @@ pub(crate) struct SendRecord {
     pub(crate) label: String,
     /// The phone, or `None` for the back end, which promises no order.
     pub(crate) from: Option<String>,
+    /// The user it is from.
+    pub(crate) user: Option<String>,
     pub(crate) to: Vec<String>,
     pub(crate) outcome: Outcome,
+    pub(crate) begun: Timestamp,
+    /// When the sender was told.
+    pub(crate) told: Option<Timestamp>,
 }
 
 /// What the sender was told.
@@ -77,12 +188,37 @@ pub(crate) enum Outcome {
 pub(crate) struct PushRecord {
     /// The phone whose token it addressed.
     pub(crate) phone: String,
+    pub(crate) service: Service,
     /// The payload's `sent_at`: when the server made the push, right after it claimed the wake.
     pub(crate) made_at: Timestamp,
-    /// For the report: `apns background`, `fcm data`.
-    pub(crate) kind: String,
+    /// When it came.
+    pub(crate) seen_at: Timestamp,
+    /// As the service calls it: `background`, `alert`, `voip`, `data`.
+    pub(crate) sort: String,
+    /// Whether the service took it.
+    pub(crate) taken: bool,
     /// The answered status.
     pub(crate) status: u16,
+    /// The id that the server gave it, where the service has such.
+    pub(crate) id: Option<String>,
+    /// What it replaces on the phone, and is replaced by.
+    pub(crate) collapse_id: Option<String>,
+    /// Until when the service may keep it (Apple).
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) about: About,
+}
+
+/// What a push is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum About {
+    /// The wake, of messages.
+    Messages(String),
+    /// The call, which rings.
+    Call(String),
+    /// The call, which rang.
+    CallEnded(String),
+    /// The direct push.
+    Direct(String),
 }
 
 /// The server said that it holds an ack as durable.
@@ -93,6 +229,8 @@ pub(crate) struct Confirmation {
     pub(crate) at: Timestamp,
     /// Everything up to here was acknowledged.
     pub(crate) offset: i64,
+    /// Of which history, where it was said.
+    pub(crate) epoch: Option<String>,
     pub(crate) by: ConfirmedBy,
 }
 

@@ -1,5 +1,6 @@
-//! The torture run: a real server process that is killed again and again, some tens of phones,
-//! random sends and lives, push services in trouble; and a judge of what came of it.
+//! The torture run: a real server process that is killed again and again, and put back to an older
+//! snapshot now and then; some hundred phones and browsers of mixed habits; sends, calls, direct
+//! pushes and broadcasts; push services in trouble; and a judge of what came of it.
 //!
 //! ```text
 //!   seed ──▶ plan ──▶ driver ──▶ World (server, push services), phones
@@ -10,8 +11,9 @@
 //!
 //! The same seed, length and number of phones give the same script of actions; the timing, and so
 //! the outcome of a race, is the machine's.
-//! What it does **not** do: it never looks into the server or its files. The judge reads the
-//! phones' and senders' own records, what the push services saw, and the public API.
+//! The judge reads the phones' and senders' own records, what the push services saw, and the public
+//! API; and after each kill the database that is left, with SQL of its own.
+//! What it does **not** do: it never looks into a running server.
 //!
 //! Read first: [`plan::Plan`], [`check::check`], [`driver::run`].
 
@@ -42,7 +44,7 @@ struct Options {
     #[arg(long)]
     seed: Option<u64>,
     /// How many phones take part
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(2..=500))]
+    #[arg(long, default_value_t = 250, value_parser = clap::value_parser!(u16).range(2..=1000))]
     phones: u16,
 }
 

@@ -43,7 +43,7 @@ pub(crate) async fn run(
     let users: Vec<&str> = user_of.values().copied().collect();
     let mut dirty: BTreeSet<&str> = BTreeSet::new();
     let mut turn = users.iter().cycle();
-    let mut newest: BTreeMap<&str, i64> = BTreeMap::new();
+    let mut newest: BTreeMap<&str, (i64, String)> = BTreeMap::new();
     loop {
         if dirty.is_empty() {
             // The time-out is the other way to go on, so it is no fault.
@@ -63,10 +63,11 @@ pub(crate) async fn run(
         for device in devices {
             let Some(name) = names.get(&device.id) else { continue };
             // The first time is what counts; a later one that is lower is the judge's to see.
-            let offset = device.cursor.offset;
-            if newest.insert(name, offset) != Some(offset) {
+            let (offset, epoch) = (device.cursor.offset, device.cursor.epoch);
+            let known = (offset, epoch.clone());
+            if newest.insert(name, known.clone()) != Some(known) {
                 let (phone, by) = ((*name).to_owned(), ConfirmedBy::Cursor);
-                confirmed.push(Confirmation { phone, at, offset, by });
+                confirmed.push(Confirmation { phone, at, offset, epoch: Some(epoch), by });
             }
         }
     }

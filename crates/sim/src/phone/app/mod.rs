@@ -48,8 +48,8 @@ pub(crate) enum Command {
     Restart(oneshot::Sender<()>),
     /// Puts a message into the outbox.
     Send(Box<wire::Send>, oneshot::Sender<Result<wire::Accepted, SendError>>),
-    /// A call of this phone's: the frame goes out now, or with the next session.
-    Call(Box<ClientFrame>),
+    /// A frame of a call, or what the user has read: it goes out now, or with the next session.
+    Say(Box<ClientFrame>),
     /// The user takes the call.
     Answer(String),
 }
@@ -86,7 +86,7 @@ pub(crate) struct App {
     /// Those who wait for a send's answer, by client id.
     sending: HashMap<String, oneshot::Sender<Result<wire::Accepted, SendError>>>,
     calls: Calls,
-    /// Frames of calls that wait for a session.
+    /// Frames of calls and read marks that wait for a session.
     queued: VecDeque<ClientFrame>,
 }
 
@@ -159,7 +159,7 @@ impl App {
                     self.write((*frame).into()).await;
                 }
             }
-            Command::Call(frame) => {
+            Command::Say(frame) => {
                 self.calls.sent(&frame);
                 if self.link.is_up() {
                     self.write(*frame).await;
@@ -254,7 +254,7 @@ impl App {
             (wire::push::Kind::Call, Some(call)) => {
                 let (id, name) = (call.id.clone(), call.caller_name.clone());
                 self.calls.shown(&self.installation, &id, &name, super::Via::Push);
-                self.start_run(&push, woken_by(&push, payload));
+                self.start_run(&push, self.woken_by(&push, payload));
             }
             (wire::push::Kind::Push, Some(call)) => {
                 let (id, name) = (call.id.clone(), call.caller_name.clone());
@@ -263,8 +263,20 @@ impl App {
             }
             // What the app's back end pushed is the app's own business: nothing waits here.
             (wire::push::Kind::Push, None) => {}
-            _ => self.start_run(&push, woken_by(&push, payload)),
+            _ => self.start_run(&push, self.woken_by(&push, payload)),
         }
+    }
+
+    /// What the app tells about the push that woke it, if a wake did.
+    fn woken_by(&self, push: &Push, payload: &wire::push::Payload) -> Option<wire::WokenBy> {
+        let [priority, original_priority] =
+            push.priority_words().map_or([None, None], |it| it.map(Some));
+        Some(wire::WokenBy {
+            wake: payload.wake.clone()?,
+            received_at: Some(self.installation.behaviour().clock()),
+            priority,
+            original_priority,
+        })
     }
 
     /// The system lets the app run for a while; one that runs already only hurries to connect. A
@@ -404,14 +416,3 @@ const fn can_become(from: Life, to: Life) -> bool {
     }
 }
 
-/// What the app tells about the push that woke it, if a wake did.
-fn woken_by(push: &Push, payload: &wire::push::Payload) -> Option<wire::WokenBy> {
-    let [priority, original_priority] =
-        push.priority_words().map_or([None, None], |it| it.map(Some));
-    Some(wire::WokenBy {
-        wake: payload.wake.clone()?,
-        received_at: Some(jiff::Timestamp::now()),
-        priority,
-        original_priority,
-    })
-}

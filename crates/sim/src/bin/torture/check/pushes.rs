@@ -21,17 +21,21 @@
 //! accepted until well after the claim: then nobody can have missed a deadline.
 //! Both counts must be zero.
 //!
+//! After a restore the acks of the history before count no more, and neither do the messages that
+//! it undid.
+//!
 //! What this cannot see: a claim that ignored an ack which became durable within [`AROUND`], and
 //! the round trip of the confirming question, before it. Such races are the store's own tests to
 //! find. What it does see is a wake that was left open: it pushes again seconds later, at the
 //! latest while the world at rest is watched.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::Violation;
-use crate::evidence::{Confirmation, Evidence, PhoneRecord, PushRecord};
+use crate::evidence::{About, Confirmation, Evidence, PhoneRecord, PushRecord, Restore};
 
 /// How far from the push's own time its claim may have been.
 const AROUND: SignedDuration = SignedDuration::from_millis(250);
@@ -49,42 +53,63 @@ enum To {
 
 pub(super) fn check(evidence: &Evidence, deadline: Duration, found: &mut Vec<Violation>) {
     let deadline = SignedDuration::try_from(deadline).unwrap_or(SignedDuration::ZERO);
+    let phones: HashMap<&str, &PhoneRecord> =
+        evidence.phones.iter().map(|phone| (phone.name.as_str(), phone)).collect();
+    let mut confirmations: HashMap<&str, Vec<&Confirmation>> = HashMap::new();
+    for it in &evidence.confirmations {
+        confirmations.entry(&it.phone).or_default().push(it);
+    }
     for push in &evidence.pushes {
-        let Some(phone) = evidence.phones.iter().find(|phone| phone.name == push.phone) else {
+        let Some(phone) = phones.get(push.phone.as_str()) else { continue };
+        if !matches!(push.about, About::Messages(_)) {
             continue;
-        };
-        let why = match judge(push, phone, &evidence.confirmations, deadline) {
+        }
+        let confirmed = confirmations.get(push.phone.as_str()).map(Vec::as_slice);
+        let judged = judge(push, phone, confirmed.unwrap_or_default(), deadline, evidence);
+        let why = match judged {
             To::Asleep => continue,
             To::Acknowledged => "had acknowledged everything, as the server had confirmed",
             To::Living => "had a session, and nothing was older than the ack deadline",
         };
-        found.push(Violation {
-            what: format!("{} push to {} at {}, which {why}", push.kind, phone.name, push.made_at),
-            message: None,
-            phone: Some(phone.name.clone()),
-        });
+        let what = format!("{} push to {} at {}, which {why}", push.sort, phone.name, push.made_at);
+        found.push(Violation::of_phone(&phone.name, what));
     }
 }
 
 fn judge(
     push: &PushRecord,
     phone: &PhoneRecord,
-    confirmations: &[Confirmation],
+    confirmations: &[&Confirmation],
     deadline: SignedDuration,
+    evidence: &Evidence,
 ) -> To {
+    // The newest of them is the last in the list.
+    let restore: Option<&Restore> =
+        evidence.restores.iter().rfind(|it| it.stopped <= push.made_at + AROUND);
+    let counts = |at: Timestamp| restore.is_none_or(|restore| at > restore.stopped);
     let confirmed = confirmations
         .iter()
-        .filter(|it| it.phone == phone.name && it.at < push.made_at - AROUND)
+        .filter(|it| counts(it.at) && it.at < push.made_at - AROUND)
         .map(|it| it.offset)
         .max();
+    let undone = |at: Timestamp| {
+        evidence.restores.iter().any(|it| {
+            it.stopped <= push.made_at && it.taken.1 < at && at <= it.stopped
+        })
+    };
     let oldest = phone
         .held
         .iter()
         .filter(|held| !held.own_copy && held.sent_at <= push.made_at + AROUND)
+        .filter(|held| !undone(held.sent_at))
         .filter(|held| confirmed.is_none_or(|confirmed| held.offset > confirmed))
         .map(|held| held.sent_at)
         .min();
-    let Some(oldest) = oldest else { return To::Acknowledged };
+    let Some(oldest) = oldest else {
+        // What it was about may have been undone before the phone got it.
+        let lost = evidence.restores.iter().any(|it| it.undid(push.made_at));
+        return if lost { To::Asleep } else { To::Acknowledged };
+    };
     let stood =
         |(from, until): &(Timestamp, Timestamp)| *from < oldest && push.made_at + AFTER < *until;
     let young = push.made_at.duration_since(oldest) + AROUND < deadline;

@@ -6,15 +6,16 @@ use anyhow::Result;
 use jiff::Timestamp;
 use serde_json::Value;
 use sim::SeenPush;
-use sim::phone::{Life, Logged, Phone, PhoneEvent, Platform};
+use sim::phone::{Life, Logged, Network, Phone, PhoneEvent, Platform};
 use sim::world::World;
 use wire::TargetKindName;
+use wire::push::Kind;
 
 use super::sends::Ledger;
-use super::tokens;
+use super::stage::tokens;
 use crate::evidence::{
-    Confirmation, ConfirmedBy, Evidence, Outcome, PhoneRecord, PushRecord, SendRecord, TakenRecord,
-    TargetRecord,
+    About, CallNews, CallSeen, Confirmation, ConfirmedBy, Dropped, Evidence, Outcome, PhoneRecord,
+    PushRecord, SendRecord, Service, TargetRecord,
 };
 use crate::observer::Confirmed;
 
@@ -30,16 +31,16 @@ pub(super) fn records(phones: &[Phone], ledger: &Ledger) -> Evidence {
 /// How many sends of phones on the screen have no answer yet. Those of a phone that sleeps wait for
 /// its next session, which is nobody's promise.
 pub(super) fn unanswered_on_screen(phones: &[Phone], evidence: &Evidence) -> usize {
-    let on_screen = |name: &str| {
-        phones.iter().any(|phone| phone.name() == name && phone.life() == Life::Foreground)
-    };
+    let on_screen: HashMap<&str, bool> =
+        phones.iter().map(|phone| (phone.name(), phone.life() == Life::Foreground)).collect();
     let waits = |send: &&SendRecord| {
-        send.outcome == Outcome::Unanswered && send.from.as_deref().is_some_and(on_screen)
+        send.outcome == Outcome::Unanswered
+            && send.from.as_deref().is_some_and(|name| on_screen.get(name) == Some(&true))
     };
     evidence.sends.iter().filter(waits).count()
 }
 
-/// Everything.
+/// Everything that phones, push services and the API have to say.
 pub(super) async fn evidence(
     world: &World,
     phones: &[Phone],
@@ -62,9 +63,8 @@ pub(super) async fn evidence(
     let google = world.fcm().seen();
     evidence.pushes.extend(apple.iter().filter_map(|seen| apns_push(seen, &owner)));
     evidence.pushes.extend(google.iter().filter_map(|seen| fcm_push(seen, &owner)));
+    evidence.pushes.extend(phones.iter().flat_map(web_pushes));
     evidence.pushes.sort_by_key(|push| push.made_at);
-    evidence.taken.extend(apple.iter().filter_map(|seen| taken_by_apple(seen, &owner)));
-    evidence.taken.extend(google.iter().filter_map(|seen| taken_by_google(seen, &owner)));
     evidence.reinstalled =
         dead_tokens.iter().map(|(phone, _)| phones[*phone].name().to_owned()).collect();
     for phone in phones {
@@ -75,26 +75,48 @@ pub(super) async fn evidence(
 
 fn phone_record(phone: &Phone) -> PhoneRecord {
     let events = phone.events();
-    let dropped = events.iter().filter_map(|logged| match &logged.event {
-        PhoneEvent::DuplicateDropped { id, offset, .. } => Some((id.clone(), *offset)),
-        _ => None,
-    });
-    PhoneRecord {
+    let mut record = PhoneRecord {
         name: phone.name().to_owned(),
         user: phone.user().to_owned(),
+        browser: phone.platform() == Platform::Web,
         held: phone.held(),
-        dropped: dropped.collect(),
         sessions: sessions(&events),
+        ..PhoneRecord::default()
+    };
+    for Logged { at, event, .. } in events {
+        let (call, what) = match event {
+            PhoneEvent::DuplicateDropped { id, epoch, offset, .. } => {
+                record.dropped.push(Dropped { id, epoch, offset });
+                continue;
+            }
+            PhoneEvent::LifeChanged { to: Life::NotRunning | Life::ForceQuit } => {
+                record.deaths.push(at);
+                continue;
+            }
+            PhoneEvent::MessageReceived { missed_call: Some(call), .. } => {
+                record.missed.push(call);
+                continue;
+            }
+            PhoneEvent::CallScreen { call, .. } => (call, CallNews::Screen),
+            PhoneEvent::CallRinging { call, .. } => (call, CallNews::Ringing),
+            PhoneEvent::CallAnswered { call, .. } => (call, CallNews::Answered),
+            PhoneEvent::CallEnded { call, reason, .. } => (call, CallNews::Ended(reason)),
+            _ => continue,
+        };
+        record.calls.push(CallSeen { at, call, what });
     }
+    record
 }
 
-/// From when to when the phone had a session and ran. One that still stands ends never.
+/// From when to when the phone had a session, ran, and had a network. One that still stands ends
+/// never.
 fn sessions(events: &[Logged]) -> Vec<(Timestamp, Timestamp)> {
     let mut sessions: Vec<(Timestamp, Timestamp)> = Vec::new();
     for logged in events {
         match logged.event {
             PhoneEvent::Connected { .. } => sessions.push((logged.at, Timestamp::MAX)),
             PhoneEvent::Disconnected { .. }
+            | PhoneEvent::NetworkChanged { to: Network::Off | Network::Stalled }
             | PhoneEvent::LifeChanged {
                 to: Life::Frozen | Life::Suspended | Life::NotRunning | Life::ForceQuit,
             } => {
@@ -110,62 +132,107 @@ fn sessions(events: &[Logged]) -> Vec<(Timestamp, Timestamp)> {
 
 fn confirmed_by_http(phone: &Phone) -> Vec<Confirmation> {
     let confirmed = phone.events().into_iter().filter_map(|logged| match logged.event {
-        PhoneEvent::Acked { offset, confirmed: true } => {
-            let by = ConfirmedBy::Answer;
-            Some(Confirmation { phone: phone.name().to_owned(), at: logged.at, offset, by })
-        }
+        PhoneEvent::Acked { offset, confirmed: true } => Some(Confirmation {
+            phone: phone.name().to_owned(),
+            at: logged.at,
+            offset,
+            epoch: None,
+            by: ConfirmedBy::Answer,
+        }),
         _ => None,
     });
     confirmed.collect()
 }
 
-/// A wake through Apple.
+/// What a push says it is about.
+fn about(kind: &str, wake: &Value, push: &Value, call: &Value) -> Option<About> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    match kind {
+        "message" | "missed" => Some(About::Messages(text(wake)?)),
+        "call" => Some(About::Call(text(call)?)),
+        "call_ended" => Some(About::CallEnded(text(call)?)),
+        "push" => Some(About::Direct(text(push)?)),
+        _ => None,
+    }
+}
+
 fn apns_push(seen: &SeenPush, owner: &HashMap<String, String>) -> Option<PushRecord> {
     let payload: Value = serde_json::from_slice(&seen.payload).ok()?;
-    if payload["reveille"]["push"].is_string() {
-        return None;
-    }
-    let token = seen.path.rsplit('/').next()?;
+    let ours = &payload["reveille"];
+    let header = |name| seen.header(name).map(str::to_owned);
+    let expires = header("apns-expiration").and_then(|text| text.parse().ok());
     Some(PushRecord {
-        phone: owner.get(token)?.clone(),
-        made_at: payload["reveille"]["sent_at"].as_str()?.parse().ok()?,
-        kind: format!("apns {}", seen.header("apns-push-type").unwrap_or("untyped")),
+        phone: owner.get(seen.path.rsplit('/').next()?)?.clone(),
+        service: Service::Apple,
+        made_at: ours["sent_at"].as_str()?.parse().ok()?,
+        seen_at: seen.at,
+        sort: seen.header("apns-push-type").unwrap_or("untyped").to_owned(),
+        taken: seen.status.is_success(),
         status: seen.status.as_u16(),
+        id: header("apns-id"),
+        collapse_id: header("apns-collapse-id"),
+        expires_at: expires.and_then(|seconds| Timestamp::from_second(seconds).ok()),
+        about: about(
+            ours["kind"].as_str()?,
+            &ours["wake"],
+            &ours["push"],
+            &ours["call"]["id"],
+        )?,
     })
 }
 
-/// A wake through Google.
 fn fcm_push(seen: &SeenPush, owner: &HashMap<String, String>) -> Option<PushRecord> {
     let payload: Value = serde_json::from_slice(&seen.payload).ok()?;
-    let message = &payload["message"];
-    if message["data"]["reveille_push"].is_string() {
-        return None;
-    }
+    let (message, data) = (&payload["message"], &payload["message"]["data"]);
     Some(PushRecord {
         phone: owner.get(message["token"].as_str()?)?.clone(),
-        made_at: message["data"]["reveille_sent_at"].as_str()?.parse().ok()?,
-        kind: "fcm data".to_owned(),
+        service: Service::Google,
+        made_at: data["reveille_sent_at"].as_str()?.parse().ok()?,
+        seen_at: seen.at,
+        sort: "data".to_owned(),
+        taken: seen.status.is_success(),
         status: seen.status.as_u16(),
+        id: None,
+        collapse_id: data["reveille_tag"].as_str().map(str::to_owned),
+        expires_at: None,
+        about: about(
+            data["reveille_kind"].as_str()?,
+            &data["reveille_wake"],
+            &data["reveille_push"],
+            &data["reveille_call_id"],
+        )?,
     })
 }
 
-/// A direct push that Apple took.
-fn taken_by_apple(seen: &SeenPush, owner: &HashMap<String, String>) -> Option<TakenRecord> {
-    let payload: Value = serde_json::from_slice(&seen.payload).ok()?;
-    let push = payload["reveille"]["push"].as_str()?.to_owned();
-    let phone = owner.get(seen.path.rsplit('/').next()?)?.clone();
-    let collapse_id = seen.header("apns-collapse-id").unwrap_or_default().to_owned();
-    seen.status.is_success().then_some(TakenRecord { push, phone, collapse_id })
-}
-
-/// A direct push that Google took.
-fn taken_by_google(seen: &SeenPush, owner: &HashMap<String, String>) -> Option<TakenRecord> {
-    let payload: Value = serde_json::from_slice(&seen.payload).ok()?;
-    let message = &payload["message"];
-    let push = message["data"]["reveille_push"].as_str()?.to_owned();
-    let phone = owner.get(message["token"].as_str()?)?.clone();
-    let collapse_id = message["data"]["reveille_tag"].as_str().unwrap_or_default().to_owned();
-    seen.status.is_success().then_some(TakenRecord { push, phone, collapse_id })
+/// What browsers get is encrypted, so it is taken from those that it reached.
+fn web_pushes(phone: &Phone) -> Vec<PushRecord> {
+    if phone.platform() != Platform::Web {
+        return Vec::new();
+    }
+    let arrived = phone.events().into_iter().filter_map(|logged| match logged.event {
+        PhoneEvent::PushArrived { kind, wake, push, collapse_id, sent_at, .. } => {
+            Some(PushRecord {
+                phone: phone.name().to_owned(),
+                service: Service::Browsers,
+                made_at: sent_at?,
+                seen_at: logged.at,
+                sort: "encrypted".to_owned(),
+                taken: true,
+                status: 201,
+                id: None,
+                collapse_id,
+                expires_at: None,
+                about: match kind? {
+                    Kind::Message | Kind::Missed => About::Messages(wake?),
+                    Kind::Push => About::Direct(push?),
+                    // Which call it is stands in the encrypted part alone.
+                    Kind::Call | Kind::CallEnded | Kind::Test => return None,
+                },
+            })
+        }
+        _ => None,
+    });
+    arrived.collect()
 }
 
 /// The targets that the phone's app has registered, against those that the server holds.
@@ -243,7 +310,9 @@ mod tests {
             assert_eq!((push.phone.as_str(), push.status), ("p01", 503));
             assert_eq!(push.made_at, payload().sent_at);
         }
-        assert_eq!(found[0].kind, "apns background");
+        assert_eq!(found[0].sort, "background");
+        assert_eq!(found[0].about, About::Messages("wak_1".to_owned()));
+        assert_eq!(found[1].about, found[0].about);
         assert!(apns_push(&seen("/3/device/other", &apple), &owner).is_none());
     }
 

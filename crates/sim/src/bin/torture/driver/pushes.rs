@@ -4,13 +4,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::Method;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sim::world::World;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use wire::http::{Push, PushStateName};
 
-use crate::evidence::DirectRecord;
+use crate::evidence::{Audience, DirectRecord, Order};
+use crate::plan::Direct;
+
+/// The topic.
+pub(super) const TOPIC: &str = "news";
 
 /// Before a request is made again.
 const RETRY: Duration = Duration::from_millis(100);
@@ -19,40 +24,53 @@ const RETRY: Duration = Duration::from_millis(100);
 #[derive(Default)]
 pub(super) struct Pushes {
     begun: usize,
-    taken: Arc<Mutex<Vec<(String, bool)>>>,
+    taken: Arc<Mutex<Vec<DirectRecord>>>,
     asking: JoinSet<()>,
 }
 
 impl Pushes {
-    /// Pushes to users.
-    pub(super) fn push(&mut self, world: &Arc<World>, to: &[String]) {
-        self.ask(world, json!({ "to": { "users": to } }), false);
-    }
-
-    /// Pushes to all, so many a second.
-    pub(super) fn broadcast(&mut self, world: &Arc<World>, rate: u32) {
-        self.ask(world, json!({ "to": { "all": true }, "rate": rate }), true);
-    }
-
-    /// Asks until there is an answer, with the same id. A user may have no token just then: that
-    /// push is not taken in.
-    fn ask(&mut self, world: &Arc<World>, mut body: Value, broadcast: bool) {
+    /// Pushes, and asks of the push what the plan says.
+    pub(super) fn push(&mut self, world: &Arc<World>, direct: &Direct) {
+        let to = match direct.to {
+            Audience::All => json!({ "all": true }),
+            Audience::Topic => json!({ "topic": TOPIC }),
+            Audience::Users => json!({ "users": direct.users }),
+        };
         self.begun += 1;
-        body["id"] = format!("push-{}", self.begun).into();
-        body["title"] = format!("push {}", self.begun).into();
+        let mut body = json!({ "to": to, "id": format!("push-{}", self.begun) });
+        if direct.background {
+            body["kind"] = "background".into();
+        } else {
+            body["title"] = format!("push {}", self.begun).into();
+        }
+        if let Some(rate) = direct.rate {
+            body["rate"] = rate.into();
+        }
+        if let Some(later) = direct.later {
+            let later = SignedDuration::try_from(later).unwrap_or_default();
+            body["send_at"] = (Timestamp::now() + later).to_string().into();
+        }
         let (world, taken) = (Arc::clone(world), Arc::clone(&self.taken));
+        let (to, orders) = (direct.to, direct.orders.clone());
         self.asking.spawn(async move {
-            loop {
-                let answer = world.api(Method::POST, "/v1/pushes", world.app_key(), Some(&body));
-                match answer.await {
-                    Ok((202, push)) => {
-                        let id = push["id"].as_str().unwrap_or_default().to_owned();
-                        taken.lock().unwrap_or_else(PoisonError::into_inner).push((id, broadcast));
-                        return;
-                    }
-                    Ok((400..=499, _)) => return,
-                    // No answer, or a fault of the server: nothing is known.
-                    Ok(_) | Err(_) => sleep(RETRY).await,
+            let Some(id) = create(&world, &body).await else { return };
+            let record = DirectRecord {
+                push: None,
+                id: id.clone(),
+                to,
+                orders: vec![(Order::Create, Timestamp::now())],
+            };
+            let number = {
+                let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+                taken.push(record);
+                taken.len() - 1
+            };
+            let start = Instant::now();
+            for (after, order) in orders {
+                sleep_until(start + after).await;
+                if ask(&world, &id, order).await {
+                    let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+                    taken[number].orders.push((order, Timestamp::now()));
                 }
             }
         });
@@ -61,23 +79,64 @@ impl Pushes {
     /// Waits until all that was taken in is over, at most until then; returns how it stands.
     pub(super) async fn over(&mut self, world: &World, until: Instant) -> Vec<DirectRecord> {
         while self.asking.join_next().await.is_some() {}
-        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut records = Vec::with_capacity(taken.len());
-        for (id, broadcast) in taken {
-            let path = format!("/v1/pushes/{id}");
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for record in &mut taken {
+            let path = format!("/v1/pushes/{}", record.id);
             loop {
-                let shown = world.call::<Push>(Method::GET, &path, None).await;
+                let shown = world.api(Method::GET, &path, world.app_key(), None).await;
                 let late = Instant::now() >= until;
                 match shown {
-                    Ok(push) if push.state == PushStateName::Done || late => {
-                        records.push(DirectRecord { push, broadcast });
-                        break;
+                    Ok((404, _)) => break,
+                    Ok((200, body)) => {
+                        let push: Option<Push> = serde_json::from_value(body).ok();
+                        let over = push.as_ref().is_some_and(|push| push.ended_at.is_some());
+                        // A restore may have taken it back to before it was resumed.
+                        if push.as_ref().is_some_and(|it| it.state == PushStateName::Paused) {
+                            ask(world, &record.id, Order::Resume).await;
+                        }
+                        record.push = push;
+                        if over || late {
+                            break;
+                        }
                     }
-                    Err(_) if late => break,
-                    Ok(_) | Err(_) => sleep(RETRY).await,
+                    Ok(_) | Err(_) if late => break,
+                    Ok(_) | Err(_) => {}
                 }
+                sleep(RETRY).await;
             }
         }
-        records
+        taken
+    }
+}
+
+/// Asks until there is an answer, with the same id. A user may have no token just then: that push
+/// is not taken in.
+async fn create(world: &World, body: &Value) -> Option<String> {
+    loop {
+        let answer = world.api(Method::POST, "/v1/pushes", world.app_key(), Some(body)).await;
+        match answer {
+            Ok((202, push)) => return push["id"].as_str().map(str::to_owned),
+            Ok((400..=499, _)) => return None,
+            // No answer, or a fault of the server: nothing is known.
+            Ok(_) | Err(_) => sleep(RETRY).await,
+        }
+    }
+}
+
+/// Asks until there is an answer; whether it was done.
+async fn ask(world: &World, id: &str, order: Order) -> bool {
+    let word = match order {
+        Order::Create => return false,
+        Order::Pause => "pause",
+        Order::Resume => "resume",
+        Order::Cancel => "cancel",
+    };
+    let path = format!("/v1/pushes/{id}/{word}");
+    loop {
+        match world.api(Method::POST, &path, world.app_key(), None).await {
+            Ok((200..=299, _)) => return true,
+            Ok((400..=499, _)) => return false,
+            Ok(_) | Err(_) => sleep(RETRY).await,
+        }
     }
 }

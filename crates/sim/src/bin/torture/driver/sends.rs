@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::Method;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use sim::phone::{Phone, PhoneEvent, message};
 use sim::world::World;
@@ -16,79 +17,98 @@ use crate::evidence::{Outcome, SendRecord};
 /// Before a back end asks again with the same id.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// Everything that was sent, in order.
-#[derive(Default)]
+/// Everything that was sent, in order; clones share it.
+#[derive(Clone, Default)]
 pub(super) struct Ledger {
-    sends: Vec<Begun>,
-    told: Arc<Mutex<HashMap<String, Outcome>>>,
+    sends: Arc<Mutex<Vec<Begun>>>,
+    told: Arc<Mutex<Told>>,
     /// Requests of the back end that have no answer yet.
-    asking: JoinSet<()>,
+    asking: Arc<Mutex<JoinSet<()>>>,
 }
+
+/// What the back end was told, and when, by its id.
+type Told = HashMap<String, (Outcome, Timestamp)>;
 
 struct Begun {
     client_id: String,
     label: String,
-    from: Option<String>,
+    from: Option<(String, String)>,
     to: Vec<String>,
+    at: Timestamp,
 }
 
 impl Ledger {
     /// A burst from a phone. It goes into the phone's outbox, which sends until it is answered.
-    pub(super) fn send(&mut self, phone: &Phone, to: &[String], count: usize) {
+    pub(super) fn send(&self, phone: &Phone, to: &[String], count: usize) {
+        let users: Vec<&str> = to.iter().map(String::as_str).collect();
+        let mut sends = lock(&self.sends);
         for _ in 0..count {
-            let label = format!("{}#{}", phone.name(), self.sends.len());
-            let users: Vec<&str> = to.iter().map(String::as_str).collect();
-            let frame = message(&users, &label);
-            self.sends.push(Begun {
+            let label = format!("{}#{}", phone.name(), sends.len());
+            let mut frame = message(&users, &label);
+            frame.id = phone.new_id();
+            sends.push(Begun {
                 client_id: frame.id.clone(),
                 label,
-                from: Some(phone.name().to_owned()),
+                from: Some((phone.name().to_owned(), phone.user().to_owned())),
                 to: to.to_vec(),
+                at: Timestamp::now(),
             });
             phone.post(frame);
         }
     }
 
     /// A burst from the back end: each request is made until it is answered, with the same id.
-    pub(super) fn send_from_back_end(&mut self, world: &Arc<World>, to: &[String], count: usize) {
+    pub(super) fn send_from_back_end(&self, world: &Arc<World>, to: &[String], count: usize) {
+        let mut sends = lock(&self.sends);
         for _ in 0..count {
-            let label = format!("back end#{}", self.sends.len());
-            let client_id = format!("back-end-{}", self.sends.len());
+            let label = format!("back end#{}", sends.len());
+            let client_id = format!("back-end-{}", sends.len());
             let body = json!({ "id": client_id, "to": to, "body": { "text": label } });
             let (world, told) = (Arc::clone(world), Arc::clone(&self.told));
             let id = client_id.clone();
-            self.asking.spawn(async move {
+            lock(&self.asking).spawn(async move {
                 let outcome = ask_until_answered(&world, &body).await;
-                lock(&told).insert(id, outcome);
+                lock(&told).insert(id, (outcome, Timestamp::now()));
             });
-            self.sends.push(Begun { client_id, label, from: None, to: to.to_vec() });
+            let to = to.to_vec();
+            sends.push(Begun { client_id, label, from: None, to, at: Timestamp::now() });
         }
     }
 
     /// Whether the back end still waits for an answer.
     pub(super) fn busy(&self) -> bool {
-        lock(&self.told).len() < self.sends.iter().filter(|begun| begun.from.is_none()).count()
+        let asked = lock(&self.sends).iter().filter(|begun| begun.from.is_none()).count();
+        lock(&self.told).len() < asked
     }
 
     /// What the senders know by now.
     pub(super) fn records(&self, phones: &[Phone]) -> Vec<SendRecord> {
         let mut told = lock(&self.told).clone();
         for logged in phones.iter().flat_map(Phone::events) {
-            match logged.event {
+            let (client_id, outcome) = match logged.event {
                 PhoneEvent::SendAccepted { client_id, id, failed } => {
-                    told.insert(client_id, Outcome::Accepted { id, failed });
+                    (client_id, Outcome::Accepted { id, failed })
                 }
                 PhoneEvent::SendRejected { client_id, code } => {
-                    told.insert(client_id, Outcome::Rejected(code));
+                    (client_id, Outcome::Rejected(code))
                 }
-                _ => {}
-            }
+                _ => continue,
+            };
+            // The first answer is the one that the sender acts upon.
+            told.entry(client_id).or_insert((outcome, logged.at));
         }
-        let records = self.sends.iter().map(|begun| SendRecord {
-            label: begun.label.clone(),
-            from: begun.from.clone(),
-            to: begun.to.clone(),
-            outcome: told.get(&begun.client_id).cloned().unwrap_or(Outcome::Unanswered),
+        let sends = lock(&self.sends);
+        let records = sends.iter().map(|begun| {
+            let told = told.get(&begun.client_id);
+            SendRecord {
+                label: begun.label.clone(),
+                from: begun.from.as_ref().map(|(phone, _)| phone.clone()),
+                user: begun.from.as_ref().map(|(_, user)| user.clone()),
+                to: begun.to.clone(),
+                outcome: told.map_or(Outcome::Unanswered, |(outcome, _)| outcome.clone()),
+                begun: begun.at,
+                told: told.map(|(_, at)| *at),
+            }
         });
         records.collect()
     }

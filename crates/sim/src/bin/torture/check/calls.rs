@@ -1,0 +1,208 @@
+//! Calls: each is over once and for everybody, rings only while it does, and leaves a message where
+//! it was missed.
+//!
+//! - Everybody is told the same end; on the callee's side only one device has the call.
+//! - A device that showed the call, or whose user made it, and that is connected in the end has
+//!   heard that it is over. (One whose app was ended since does not remember it.)
+//! - Nobody took it: every device of the callee has one message that says so. It was refused, given
+//!   up or hung up: none has.
+//! - A push rings for a call that was begun and is not over, as far as anybody knew then, and once
+//!   for a device; Apple keeps it for 30 seconds at most. A VoIP push does nothing else.
+//! - Whoever is blocked rings nobody.
+//!
+//! A call that was under way when the server was put back to an older state is left out.
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::{SignedDuration, Timestamp};
+use wire::CallEndReason;
+
+use super::{LAST_WORDS, Violation, blocks};
+use crate::driver::RING;
+use crate::evidence::{About, CallNews, CallRecord, CallSeen, Evidence, PhoneRecord, PushRecord};
+
+/// The longest that Apple may keep a VoIP push.
+const KEPT: SignedDuration = SignedDuration::from_secs(31);
+/// How long a push may be on its way when its call ends.
+const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(1);
+
+/// What every phone saw of one call.
+type Seen<'a> = Vec<(&'a PhoneRecord, &'a CallSeen)>;
+
+pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
+    let seen = seen(evidence);
+    let none = Vec::new();
+    for call in evidence.calls.iter().filter(|call| !is_undone(evidence, call, &seen)) {
+        let seen = seen.get(call.id.as_str()).unwrap_or(&none);
+        for (phone, what) in faults(evidence, call, seen) {
+            let what = format!("call {} of {} to {}: {what}", call.id, call.caller, call.callee);
+            found.push(Violation::of_phone(phone, what));
+        }
+    }
+    rings(evidence, &seen, found);
+}
+
+/// Who lacks the message about a call that was missed: call and phone.
+pub(crate) fn missing(evidence: &Evidence) -> Vec<(String, String)> {
+    let seen = seen(evidence);
+    let none = Vec::new();
+    let mut missing = Vec::new();
+    for call in evidence.calls.iter().filter(|call| !is_undone(evidence, call, &seen)) {
+        let seen = seen.get(call.id.as_str()).unwrap_or(&none);
+        if reasons(seen).contains("Unanswered") && !is_silent(evidence, call) {
+            let lack = callees(evidence, call).filter(|it| !it.missed.contains(&call.id));
+            missing.extend(lack.map(|phone| (call.id.clone(), phone.name.clone())));
+        }
+    }
+    missing
+}
+
+fn seen(evidence: &Evidence) -> HashMap<&str, Seen<'_>> {
+    let mut seen: HashMap<&str, Seen<'_>> = HashMap::new();
+    for phone in &evidence.phones {
+        for news in &phone.calls {
+            seen.entry(&news.call).or_default().push((phone, news));
+        }
+    }
+    seen
+}
+
+/// Whether a restore undid some of the call: one of a time before its end.
+fn is_undone(evidence: &Evidence, call: &CallRecord, seen: &HashMap<&str, Seen<'_>>) -> bool {
+    let news = || seen.get(call.id.as_str()).into_iter().flatten().map(|(_, news)| *news);
+    let ends = news().filter(|news| matches!(news.what, CallNews::Ended(_)));
+    let longest = SignedDuration::from_secs(i64::from(RING) * 2);
+    let until = ends.map(|news| news.at).min().unwrap_or_else(|| {
+        news().map(|news| news.at).max().unwrap_or(call.at).max(call.at + longest)
+    });
+    let mut restores = evidence.restores.iter();
+    restores.any(|it| call.at <= it.stopped + LAST_WORDS && it.taken.0 <= until)
+}
+
+fn is_silent(evidence: &Evidence, call: &CallRecord) -> bool {
+    let caller = evidence.phones.iter().find(|phone| phone.name == call.caller);
+    caller.is_some_and(|caller| blocks(evidence, &call.callee, &caller.user))
+}
+
+fn callees<'a>(
+    evidence: &'a Evidence,
+    call: &'a CallRecord,
+) -> impl Iterator<Item = &'a PhoneRecord> {
+    evidence.phones.iter().filter(|phone| phone.user == call.callee)
+}
+
+/// Why it ended, by all who were told; what a device hears of another one's answer is no end.
+fn reasons(seen: &Seen<'_>) -> BTreeSet<String> {
+    let reasons = seen.iter().filter_map(|(_, news)| match news.what {
+        CallNews::Ended(Some(reason)) if reason != CallEndReason::AnsweredElsewhere => {
+            Some(format!("{reason:?}"))
+        }
+        _ => None,
+    });
+    reasons.collect()
+}
+
+fn faults<'a>(
+    evidence: &'a Evidence,
+    call: &'a CallRecord,
+    seen: &Seen<'a>,
+) -> Vec<(&'a str, String)> {
+    let mut faults = Vec::new();
+    let reasons = reasons(seen);
+    if reasons.len() > 1 {
+        faults.push((call.caller.as_str(), format!("it ended by {reasons:?}")));
+    }
+    let winners: BTreeSet<&str> = seen
+        .iter()
+        .filter(|(phone, news)| phone.user == call.callee && news.what == CallNews::Answered)
+        .map(|(phone, _)| phone.name.as_str())
+        .collect();
+    if winners.len() > 1 {
+        faults.push((call.caller.as_str(), format!("{winners:?} have it")));
+    }
+    for phone in &evidence.phones {
+        let mut news = phone.calls.iter().filter(|news| news.call == call.id);
+        let told = phone.calls.iter().any(|news| {
+            news.call == call.id && matches!(news.what, CallNews::Ended(_))
+        });
+        let Some(first) = news.find(|news| !matches!(news.what, CallNews::Ended(_))) else {
+            continue;
+        };
+        let forgot = phone.deaths.iter().any(|at| *at > first.at);
+        let connected = phone.sessions.last().is_some_and(|(_, until)| *until == Timestamp::MAX);
+        if !told && !forgot && connected {
+            faults.push((&phone.name, format!("{} was never told that it is over", phone.name)));
+        }
+    }
+    let silent = is_silent(evidence, call);
+    for phone in callees(evidence, call) {
+        let missed = phone.missed.iter().filter(|id| **id == call.id).count();
+        let mut wrong = |what: String| faults.push((phone.name.as_str(), what));
+        if missed > 1 {
+            wrong(format!("{} has {missed} messages that it was missed", phone.name));
+        }
+        let taken = ["Busy", "Cancelled", "Declined", "HungUp"];
+        if missed > 0 && (silent || taken.iter().any(|reason| reasons.contains(*reason))) {
+            wrong(format!("{} has a message that it was missed: {reasons:?}", phone.name));
+        }
+        if missed == 0 && !silent && reasons.contains("Unanswered") {
+            wrong(format!("{} has no message that it was missed", phone.name));
+        }
+        let rang = phone.calls.iter().any(|it| it.call == call.id && it.what == CallNews::Screen);
+        if silent && rang {
+            wrong(format!("it rang at {}, whose user blocks the caller", phone.name));
+        }
+    }
+    faults
+}
+
+fn rings(evidence: &Evidence, seen: &HashMap<&str, Seen<'_>>, found: &mut Vec<Violation>) {
+    let calls: HashMap<&str, &CallRecord> =
+        evidence.calls.iter().map(|call| (call.id.as_str(), call)).collect();
+    let mut rung: HashMap<(&str, &str), usize> = HashMap::new();
+    for push in &evidence.pushes {
+        let About::Call(id) = &push.about else {
+            if push.sort == "voip" {
+                let what = format!("a VoIP push to {} is about {:?}", push.phone, push.about);
+                found.push(Violation::of_phone(&push.phone, what));
+            }
+            continue;
+        };
+        let mut wrong = |what: &str| {
+            let what = format!("a push to {} at {} rings for {id}, {what}", push.phone, push.seen_at);
+            found.push(Violation::of_phone(&push.phone, what));
+        };
+        let Some(call) = calls.get(id.as_str()) else {
+            wrong("which nobody began");
+            continue;
+        };
+        if is_undone(evidence, call, seen) {
+            continue;
+        }
+        let over = seen.get(id.as_str()).into_iter().flatten().filter_map(|(_, news)| {
+            matches!(news.what, CallNews::Answered | CallNews::Ended(_)).then_some(news.at)
+        });
+        if over.min().is_some_and(|over| over + ON_ITS_WAY < push.seen_at)
+            && !is_hidden(evidence, push)
+        {
+            wrong("which was over");
+        }
+        if push.expires_at.is_some_and(|until| push.seen_at + KEPT < until) {
+            wrong("and is kept for longer than 30 seconds");
+        }
+        if push.taken {
+            let times = rung.entry((id, &push.phone)).or_default();
+            *times += 1;
+            if *times > 1 {
+                wrong("for which it was rung before");
+            }
+        }
+    }
+}
+
+/// Whether what the service saw may have been written long before.
+fn is_hidden(evidence: &Evidence, push: &PushRecord) -> bool {
+    evidence.mute_services.iter().any(|(service, from, until)| {
+        *service == push.service && *from <= push.seen_at && push.seen_at <= *until
+    })
+}

@@ -32,7 +32,7 @@ pub mod time;
 pub mod token;
 pub mod wake;
 
-pub use budget::BackgroundBudget;
+pub use budget::{AndroidBudget, BackgroundBudget};
 pub use circuit::Circuit;
 pub use delivery::Delivery;
 pub use id::{

@@ -45,6 +45,16 @@ impl Rate {
 }
 
 impl Used {
+    /// So much that all of it is given back then; `None`: nothing.
+    pub const fn until(until: Option<Time>) -> Self {
+        Self { until }
+    }
+
+    /// When all of it is given back; `None`: nothing was used.
+    pub const fn given_back_at(self) -> Option<Time> {
+        self.until
+    }
+
     /// Whether everything was given back by `now`: nothing is worth remembering.
     pub fn is_over(self, now: Time) -> bool {
         self.until.is_none_or(|until| until <= now)

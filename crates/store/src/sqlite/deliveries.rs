@@ -7,7 +7,7 @@ use domain::delivery::{Claim, Delivery, End, Facts, Phase, PushKind, Settled};
 use domain::token::Judgement;
 use domain::wake::Draw;
 use domain::{
-    AppId, AttemptId, DeviceNumber, InboxId, LaneId, Outcome, ProviderId, PushId, Time,
+    AppId, AttemptId, DeviceNumber, InboxId, LaneId, Outcome, ProviderId, PushId, TargetKind, Time,
     TokenVerdict,
 };
 use rusqlite::{Row, params};
@@ -176,17 +176,27 @@ impl Tx<'_> {
                 return Ok(None);
             }
         }
-        let ends_at_apple = match &to {
-            DeliveryTo::Device(address) => address.target.kind.ends_at_apple(address.platform),
-            DeliveryTo::Raw(_) => false,
+        let (ends_at_apple, lane_kind) = match &to {
+            DeliveryTo::Device(address) => {
+                let kind = address.target.kind;
+                (kind.ends_at_apple(address.platform), Some(kind))
+            }
+            DeliveryTo::Raw(_) => (false, None),
         };
         let budget = device
+            .as_ref()
             .filter(|_| head.kind == PushKind::Background && ends_at_apple)
             .map(|device| device.budget);
+        let android = device
+            .as_ref()
+            .filter(|_| lane_kind == Some(TargetKind::Fcm) && !ends_at_apple)
+            .map(|device| device.android);
         let facts = Facts {
             kind: head.kind,
             expires_at: head.expires_at,
-            budget_at: budget.and_then(|budget| budget.free_at(now)),
+            budget_at: budget
+                .and_then(|budget| budget.free_at(now))
+                .or_else(|| android.and_then(|budget| budget.free_at(now))),
         };
         let draw = Draw {
             attempt: AttemptId::from_bits(rand::random()),
@@ -207,6 +217,9 @@ impl Tx<'_> {
             Claim::Push(delivery, provider) => {
                 if let (Some(budget), DeliveryTo::Device(address)) = (budget, &to) {
                     self.spend_budget(address.number, budget.spend(now))?;
+                }
+                if let (Some(budget), DeliveryTo::Device(address)) = (android, &to) {
+                    self.spend_android(address.number, budget.spend(now))?;
                 }
                 let user = match &to {
                     DeliveryTo::Device(address) => Some(self.user_of(address.inbox)?),

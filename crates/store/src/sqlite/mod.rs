@@ -56,12 +56,13 @@ use rows::At;
 use writer::{Role, Writer};
 
 /// The schema, one step a file; a step once released never changes.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_pushes.sql"),
     include_str!("migrations/0003_users.sql"),
     include_str!("migrations/0004_reading.sql"),
     include_str!("migrations/0005_calls.sql"),
+    include_str!("migrations/0006_android_budget.sql"),
 ];
 
 /// How long a direct push is kept after it is over.

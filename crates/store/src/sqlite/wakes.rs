@@ -4,8 +4,8 @@ use domain::inbox::{Owing, Quiet, Unacked, owing};
 use domain::token::Judgement;
 use domain::wake::{Claim, Draw, Facts, Phase, Plan, Presence, RingFacts, Rung, Settled, Wake};
 use domain::{
-    AppId, AttemptId, BackgroundBudget, DeviceNumber, InboxId, Incarnation, LaneId, Offset,
-    Platform, Policy, ProviderId, Reason, TargetKind, Time, WakeId,
+    AndroidBudget, AppId, AttemptId, BackgroundBudget, DeviceNumber, InboxId, Incarnation, LaneId,
+    Offset, Platform, Policy, ProviderId, Reason, TargetKind, Time, WakeId,
 };
 use rusqlite::params;
 
@@ -33,6 +33,7 @@ pub(super) struct DeviceRow {
     pub(super) platform: Platform,
     pub(super) cursor: Offset,
     pub(super) budget: BackgroundBudget,
+    pub(super) android: AndroidBudget,
     pub(super) message_lane: Option<LaneId>,
     pub(super) call_lane: Option<LaneId>,
     pub(super) live: bool,
@@ -42,10 +43,11 @@ pub(super) struct DeviceRow {
 /// The columns of a [`DeviceRow`], from the alias `d`.
 pub(super) const DEVICE_COLUMNS: &str = "d.id, d.app, d.name, d.inbox, d.platform, d.cursor, \
      d.background, d.message_lane, d.call_lane, \
-     EXISTS (SELECT 1 FROM sessions s WHERE s.device = d.id AND s.suspect = 0), d.locale";
+     EXISTS (SELECT 1 FROM sessions s WHERE s.device = d.id AND s.suspect = 0), d.locale, d.fcm_minute, \
+     d.fcm_hour";
 
 /// How many [`DEVICE_COLUMNS`] there are.
-pub(super) const DEVICE_WIDTH: usize = 11;
+pub(super) const DEVICE_WIDTH: usize = 13;
 
 pub(super) fn device_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DeviceRow> {
     let background: Vec<i64> = serde_json::from_str(row.get_ref(6)?.as_str()?).unwrap_or_default();
@@ -57,6 +59,10 @@ pub(super) fn device_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<DeviceRow>
         platform: word(row, 4, Platform::parse)?,
         cursor: offset(row, 5)?,
         budget: BackgroundBudget::from_times(background.into_iter().map(Time::from_micros)),
+        android: AndroidBudget::from_times(
+            row.get::<_, Option<At>>(11)?.map(|At(at)| at),
+            row.get::<_, Option<At>>(12)?.map(|At(at)| at),
+        ),
         message_lane: row.get::<_, Option<i64>>(7)?.map(LaneId::from_number),
         call_lane: row.get::<_, Option<i64>>(8)?.map(LaneId::from_number),
         live: row.get(9)?,
@@ -351,6 +357,10 @@ impl Tx<'_> {
         if plan.rung == Rung::Background && plan.target.ends_at_apple(device.platform) {
             self.spend_budget(device.number, device.budget.spend(now))?;
         }
+        // What no direct push goes to needs no counting: wakes alone stay far below Google's limit.
+        if plan.target == TargetKind::Fcm && !device.android.is_unused(now) {
+            self.spend_android(device.number, device.android.spend(now))?;
+        }
         stored.wake = wake;
         let claimed = Claimed {
             wake: stored.id,
@@ -413,6 +423,19 @@ impl Tx<'_> {
         self.run(
             "UPDATE devices SET background = ?2 WHERE id = ?1",
             params![device.number(), text],
+        )?;
+        Ok(())
+    }
+
+    pub(super) fn spend_android(
+        &self,
+        device: DeviceNumber,
+        budget: AndroidBudget,
+    ) -> Result<(), Error> {
+        let (minute, hour) = budget.times();
+        self.run(
+            "UPDATE devices SET fcm_minute = ?2, fcm_hour = ?3 WHERE id = ?1",
+            params![device.number(), minute.map(At), hour.map(At)],
         )?;
         Ok(())
     }

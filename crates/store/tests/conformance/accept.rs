@@ -146,8 +146,9 @@ async fn the_same_send_again_is_answered_the_same_and_stored_once() {
     for restarts in 0..2 {
         let again = store::model::Accept { now: world.now, ..send.clone() };
         let (second, effects) = world.accept(again).await;
-        let Accepted::Stored { at: at2, failed: failed2, entries: entries2, replayed: true, .. } =
-            second
+        let Accepted::Stored {
+            at: at2, failed: failed2, entries: entries2, replayed: true, ..
+        } = second
         else {
             panic!("{second:?} after {restarts} restarts");
         };

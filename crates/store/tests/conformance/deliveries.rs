@@ -278,6 +278,27 @@ async fn apples_background_budget_is_one_for_wakes_and_direct_pushes() {
 }
 
 #[tokio::test]
+async fn direct_pushes_to_an_android_phone_wait_for_what_google_takes_for_one_device() {
+    let mut world = World::new().await;
+    world.sleeper("bob").await;
+    let mut sent = 0;
+    while world.background("bob").await == 1 {
+        sent += 1;
+        assert!(sent < 240, "Google takes no more in a minute");
+    }
+    assert_eq!(sent, 120);
+    // A wake does not wait, and is counted.
+    world.send("bob").await;
+    let claimed = world.claim_one().await;
+    world.settle(&claimed, accepted()).await;
+    // The one that waited goes when there is room, after a restart as well.
+    world.restart().await;
+    assert_eq!(world.claim_deliveries_due().await.len(), 0);
+    world.pass(SECOND);
+    assert_eq!(world.claim_deliveries_due().await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_background_push_that_waits_for_room_longer_than_it_is_of_use_expires() {
     let mut world = World::new().await;
     world.iphone("alice").await;

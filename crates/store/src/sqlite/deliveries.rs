@@ -205,7 +205,8 @@ impl Tx<'_> {
                 Ok(None)
             }
             Claim::Push(delivery, provider) => {
-                if let (Some(budget), DeliveryTo::Device(address)) = (budget, &to) {
+                let again = matches!(stored.delivery.phase, Phase::Claimed { .. });
+                if let (Some(budget), DeliveryTo::Device(address), false) = (budget, &to, again) {
                     self.spend_budget(address.number, budget.spend(now))?;
                 }
                 let user = match &to {

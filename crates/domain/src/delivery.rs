@@ -206,7 +206,8 @@ impl Delivery {
         if is_too_late(facts.kind, facts.expires_at, now) {
             return Claim::End(self.end(End::Expired));
         }
-        if let Some(at) = facts.budget_at {
+        // The successor of a lapsed attempt is the same push, and was paid for.
+        if let (Some(at), Phase::Due(_)) = (facts.budget_at, self.phase) {
             self.phase = Phase::Due(at.min(facts.expires_at));
             return Claim::Wait(self);
         }

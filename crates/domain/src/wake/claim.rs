@@ -110,7 +110,9 @@ impl Wake {
         {
             return Claim::Wait(self.due_at(now.plus(hold), Reason::HeldElsewhere));
         }
-        let over_budget = self.rung == Rung::Background
+        // The successor of a lapsed attempt is the same push: its rung was paid for.
+        let over_budget = lapsed.is_none()
+            && self.rung == Rung::Background
             && target.ends_at_apple(facts.platform)
             && !facts.budget.allows(now);
         if over_budget {

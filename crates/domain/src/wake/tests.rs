@@ -210,6 +210,13 @@ fn a_lapsed_attempt_has_one_successor_with_the_same_provider_name() {
     );
     let wake = settle(claimed, &second, &accepted(), owed_at(1, None), later(61));
     assert_eq!(wake.rung, Rung::Alert);
+    // It is the same push: the budget of background pushes was spent on it.
+    let (claimed, first) =
+        push(Wake::open(Rung::Background, NOW, Reason::Message), &asleep(1), 1, NOW);
+    let spent = [NOW; 3].into_iter().fold(BackgroundBudget::default(), BackgroundBudget::spend);
+    let facts = Facts { budget: spent, ..asleep(1) };
+    let (_, second) = push(claimed, &facts, 2, later(60));
+    assert_eq!((second.rung, second.provider), (Rung::Background, first.provider));
     // The process died: its claims lapse at once.
     let (claimed, _) = push(Wake::open(Rung::Background, NOW, Reason::Message), &asleep(1), 1, NOW);
     let orphan = claimed.orphaned(later(3)).expect("a claim can be orphaned");

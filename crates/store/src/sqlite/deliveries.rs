@@ -215,7 +215,8 @@ impl Tx<'_> {
                 Ok(None)
             }
             Claim::Push(delivery, provider) => {
-                if let (Some(budget), DeliveryTo::Device(address)) = (budget, &to) {
+                let again = matches!(stored.delivery.phase, Phase::Claimed { .. });
+                if let (Some(budget), DeliveryTo::Device(address), false) = (budget, &to, again) {
                     self.spend_budget(address.number, budget.spend(now))?;
                 }
                 if let (Some(budget), DeliveryTo::Device(address)) = (android, &to) {

@@ -354,7 +354,9 @@ impl Tx<'_> {
             self.hand_over(stored, device.number, fx)?;
             return Ok(None);
         }
-        if plan.rung == Rung::Background && plan.target.ends_at_apple(device.platform) {
+        // The successor of a lapsed attempt is the same push.
+        let costs = plan.rung == Rung::Background && plan.lapsed.is_none();
+        if costs && plan.target.ends_at_apple(device.platform) {
             self.spend_budget(device.number, device.budget.spend(now))?;
         }
         // What no direct push goes to needs no counting: wakes alone stay far below Google's limit.

@@ -87,16 +87,16 @@ pub(crate) fn check(evidence: &Evidence, deadline: Duration) -> Vec<Violation> {
 /// until nothing is, within its bound.
 pub(crate) fn missing(evidence: &Evidence) -> Vec<(String, String)> {
     let mut missing = Vec::new();
-    let mut of_user: HashMap<&str, Vec<(&str, HashSet<&str>)>> = HashMap::new();
+    let mut of_user: HashMap<&str, Vec<(&PhoneRecord, HashSet<&str>)>> = HashMap::new();
     for phone in &evidence.phones {
         let held = phone.held.iter().map(|held| held.body.as_str()).collect();
-        of_user.entry(&phone.user).or_default().push((&phone.name, held));
+        of_user.entry(&phone.user).or_default().push((phone, held));
     }
     for send in &evidence.sends {
         for user in &send.to {
             for (phone, held) in of_user.get(user.as_str()).into_iter().flatten() {
-                if owed(evidence, send, user) && !held.contains(send.label.as_str()) {
-                    missing.push((send.label.clone(), (*phone).to_owned()));
+                if owed(evidence, send, phone) && !held.contains(send.label.as_str()) {
+                    missing.push((send.label.clone(), phone.name.clone()));
                 }
             }
         }
@@ -149,13 +149,17 @@ fn blocks(evidence: &Evidence, user: &str, other: &str) -> bool {
     evidence.blocks.iter().any(|(who, whom)| who == user && whom == other)
 }
 
-/// Whether the server promised this message to the devices of `user`.
-fn owed(evidence: &Evidence, send: &SendRecord, user: &String) -> bool {
+/// Whether the server promised this message to a device. What its user has read elsewhere comes
+/// with the device's next session, and nobody wakes it for that.
+fn owed(evidence: &Evidence, send: &SendRecord, phone: &PhoneRecord) -> bool {
+    let user = &phone.user;
     let undone = send.told.is_some_and(|told| is_undone(&evidence.restores, told));
     let blocked = send.user.as_ref().is_some_and(|from| blocks(evidence, user, from));
     match &send.outcome {
-        Outcome::Accepted { failed, .. } => {
-            send.to.contains(user) && !failed.contains(user) && !undone && !blocked
+        Outcome::Accepted { id, failed } => {
+            let read = || evidence.read.contains(&(user.clone(), id.clone()));
+            let to = send.to.contains(user) && !failed.contains(user);
+            to && !undone && !blocked && (phone.is_connected() || !read())
         }
         Outcome::Rejected(_) | Outcome::Unanswered => false,
     }
@@ -183,7 +187,7 @@ fn held_as_promised(evidence: &Evidence, phone: &PhoneRecord, found: &mut Vec<Vi
         if copies.len() > 1 {
             wrong(format!("{name} holds {label:?} {} times", copies.len()));
         }
-        if copies.is_empty() && owed(evidence, send, &phone.user) {
+        if copies.is_empty() && owed(evidence, send, phone) {
             wrong(format!("{label:?} was accepted and {name} does not hold it"));
         }
         let blocked =

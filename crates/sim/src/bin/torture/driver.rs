@@ -51,6 +51,9 @@ pub(crate) const RING: u32 = 10;
 const RESUME: u32 = 5;
 /// How long the world may take to come to rest.
 const REST: Duration = Duration::from_secs(90);
+/// How long direct pushes may take: after as long only those may be left that were refused, and
+/// wait.
+const DIRECT: Duration = Duration::from_secs(30);
 /// How long it is watched after that: a wake that was not closed pushes again within the climbing
 /// time, or the first repeat.
 const WATCH: Duration = Duration::from_secs(CLIMB as u64 + 2);
@@ -117,22 +120,30 @@ pub(crate) async fn run(server: &Path, plan: &Plan, length: Duration) -> Result<
     world.wait_ready().await?;
     calm(&world, plan, &phones, &left.dead_tokens).await?;
     let calls = left.calls.over().await;
-    let rested = come_to_rest(&phones, &ledger, &calls, &restores, plan).await;
+    let known = Evidence {
+        calls,
+        restores,
+        read: left.read.clone(),
+        blocks: plan.blocks.clone(),
+        ..Evidence::default()
+    };
+    let rested = come_to_rest(&phones, &ledger, &known).await;
     let rest = rested.then(|| ended.elapsed());
     if !rested {
         trouble.push(format!("the world did not come to rest within {REST:?}"));
     }
-    let direct = left.pushes.over(&world, ended + REST).await;
+    let direct = left.pushes.over(&world, ended + DIRECT).await;
     sleep(WATCH).await;
     let mut evidence =
         gather::evidence(&world, &phones, &ledger, &confirmed, &left.dead_tokens).await?;
     evidence.direct = direct;
-    evidence.calls = calls;
+    evidence.calls = known.calls;
     evidence.kills = kills;
-    evidence.restores = restores;
+    evidence.restores = known.restores;
     evidence.faults = faults;
     evidence.mute_services = left.mute_services;
     evidence.unmuted = left.unmuted;
+    evidence.read = left.read;
     evidence.blocks.clone_from(&plan.blocks);
     let members = |membership| {
         let some = plan.cast.iter().filter(move |role| role.topic == membership);
@@ -230,16 +241,12 @@ async fn calm(
 async fn come_to_rest(
     phones: &[Phone],
     ledger: &Ledger,
-    calls: &[crate::evidence::CallRecord],
-    restores: &[crate::evidence::Restore],
-    plan: &Plan,
+    known: &Evidence,
 ) -> bool {
     let until = Instant::now() + REST;
     loop {
-        let mut evidence = gather::records(phones, ledger);
-        evidence.calls = calls.to_vec();
-        evidence.restores = restores.to_vec();
-        evidence.blocks.clone_from(&plan.blocks);
+        let Evidence { phones: records, sends, .. } = gather::records(phones, ledger);
+        let evidence = Evidence { phones: records, sends, ..known.clone() };
         let waiting = gather::unanswered_on_screen(phones, &evidence);
         if waiting == 0
             && !ledger.busy()

@@ -2,6 +2,8 @@
 //! the server confirmed, and what was done to it. Plain data, so that the checker can be tested
 //! without a run.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use sim::phone::Held;
 use wire::{CallEndReason, TargetKindName};
@@ -24,6 +26,8 @@ pub(crate) struct Evidence {
     pub(crate) strangers: Vec<String>,
     /// Phones whose tokens died during the run.
     pub(crate) reinstalled: Vec<String>,
+    /// Messages that a user has read, by user and message id: they wake no other device any more.
+    pub(crate) read: HashSet<(String, String)>,
     /// Users who took back that they muted everything, and when.
     pub(crate) unmuted: Vec<(String, Timestamp)>,
     /// Who takes nothing from whom, by user.
@@ -76,6 +80,9 @@ pub(crate) struct DirectRecord {
     pub(crate) push: Option<wire::http::Push>,
     pub(crate) id: String,
     pub(crate) to: Audience,
+    /// It is not over, and all that is left of it waits out the pause that a push service asked
+    /// for, or that doubles with each refusal.
+    pub(crate) pauses: bool,
     /// Everything that was asked for, with the time of the answer: taking it in, cancelling it, …
     pub(crate) orders: Vec<(Order, Timestamp)>,
 }
@@ -95,6 +102,13 @@ pub(crate) enum Order {
     Pause,
     Resume,
     Cancel,
+}
+
+impl PhoneRecord {
+    /// Whether it has a session in the end.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.sessions.last().is_some_and(|(_, until)| *until == Timestamp::MAX)
+    }
 }
 
 /// What one phone holds and saw.

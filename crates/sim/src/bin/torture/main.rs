@@ -46,6 +46,9 @@ struct Options {
     /// How many phones take part
     #[arg(long, default_value_t = 250, value_parser = clap::value_parser!(u16).range(2..=1000))]
     phones: u16,
+    /// Milliseconds between two kills, on the average
+    #[arg(long, default_value_t = 2_250, value_parser = clap::value_parser!(u64).range(100..))]
+    kill_gap: u64,
 }
 
 #[tokio::main]
@@ -58,7 +61,8 @@ async fn main() -> anyhow::Result<ExitCode> {
         options.seconds, options.phones
     ));
     let length = Duration::from_secs(options.seconds);
-    let plan = plan::Plan::new(seed, length, usize::from(options.phones));
+    let gap = Duration::from_millis(options.kill_gap);
+    let plan = plan::Plan::new(seed, length, usize::from(options.phones), gap);
     let outcome = driver::run(&options.server, &plan, length).await?;
     let violations = check::check(&outcome.evidence, driver::DEADLINE);
     report::print(&outcome, &plan, &violations).await;

@@ -53,7 +53,8 @@ fn table(outcome: &Outcome, plan: &Plan, violations: usize) -> String {
     row("  with accepts in flight", check::in_flight(evidence).to_string());
     row("  in the midst of writing a commit", torn.to_string());
     row("  databases looked into", looks.to_string());
-    row("restores of a snapshot", evidence.restores.len().to_string());
+    let restores = evidence.restores.len();
+    row("restores of a snapshot", format!("{restores} of {} planned", plan.restores()));
     for (name, value) in messages(evidence) {
         row(name, value.to_string());
     }

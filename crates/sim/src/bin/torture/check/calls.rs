@@ -4,8 +4,8 @@
 //! - Everybody is told the same end; on the callee's side only one device has the call.
 //! - A device that showed the call, or whose user made it, and that is connected in the end has
 //!   heard that it is over. (One whose app was ended since does not remember it.)
-//! - Nobody took it: every device of the callee has one message that says so. It was refused, given
-//!   up or hung up: none has.
+//! - Nobody took it, or its caller gave up: every device of the callee has one message that says so.
+//!   It was refused or hung up: none has.
 //! - A push rings for a call that was begun and is not over, as far as anybody knew then, and once
 //!   for a device; Apple keeps it for 30 seconds at most. A VoIP push does nothing else.
 //! - Whoever is blocked rings nobody.
@@ -13,8 +13,9 @@
 //! A call that was under way when the server was put back to an older state is left out.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fmt::Write as _;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use wire::CallEndReason;
 
 use super::{LAST_WORDS, Violation, blocks};
@@ -26,6 +27,10 @@ const KEPT: SignedDuration = SignedDuration::from_secs(31);
 /// How long a push may be on its way when its call ends.
 const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(1);
 
+/// Ends that leave a message, and ends that leave none. One that was lost leaves one if it rang.
+const MISSED: [&str; 2] = ["Cancelled", "Unanswered"];
+const REFUSED: [&str; 3] = ["Busy", "Declined", "HungUp"];
+
 /// What every phone saw of one call.
 type Seen<'a> = Vec<(&'a PhoneRecord, &'a CallSeen)>;
 
@@ -35,7 +40,10 @@ pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
     for call in evidence.calls.iter().filter(|call| !is_undone(evidence, call, &seen)) {
         let seen = seen.get(call.id.as_str()).unwrap_or(&none);
         for (phone, what) in faults(evidence, call, seen) {
-            let what = format!("call {} of {} to {}: {what}", call.id, call.caller, call.callee);
+            let mut what = format!("call {} of {} to {}: {what}", call.id, call.caller, call.callee);
+            for (phone, news) in seen {
+                let _ = write!(what, "\n    {} {}: {:?}", news.at, phone.name, news.what);
+            }
             found.push(Violation::of_phone(phone, what));
         }
     }
@@ -49,7 +57,7 @@ pub(crate) fn missing(evidence: &Evidence) -> Vec<(String, String)> {
     let mut missing = Vec::new();
     for call in evidence.calls.iter().filter(|call| !is_undone(evidence, call, &seen)) {
         let seen = seen.get(call.id.as_str()).unwrap_or(&none);
-        if reasons(seen).contains("Unanswered") && !is_silent(evidence, call) {
+        if is_missed(&reasons(seen)) && !is_silent(evidence, call) {
             let lack = callees(evidence, call).filter(|it| !it.missed.contains(&call.id));
             missing.extend(lack.map(|phone| (call.id.clone(), phone.name.clone())));
         }
@@ -70,13 +78,19 @@ fn seen(evidence: &Evidence) -> HashMap<&str, Seen<'_>> {
 /// Whether a restore undid some of the call: one of a time before its end.
 fn is_undone(evidence: &Evidence, call: &CallRecord, seen: &HashMap<&str, Seen<'_>>) -> bool {
     let news = || seen.get(call.id.as_str()).into_iter().flatten().map(|(_, news)| *news);
-    let ends = news().filter(|news| matches!(news.what, CallNews::Ended(_)));
+    let elsewhere = CallNews::Ended(Some(CallEndReason::AnsweredElsewhere));
+    let ends = news()
+        .filter(|news| matches!(news.what, CallNews::Ended(_)) && news.what != elsewhere);
     let longest = SignedDuration::from_secs(i64::from(RING) * 2);
     let until = ends.map(|news| news.at).min().unwrap_or_else(|| {
         news().map(|news| news.at).max().unwrap_or(call.at).max(call.at + longest)
     });
     let mut restores = evidence.restores.iter();
     restores.any(|it| call.at <= it.stopped + LAST_WORDS && it.taken.0 <= until)
+}
+
+fn is_missed(reasons: &BTreeSet<String>) -> bool {
+    MISSED.iter().any(|reason| reasons.contains(*reason))
 }
 
 fn is_silent(evidence: &Evidence, call: &CallRecord) -> bool {
@@ -129,8 +143,7 @@ fn faults<'a>(
             continue;
         };
         let forgot = phone.deaths.iter().any(|at| *at > first.at);
-        let connected = phone.sessions.last().is_some_and(|(_, until)| *until == Timestamp::MAX);
-        if !told && !forgot && connected {
+        if !told && !forgot && phone.is_connected() {
             faults.push((&phone.name, format!("{} was never told that it is over", phone.name)));
         }
     }
@@ -141,11 +154,10 @@ fn faults<'a>(
         if missed > 1 {
             wrong(format!("{} has {missed} messages that it was missed", phone.name));
         }
-        let taken = ["Busy", "Cancelled", "Declined", "HungUp"];
-        if missed > 0 && (silent || taken.iter().any(|reason| reasons.contains(*reason))) {
+        if missed > 0 && (silent || REFUSED.iter().any(|reason| reasons.contains(*reason))) {
             wrong(format!("{} has a message that it was missed: {reasons:?}", phone.name));
         }
-        if missed == 0 && !silent && reasons.contains("Unanswered") {
+        if missed == 0 && !silent && is_missed(&reasons) {
             wrong(format!("{} has no message that it was missed", phone.name));
         }
         let rang = phone.calls.iter().any(|it| it.call == call.id && it.what == CallNews::Screen);

@@ -29,13 +29,15 @@
 //! find. What it does see is a wake that was left open: it pushes again seconds later, at the
 //! latest while the world at rest is watched.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Violation;
-use crate::evidence::{About, Confirmation, Evidence, PhoneRecord, PushRecord, Restore};
+use super::{Violation, blocks};
+use crate::evidence::{
+    About, Confirmation, Evidence, Outcome, PhoneRecord, PushRecord, Restore,
+};
 
 /// How far from the push's own time its claim may have been.
 const AROUND: SignedDuration = SignedDuration::from_millis(250);
@@ -59,12 +61,17 @@ pub(super) fn check(evidence: &Evidence, deadline: Duration, found: &mut Vec<Vio
     for it in &evidence.confirmations {
         confirmations.entry(&it.phone).or_default().push(it);
     }
+    let unheld = unheld(evidence);
     for push in &evidence.pushes {
         let Some(phone) = phones.get(push.phone.as_str()) else { continue };
         if !matches!(push.about, About::Messages(_)) {
             continue;
         }
         let confirmed = confirmations.get(push.phone.as_str()).map(Vec::as_slice);
+        let about = |it: &Timestamp| *it <= push.made_at + AROUND;
+        if unheld.get(push.phone.as_str()).into_iter().flatten().any(about) {
+            continue;
+        }
         let judged = judge(push, phone, confirmed.unwrap_or_default(), deadline, evidence);
         let why = match judged {
             To::Asleep => continue,
@@ -74,6 +81,28 @@ pub(super) fn check(evidence: &Evidence, deadline: Duration, found: &mut Vec<Vio
         let what = format!("{} push to {} at {}, which {why}", push.sort, phone.name, push.made_at);
         found.push(Violation::of_phone(&phone.name, what));
     }
+}
+
+/// When messages were begun that a phone was promised and does not hold: its user has read them on
+/// another one, and a push before that was about them.
+fn unheld(evidence: &Evidence) -> HashMap<&str, Vec<Timestamp>> {
+    let mut unheld: HashMap<&str, Vec<Timestamp>> = HashMap::new();
+    let mut of_user: HashMap<&str, Vec<(&PhoneRecord, HashSet<&str>)>> = HashMap::new();
+    for phone in &evidence.phones {
+        let held = phone.held.iter().map(|held| held.body.as_str()).collect();
+        of_user.entry(&phone.user).or_default().push((phone, held));
+    }
+    for send in evidence.sends.iter().filter(|it| matches!(it.outcome, Outcome::Accepted { .. })) {
+        for user in &send.to {
+            let blocked = send.user.as_ref().is_some_and(|from| blocks(evidence, user, from));
+            for (phone, held) in of_user.get(user.as_str()).into_iter().flatten() {
+                if !blocked && !held.contains(send.label.as_str()) {
+                    unheld.entry(&phone.name).or_default().push(send.begun);
+                }
+            }
+        }
+    }
+    unheld
 }
 
 fn judge(

@@ -74,7 +74,7 @@ impl Killer {
                     self.kill(&mut killed).await?;
                     // One after the other, so that each is compared with the one before.
                     gather(&mut looking, &mut killed).await?;
-                    self.look(number, &before, &mut looking)?;
+                    self.look(killed.kills.len(), &before, &mut looking)?;
                     sleep(down).await;
                     self.world.spawn_server().await?;
                 }
@@ -96,6 +96,10 @@ impl Killer {
                     self.kill(&mut killed).await?;
                     let stopped = Timestamp::now();
                     self.world.restore(folder).await.context("a restore")?;
+                    before
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .restored(&self.world.data_dir())?;
                     killed.restores.push(Restore { taken: *taken, stopped });
                     self.world.spawn_server().await?;
                 }
@@ -136,8 +140,14 @@ impl Killer {
         let folder = self.world.directory().join(format!("look-{number}"));
         database::copy(&self.world.data_dir(), &folder)?;
         let before = Arc::clone(before);
+        let at = Timestamp::now();
         looking.spawn_blocking(move || {
-            database::look(&folder, &mut before.lock().unwrap_or_else(PoisonError::into_inner))
+            let mut before = before.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut look = database::look(&folder, &mut before)?;
+            for fault in &mut look.faults {
+                *fault = format!("kill {number} at {at}: {fault}");
+            }
+            Ok(look)
         });
         Ok(())
     }

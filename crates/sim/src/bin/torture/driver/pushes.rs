@@ -58,6 +58,7 @@ impl Pushes {
                 push: None,
                 id: id.clone(),
                 to,
+                pauses: false,
                 orders: vec![(Order::Create, Timestamp::now())],
             };
             let number = {
@@ -95,6 +96,9 @@ impl Pushes {
                             ask(world, &record.id, Order::Resume).await;
                         }
                         record.push = push;
+                        if !over && late {
+                            record.pauses = pauses(world, &record.id).await;
+                        }
                         if over || late {
                             break;
                         }
@@ -107,6 +111,18 @@ impl Pushes {
         }
         taken
     }
+}
+
+/// Whether all that is left of a push was refused and has a time at which it is tried again.
+async fn pauses(world: &World, id: &str) -> bool {
+    let path = format!("/v1/pushes/{id}/deliveries?limit=1000");
+    let Ok((200, page)) = world.api(Method::GET, &path, world.app_key(), None).await else {
+        return false;
+    };
+    let deliveries = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut left = deliveries.iter().filter(|it| it["state"] == "waiting").peekable();
+    left.peek().is_some()
+        && left.all(|it| it["refused"].as_u64() > Some(0) && it["due_at"].is_string())
 }
 
 /// Asks until there is an answer, with the same id. A user may have no token just then: that push

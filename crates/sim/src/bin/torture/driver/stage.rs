@@ -1,6 +1,6 @@
 //! Performs the steps of a plan.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +47,7 @@ pub(super) struct Left {
     pub(super) pushes: Pushes,
     /// Phones whose tokens died, with the tokens.
     pub(super) dead_tokens: Vec<(usize, Vec<String>)>,
+    pub(super) read: HashSet<(String, String)>,
     pub(super) unmuted: Vec<(String, Timestamp)>,
     pub(super) mute_services: Vec<(Service, Timestamp, Timestamp)>,
 }
@@ -95,9 +96,13 @@ impl Stage {
             }
             Action::Read(phone) => {
                 let phone = &self.phones[*phone];
-                let newest = phone.held().into_iter().rev().filter(|held| !held.own_copy);
-                let ids: Vec<String> = newest.take(READ).map(|held| held.id).collect();
+                let newest = phone.held().into_iter().rev();
+                // What tells of a missed call stays unread: who has it is asked by the call.
+                let texts = newest.filter(|held| !held.own_copy && held.body.contains('#'));
+                let ids: Vec<String> = texts.take(READ).map(|held| held.id).collect();
                 if phone.life() == Life::Foreground && !ids.is_empty() {
+                    let user = phone.user();
+                    self.left.read.extend(ids.iter().map(|id| (user.to_owned(), id.clone())));
                     phone.read(ids);
                 }
             }

@@ -32,11 +32,9 @@ const SYSTEMS_PER_SECOND: f64 = 2.0;
 /// Somebody mutes, or a device comes to the topic or leaves it, in a second.
 const QUIET_PER_SECOND: f64 = 0.5;
 /// Troubles of push services in a second.
-const TROUBLES_PER_SECOND: f64 = 0.35;
+const TROUBLES_PER_SECOND: f64 = 0.8;
 /// Tokens that die in a second.
 const DEAD_TOKENS_PER_SECOND: f64 = 1.0 / 12.0;
-/// Between two kills, in milliseconds: more than 20 in a minute.
-const KILL_GAP_MS: Range<u64> = 1_700..2_800;
 /// Between two restores, and how old the snapshot is that is taken.
 const RESTORE_GAP_MS: Range<u64> = 25_000..45_000;
 const SNAPSHOT_AGE_MS: Range<u64> = 1_500..9_000;
@@ -47,7 +45,9 @@ const AIM_US: Range<u64> = 100..4_000;
 
 impl Plan {
     /// The plan of one seed.
-    pub(crate) fn new(seed: u64, length: Duration, phones: usize) -> Self {
+    ///
+    /// `gap`: between two kills, on the average.
+    pub(crate) fn new(seed: u64, length: Duration, phones: usize, gap: Duration) -> Self {
         let mut draw = StdRng::seed_from_u64(seed);
         let cast = cast(&mut draw, phones);
         let mut planner =
@@ -60,7 +60,7 @@ impl Plan {
         planner.quiet(&mut draw);
         planner.calls(&mut draw);
         planner.pushes(&mut draw);
-        planner.kills(&mut draw);
+        planner.kills(&mut draw, gap);
         planner.restores(&mut draw);
         planner.trouble(&mut draw);
         let mut steps = planner.steps;
@@ -312,10 +312,10 @@ impl Planner<'_> {
     }
 
     /// Two in five are aimed at a commit, one in five hits a burst that was begun a moment before.
-    fn kills(&mut self, draw: &mut StdRng) {
+    fn kills(&mut self, draw: &mut StdRng, gap: Duration) {
         let mut at = Duration::ZERO;
         loop {
-            at += Duration::from_millis(draw.random_range(KILL_GAP_MS));
+            at += gap.mul_f64(draw.random_range(0.75..1.25));
             if at >= self.length {
                 return;
             }

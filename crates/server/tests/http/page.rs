@@ -175,9 +175,10 @@ fn request(arguments: &[String], document: Option<String>) -> Request<Full<Bytes
         }
     }
     let body = document.or(body);
-    let method = method.unwrap_or(if body.is_some() { "POST" } else { "GET" }.to_owned());
+    let usual = if body.is_some() { "POST" } else { "GET" };
+    let method = method.as_deref().unwrap_or(usual);
     let body = Full::new(Bytes::from(body.unwrap_or_default()));
-    request.method(method.as_str()).body(body).expect("a request")
+    request.method(method).body(body).expect("a request")
 }
 
 /// The words of a line as the shell reads it: quotes, and variables where it looks for them.

@@ -6,6 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{self, KeySize};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -262,6 +266,52 @@ async fn the_algorithm_is_the_keys_and_never_the_tokens() {
     server.call(Method::DELETE, &path, None).await.refused(404, "not_found", None);
     assert!(signed(Algorithm::HS256, &secret).await.is_err());
     assert_eq!(signed(Algorithm::ES256, &pair.private).await, Ok(()));
+    server.stop().await;
+}
+
+/// A DER structure as PEM.
+fn pem(label: &str, der: &[u8]) -> String {
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
+}
+
+#[tokio::test]
+async fn tokens_are_signed_with_rsa_and_with_ed25519_too() {
+    let (clock, _hand) = Clock::by_hand(NOON);
+    let server = Server::start_by(clock).await;
+    let claims = claims(&server, json!({}));
+    let signed = |algorithm, key: &EncodingKey| {
+        jsonwebtoken::encode(&Header::new(algorithm), &claims, key).expect("signed")
+    };
+
+    let rsa = rsa::KeyPair::generate(KeySize::Rsa2048).expect("an RSA key");
+    let private: Pkcs8V1Der<'_> = rsa.as_der().expect("PKCS#8");
+    let public: PublicKeyX509Der<'_> = rsa.public_key().as_der().expect("a public key");
+    let rsa = EncodingKey::from_rsa_pem(pem("PRIVATE KEY", private.as_ref()).as_bytes());
+    let rsa_token = signed(Algorithm::RS256, &rsa.expect("an RSA key"));
+    let rsa_key = json!({
+        "algorithm": "RS256", "public_key": pem("PUBLIC KEY", public.as_ref()),
+    });
+
+    let private = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("an Ed25519 key");
+    let pair = Ed25519KeyPair::from_pkcs8(private.as_ref()).expect("the same");
+    // A SubjectPublicKeyInfo (RFC 8410).
+    let mut public = vec![0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+    public.extend(pair.public_key().as_ref());
+    let ed = EncodingKey::from_ed_pem(pem("PRIVATE KEY", private.as_ref()).as_bytes());
+    let ed_token = signed(Algorithm::EdDSA, &ed.expect("an Ed25519 key"));
+    let ed_key = json!({ "algorithm": "EdDSA", "public_key": pem("PUBLIC KEY", &public) });
+
+    for (token, key) in [(&rsa_token, rsa_key), (&ed_token, ed_key)] {
+        assert!(shown(&server, token).await.is_err(), "nobody knows the key yet");
+        add(&server, key).await.is(201);
+        assert_eq!(shown(&server, token).await, Ok(()));
+        // The same with one character of the signature changed.
+        let mut forged = token.clone().into_bytes();
+        let last = forged.len() - 10;
+        forged[last] = if forged[last] == b'A' { b'B' } else { b'A' };
+        let forged = String::from_utf8(forged).expect("text");
+        assert_eq!(shown(&server, &forged).await.expect_err("forged").0, "unauthorized");
+    }
     server.stop().await;
 }
 

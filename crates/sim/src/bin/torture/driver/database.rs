@@ -83,7 +83,7 @@ const RULES: [(&str, &str); 15] = [
              OR answerer_back_by IS NOT NULL)) <> (due IS NOT NULL)",
     ),
     (
-        AFTER_A_START,
+        "a side of a call has a session, or a time to be back",
         "SELECT printf('call %d of device %d is %s, back by %s', c.number, c.caller_device, c.phase,
              c.caller_back_by) FROM calls c WHERE c.phase <> 'ended' AND (c.caller_back_by IS NULL) <> EXISTS (SELECT 1 FROM sessions s
              WHERE s.device = c.caller_device AND s.inbox = c.caller_inbox)",
@@ -111,15 +111,9 @@ pub(super) struct Look {
     pub(super) torn: bool,
 }
 
-/// The rule that holds only once a server has started on the database: `reveille restore` ends the
-/// sessions, and the first start notes the sides of calls that were lost with them.
-const AFTER_A_START: &str = "a side of a call has a session, or a time to be back";
-
 /// Epoch, head, delivered of inboxes and cursors of devices, as the look before saw them.
 #[derive(Debug, Default)]
 pub(super) struct Before {
-    /// The last life of a server in the newest restored database.
-    restored: Option<i64>,
     inboxes: HashMap<i64, (i64, i64, i64)>,
     cursors: HashMap<i64, (i64, i64)>,
 }
@@ -136,18 +130,6 @@ pub(super) fn copy(data: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-impl Before {
-    /// The database was restored, and no server has started on it yet.
-    pub(super) fn restored(&mut self, data: &Path) -> Result<()> {
-        self.restored = last_life(&Connection::open(data.join("reveille.db"))?)?;
-        Ok(())
-    }
-}
-
-fn last_life(connection: &Connection) -> Result<Option<i64>> {
-    Ok(connection.query_row("SELECT MAX(id) FROM incarnations", [], |row| row.get(0))?)
-}
-
 /// Looks into such a copy, and removes it.
 pub(super) fn look(folder: &Path, before: &mut Before) -> Result<Look> {
     let torn = is_torn(&fs::read(folder.join("reveille.db-wal")).unwrap_or_default());
@@ -158,11 +140,7 @@ pub(super) fn look(folder: &Path, before: &mut Before) -> Result<Look> {
         faults.push(format!("the database is damaged: {sound}"));
     }
     let now = Timestamp::now().as_microsecond();
-    let fresh = before.restored.is_some() && before.restored == last_life(&connection)?;
     for (rule, sql) in RULES {
-        if fresh && rule == AFTER_A_START {
-            continue;
-        }
         let mut statement = connection.prepare(sql).with_context(|| rule.to_owned())?;
         let asks_time = statement.parameter_count() > 0;
         let mut rows = if asks_time {

@@ -118,10 +118,11 @@ pub fn restore(from: &Path, data_dir: &Path, sealed: Sealed) -> Result<Copied, E
     std::fs::copy(from, &half).map_err(|source| file(from, source))?;
     let conn = Connection::open(&half)?;
     sqlite::migrate(&conn, &half)?;
+    // Sessions stay: the first start ends them as it ends those of a server that was killed, and
+    // opens the wakes and notes the sides of calls that they stood for.
     conn.execute_batch(
         "BEGIN IMMEDIATE;
-         UPDATE inboxes SET epoch = random() & 9223372036854775807;
-         DELETE FROM sessions;",
+         UPDATE inboxes SET epoch = random() & 9223372036854775807;",
     )?;
     if sealed == Sealed::TakeOut {
         conn.execute_batch(

@@ -152,6 +152,9 @@ fn over_budget_it_waits_and_past_its_ttl_it_is_over() {
     let facts = Facts { budget_at: Some(later), ..ALERT };
     let waits = Delivery::new(NOW).claim(&facts, draw(1), NOW);
     assert!(matches!(waits, Claim::Wait(Delivery { phase: Phase::Due(at), .. }) if at == later));
+    // The successor of a lapsed attempt was paid for by that.
+    let lapsed = claimed(1, &ALERT, NOW).claim(&facts, draw(2), NOW.plus(LAPSE));
+    assert!(matches!(lapsed, Claim::Push(_, provider) if provider == ProviderId::from_bits(1)));
     let over = Delivery::new(NOW).claim(&ALERT, draw(1), ALERT.expires_at);
     assert!(matches!(over, Claim::End(Delivery { phase: Phase::Ended(End::Expired), .. })));
 }

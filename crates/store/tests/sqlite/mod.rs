@@ -4,4 +4,5 @@ mod backend;
 #[path = "../conformance/mod.rs"]
 mod conformance;
 mod migrations;
+mod restore;
 mod silent;

@@ -118,6 +118,13 @@ impl Counts {
         ]
     }
 
+    /// Each by its name.
+    pub(crate) fn read(of: impl Fn(&str) -> u64) -> Self {
+        let [sent, accepted, held, read, pushes, direct, broadcasts, woken, answered] =
+            Self::default().named().map(|(name, _)| of(name));
+        Self { sent, accepted, held, read, pushes, direct, broadcasts, woken, answered }
+    }
+
     /// The same of all.
     #[cfg(test)]
     pub(crate) fn of_all(number: u64) -> Self {

@@ -16,6 +16,7 @@
 //!
 //! Read first: [`judge::Bound`], [`sample::Sample`], [`load::Load`].
 
+mod csv;
 mod judge;
 mod load;
 mod print;
@@ -43,8 +44,11 @@ const A_MINUTE: u32 = 6;
 #[command(name = "soak")]
 struct Options {
     /// The server's binary
-    #[arg(long, value_name = "PATH")]
-    server: PathBuf,
+    #[arg(long, value_name = "PATH", required_unless_present = "judge")]
+    server: Option<PathBuf>,
+    /// Run nothing: judge the samples that an earlier run left
+    #[arg(long, value_name = "FILE")]
+    judge: Option<PathBuf>,
     /// How long
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=1440))]
     minutes: u32,
@@ -65,25 +69,25 @@ struct Options {
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let options = Options::parse();
+    if let Some(file) = &options.judge {
+        let samples = csv::read(file)?;
+        let kept = say_verdict(&samples);
+        return Ok(if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    let server = options.server.as_deref().context("name the server's binary with --server")?;
     // Small enough to be typed again by hand.
     let seed = options.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     let Options { minutes, phones, .. } = options;
     print::line(&format!("soak: seed {seed}, {minutes} min, {phones} phones"));
-    let mut load = Load::start(&options.server, seed, usize::from(phones)).await?;
+    let mut load = Load::start(server, seed, usize::from(phones)).await?;
     load.fill(options.fill).await.context("the fill")?;
     load.begin();
     let samples = watch(&load, minutes).await?;
     load.end();
-    print::csv(&options.csv, &samples)?;
+    csv::write(&options.csv, &samples)?;
     print::line(&format!("soak: the samples are in {}", options.csv.display()));
-    let judgements = judge::judge(&samples);
-    print::verdict(&judgements);
-    let idle = judge::idle(&samples);
-    for what in &idle {
-        print::line(&format!("TROUBLE  {what}"));
-    }
+    let kept = say_verdict(&samples);
     let long_enough = minutes >= judge::SHORTEST;
-    let kept = judgements.iter().all(|it| it.kept) && idle.is_empty();
     print::line(&match (kept, long_enough) {
         (true, true) => format!("soak: seed {seed}: nothing grows beyond its bounds"),
         (true, false) => format!("soak: seed {seed}: too short to say; nothing stood out"),
@@ -92,8 +96,18 @@ async fn main() -> Result<ExitCode> {
             format!("soak: seed {seed}: too short to say ({} minutes do)", judge::SHORTEST)
         }
     });
-    let failed = !idle.is_empty() || (long_enough && !kept);
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if kept || !long_enough { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints what becomes of the samples; whether nothing grows and nothing stood still.
+fn say_verdict(samples: &[Sample]) -> bool {
+    let judgements = judge::judge(samples);
+    print::verdict(&judgements);
+    let idle = judge::idle(samples);
+    for what in &idle {
+        print::line(&format!("TROUBLE  {what}"));
+    }
+    judgements.iter().all(|it| it.kept) && idle.is_empty()
 }
 
 /// Samples until the time is over; a row each minute.

@@ -1,11 +1,6 @@
-//! What a soak prints, and its table of samples.
+//! What a soak prints.
 
-use std::fmt::Write as _;
-use std::fs;
 use std::io::Write as _;
-use std::path::Path;
-
-use anyhow::{Context, Result};
 
 use super::judge::{Bound, Judgement, Unit};
 use super::load::Counts;
@@ -92,42 +87,4 @@ fn shown(unit: Unit, value: f64) -> String {
         Unit::Bytes => format!("{:.2} MiB", value / MIB),
         Unit::Count => format!("{value:.0}"),
     }
-}
-
-/// Writes the samples; of the tables the rows, where there was a look.
-pub(crate) fn csv(file: &Path, samples: &[Sample]) -> Result<()> {
-    let mut text = String::from(
-        "seconds,resident,anonymous,descriptors,threads,database,wal,push_log",
-    );
-    let tables = samples.first().map(|it| it.tables.as_slice()).unwrap_or_default();
-    for (name, _) in Counts::default().named() {
-        let _ = write!(text, ",{}", name.replace(' ', "_"));
-    }
-    for table in tables {
-        let _ = write!(text, ",{0}_rows,{0}_bytes", table.name);
-    }
-    text.push('\n');
-    for sample in samples {
-        let Sample { resident, anonymous, descriptors, threads, database, wal, push_log, .. } =
-            sample;
-        let _ = write!(
-            text,
-            "{:.0},{resident},{anonymous},{descriptors},{threads},{database},{wal},{push_log}",
-            sample.at.as_secs_f64()
-        );
-        for (_, count) in sample.counts.named() {
-            let _ = write!(text, ",{count}");
-        }
-        if sample.tables.is_empty() {
-            text.push_str(&",,".repeat(tables.len()));
-        }
-        for table in &sample.tables {
-            let _ = write!(text, ",{},{}", table.rows, table.bytes);
-        }
-        text.push('\n');
-    }
-    if let Some(folder) = file.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }

@@ -24,7 +24,7 @@ pub(crate) const KEPT: [(&str, &str); 6] = [
     ("deliveries", "one for each device of a listed direct push, as long as the push"),
     ("events", "what happened, kept for later questions"),
     ("calls", "kept for a day after their end"),
-    ("unread", "what nobody has read, as long as the message would have been kept"),
+    ("call_rings", "who rang, as long as the call"),
 ];
 
 /// All tables, by name.
@@ -42,7 +42,7 @@ pub(crate) fn read(database: &Path) -> Result<Vec<Table>> {
             .query_row(&format!("SELECT COUNT(*) FROM \"{name}\""), [], |row| row.get(0))?;
         let bytes: i64 = connection.query_row(
             "SELECT COALESCE(SUM(pgsize), 0) FROM dbstat
-             WHERE aggregate AND name IN (SELECT name FROM sqlite_schema WHERE tbl_name = ?1)",
+             WHERE aggregate = TRUE AND name IN (SELECT name FROM sqlite_schema WHERE tbl_name = ?1)",
             [&name],
             |row| row.get(0),
         )?;

@@ -67,6 +67,8 @@ pub(crate) struct Outcome {
     pub(crate) evidence: Evidence,
     /// What went wrong besides broken promises: the run itself did not do what it says.
     pub(crate) trouble: Vec<String>,
+    /// What took so long that the next steps came late; no fault of the server.
+    pub(crate) slow: Vec<String>,
     /// How many databases of killed servers were looked into, and how many of their write-ahead
     /// logs ended in the middle of a commit.
     pub(crate) looks: (usize, usize),
@@ -112,7 +114,7 @@ pub(crate) async fn run(server: &Path, plan: &Plan, length: Duration) -> Result<
     }
     sleep_until(start + length).await;
     let mut left = stage.leave().await;
-    let Killed { kills, restores, torn, looks, faults, mut trouble } =
+    let Killed { kills, restores, torn, looks, faults, slow, mut trouble } =
         killer.join_next().await.context("there was no killer")?.context("the killer failed")??;
 
     let ended = Instant::now();
@@ -155,7 +157,7 @@ pub(crate) async fn run(server: &Path, plan: &Plan, length: Duration) -> Result<
     if looks == 0 {
         trouble.push("no database was looked into".to_owned());
     }
-    Ok(Outcome { evidence, trouble, looks: (looks, torn), rest, world, phones })
+    Ok(Outcome { evidence, trouble, slow, looks: (looks, torn), rest, world, phones })
 }
 
 fn world_options(server: &Path) -> WorldOptions {

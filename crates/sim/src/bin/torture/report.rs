@@ -25,6 +25,9 @@ pub(crate) fn line(text: &str) {
 /// Prints the counts and what went wrong.
 pub(crate) async fn print(outcome: &Outcome, plan: &Plan, violations: &[Violation]) {
     line(&table(outcome, plan, violations.len()));
+    for slow in &outcome.slow {
+        line(&format!("SLOW     {slow}"));
+    }
     for trouble in &outcome.trouble {
         line(&format!("TROUBLE  {trouble}"));
     }

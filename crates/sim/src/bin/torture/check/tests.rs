@@ -4,7 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 use wire::TargetKindName;
 
 use super::*;
-use crate::evidence::{Confirmation, DirectRecord, TakenRecord, TargetRecord};
+use crate::evidence::{Confirmation, Dropped, Restore, Service, TargetRecord};
+
+mod calls;
+mod direct;
+mod repeats;
 
 const DEADLINE: Duration = Duration::from_millis(500);
 
@@ -30,7 +34,10 @@ fn send(label: &str) -> SendRecord {
         label: label.to_owned(),
         from: Some("p00".to_owned()),
         to: vec!["bob".to_owned()],
+        user: Some("alice".to_owned()),
         outcome: Outcome::Accepted { id: format!("msg_{label}"), failed: Vec::new() },
+        begun: at(900),
+        told: Some(at(1_100)),
     }
 }
 
@@ -39,8 +46,7 @@ fn phone(name: &str, held: Vec<Held>) -> PhoneRecord {
         name: name.to_owned(),
         user: "bob".to_owned(),
         held,
-        dropped: Vec::new(),
-        sessions: Vec::new(),
+        ..PhoneRecord::default()
     }
 }
 
@@ -103,10 +109,16 @@ fn a_message_under_another_id_than_its_sender_was_told_is_found() {
 #[test]
 fn a_message_stored_twice_is_found_though_the_phone_dropped_the_second() {
     let mut run = good();
-    run.phones[0].dropped = vec![("msg_a".to_owned(), 1)];
+    let dropped = |epoch: &str, offset| {
+        vec![Dropped { id: "msg_a".to_owned(), epoch: epoch.to_owned(), offset }]
+    };
+    run.phones[0].dropped = dropped("1", 1);
     holds(&run);
-    run.phones[0].dropped = vec![("msg_a".to_owned(), 3)];
+    run.phones[0].dropped = dropped("1", 3);
     fails(&run, "msg_a is stored twice");
+    // In another history it may have another place.
+    run.phones[0].dropped = dropped("2", 3);
+    holds(&run);
 }
 
 #[test]
@@ -148,22 +160,39 @@ fn a_cursor_that_goes_back_is_found() {
     holds(&run);
     run.confirmations[1].offset = 0;
     fails(&run, "confirmed offset 1 for p01 and then 0");
+    run.confirmations[1].epoch = Some("2".to_owned());
+    holds(&run);
+    run.confirmations[1].epoch = Some("1".to_owned());
     run.confirmations[1].by = ConfirmedBy::Answer;
     holds(&run);
 }
 
 fn confirmed(millis: i64, offset: i64) -> Confirmation {
     let by = ConfirmedBy::Cursor;
-    Confirmation { phone: "p01".to_owned(), at: at(millis), offset, by }
+    let epoch = Some("1".to_owned());
+    Confirmation { phone: "p01".to_owned(), at: at(millis), offset, epoch, by }
 }
 
+/// Apple took it at once.
 fn push(made_at: i64) -> PushRecord {
     PushRecord {
         phone: "p01".to_owned(),
+        service: Service::Apple,
         made_at: at(made_at),
-        kind: "fcm data".to_owned(),
+        seen_at: at(made_at + 2),
+        sort: "background".to_owned(),
+        taken: true,
         status: 200,
+        id: Some(format!("id-{made_at}")),
+        collapse_id: None,
+        expires_at: None,
+        about: About::Messages("wak_1".to_owned()),
     }
+}
+
+/// What was there at `from` was put back at `stopped`.
+fn restore(from: i64, stopped: i64) -> Restore {
+    Restore { taken: (at(from), at(from)), stopped: at(stopped) }
 }
 
 #[test]
@@ -201,54 +230,83 @@ fn a_push_to_a_session_within_the_ack_deadline_is_found() {
     holds(&run);
 }
 
-/// A broadcast that reached both of bob's phones.
-fn broadcast() -> Evidence {
-    let push = serde_json::json!({
-        "id": "psh_1", "kind": "alert", "state": "done", "audience": "all",
-        "created_at": at(0), "send_at": at(0), "expires_at": at(60_000),
-        "counts": {
-            "devices": 2, "waiting": 0, "accepted": 2, "refused": 0, "expired": 0,
-            "cancelled": 0, "skipped": 0,
-        },
-        "codes": {},
-    });
-    let push = serde_json::from_value(push).unwrap();
-    let taken = |phone: &str| TakenRecord {
-        push: "psh_1".to_owned(),
-        phone: phone.to_owned(),
-        collapse_id: "c".to_owned(),
-    };
-    Evidence {
-        direct: vec![DirectRecord { push, broadcast: true }],
-        taken: vec![taken("p01"), taken("p02")],
-        ..good()
-    }
+#[test]
+fn what_a_restore_undid_is_excused_and_nothing_else() {
+    let mut run = good();
+    run.phones[0].held.pop();
+    run.phones[1].held.pop();
+    run.sends[1].told = Some(at(2_100));
+    fails(&run, "\"b\" was accepted");
+    run.restores = vec![restore(2_050, 2_500)];
+    holds(&run);
+    assert_eq!(undone(&run), 1);
+    // Told before the snapshot, and long after it was put back.
+    run.sends[1].told = Some(at(2_049));
+    fails(&run, "\"b\" was accepted");
+    run.sends[1].told = Some(at(3_501));
+    fails(&run, "\"b\" was accepted");
 }
 
 #[test]
-fn a_broadcast_reaches_everybody_under_one_name() {
-    holds(&broadcast());
-    let mut twice = broadcast();
-    twice.taken.push(twice.taken[0].clone());
-    holds(&twice);
-    twice.taken[0].collapse_id = "d".to_owned();
-    fails(&twice, "came to p01 by the collapse ids");
+fn an_ack_of_the_history_before_a_restore_excuses_no_push_and_accuses_none() {
+    let mut run = good();
+    run.pushes = vec![push(5_000)];
+    run.confirmations = vec![confirmed(2_500, 2)];
+    fails(&run, "had acknowledged everything");
+    run.restores = vec![restore(2_300, 4_000)];
+    holds(&run);
+    // And one of the history after it does.
+    run.confirmations.push(confirmed(4_500, 2));
+    fails(&run, "had acknowledged everything");
+}
 
-    let mut lost = broadcast();
-    lost.taken.pop();
-    fails(&lost, "2 are accepted, and 1 phones were reached");
+#[test]
+fn what_a_user_blocks_is_not_owed_and_must_not_come() {
+    let mut run = good();
+    run.blocks = vec![("bob".to_owned(), "alice".to_owned())];
+    fails(&run, "p01 holds \"a\", whose sender its user blocks");
+    for phone in &mut run.phones {
+        phone.held.clear();
+    }
+    holds(&run);
+    assert_eq!(missing(&run), []);
+}
 
-    let counted = |change: fn(&mut wire::http::PushCounts)| {
-        let mut evidence = broadcast();
-        change(&mut evidence.direct[0].push.counts);
-        evidence
-    };
-    fails(&counted(|counts| counts.devices = 3), "do not add up");
-    let skipped = counted(|counts| (counts.devices, counts.accepted) = (1, 1));
-    fails(&skipped, "counts others");
-    fails(&counted(|counts| (counts.waiting, counts.accepted) = (1, 1)), "in the end");
-    let mut refused = counted(|counts| (counts.refused, counts.accepted) = (1, 1));
-    fails(&refused, "more than the reinstalled");
-    refused.reinstalled.push("p01".to_owned());
-    holds(&refused);
+#[test]
+fn what_was_read_elsewhere_waits_for_the_next_session() {
+    let mut run = good();
+    run.phones[1].held.pop();
+    run.read.insert(("bob".to_owned(), "msg_b".to_owned()));
+    holds(&run);
+    run.phones[1].sessions = vec![(at(3_000), Timestamp::MAX)];
+    fails(&run, "p02 does not hold it");
+}
+
+#[test]
+fn a_push_about_what_was_read_before_it_came_is_none_to_the_acknowledged() {
+    let mut run = good();
+    run.phones[0].held.pop();
+    run.read.insert(("bob".to_owned(), "msg_b".to_owned()));
+    run.confirmations = vec![confirmed(1_500, 1)];
+    run.pushes = vec![push(2_200)];
+    holds(&run);
+    // It was not even begun then.
+    run.sends[1].begun = at(2_500);
+    fails(&run, "had acknowledged everything");
+}
+
+#[test]
+fn a_fault_in_the_database_is_a_violation() {
+    let mut run = good();
+    run.faults = vec!["kill 1: floor <= delivered <= head: inbox 1".to_owned()];
+    fails(&run, "in a killed server's database: kill 1");
+}
+
+#[test]
+fn a_kill_in_the_midst_of_a_send_is_counted() {
+    let mut run = good();
+    let kill = |millis| crate::evidence::Kill { at: at(millis) };
+    // Sends begin at 900 and are answered at 1,100.
+    run.kills = vec![kill(899), kill(950), kill(1_200)];
+    assert_eq!(in_flight(&run), 1);
 }

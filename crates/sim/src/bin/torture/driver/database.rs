@@ -83,7 +83,7 @@ const RULES: [(&str, &str); 15] = [
              OR answerer_back_by IS NOT NULL)) <> (due IS NOT NULL)",
     ),
     (
-        AFTER_A_START,
+        "a side of a call has a session, or a time to be back",
         "SELECT printf('call %d of device %d is %s, back by %s', c.number, c.caller_device, c.phase,
              c.caller_back_by) FROM calls c WHERE c.phase <> 'ended' AND (c.caller_back_by IS NULL) <> EXISTS (SELECT 1 FROM sessions s
              WHERE s.device = c.caller_device AND s.inbox = c.caller_inbox)",
@@ -111,15 +111,9 @@ pub(super) struct Look {
     pub(super) torn: bool,
 }
 
-/// The rule that holds only once a server has started on the database: `reveille restore` ends the
-/// sessions, and the first start notes the sides of calls that were lost with them.
-const AFTER_A_START: &str = "a side of a call has a session, or a time to be back";
-
 /// Epoch, head, delivered of inboxes and cursors of devices, as the look before saw them.
 #[derive(Debug, Default)]
 pub(super) struct Before {
-    /// The last life of a server in the newest restored database.
-    restored: Option<i64>,
     inboxes: HashMap<i64, (i64, i64, i64)>,
     cursors: HashMap<i64, (i64, i64)>,
 }
@@ -136,18 +130,6 @@ pub(super) fn copy(data: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-impl Before {
-    /// The database was restored, and no server has started on it yet.
-    pub(super) fn restored(&mut self, data: &Path) -> Result<()> {
-        self.restored = last_life(&Connection::open(data.join("reveille.db"))?)?;
-        Ok(())
-    }
-}
-
-fn last_life(connection: &Connection) -> Result<Option<i64>> {
-    Ok(connection.query_row("SELECT MAX(id) FROM incarnations", [], |row| row.get(0))?)
-}
-
 /// Looks into such a copy, and removes it.
 pub(super) fn look(folder: &Path, before: &mut Before) -> Result<Look> {
     let torn = is_torn(&fs::read(folder.join("reveille.db-wal")).unwrap_or_default());
@@ -158,11 +140,7 @@ pub(super) fn look(folder: &Path, before: &mut Before) -> Result<Look> {
         faults.push(format!("the database is damaged: {sound}"));
     }
     let now = Timestamp::now().as_microsecond();
-    let fresh = before.restored.is_some() && before.restored == last_life(&connection)?;
     for (rule, sql) in RULES {
-        if fresh && rule == AFTER_A_START {
-            continue;
-        }
         let mut statement = connection.prepare(sql).with_context(|| rule.to_owned())?;
         let asks_time = statement.parameter_count() > 0;
         let mut rows = if asks_time {
@@ -235,6 +213,109 @@ fn is_torn(wal: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A database with the server's tables, as its migrations make them.
+    fn database(folder: &Path) -> Connection {
+        let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../store/src/sqlite/migrations");
+        let mut files: Vec<_> =
+            fs::read_dir(migrations).unwrap().map(|file| file.unwrap().path()).collect();
+        files.sort();
+        let connection = Connection::open(folder.join("reveille.db")).unwrap();
+        for file in files {
+            connection.execute_batch(&fs::read_to_string(file).unwrap()).unwrap();
+        }
+        connection
+            .execute_batch(
+                "INSERT INTO apps VALUES (1, 'a', '{}', 0);
+                 INSERT INTO inboxes (id, app, user, epoch, head, entries, bytes, created_at)
+                     VALUES (1, 1, 'bob', 7, 2, 1, 4, 0);
+                 INSERT INTO entries (inbox, offset, id, kind, wakes, urgency, created_at,
+                     expires_at, body) VALUES (1, 2, x'01', 0, 1, 0, 0, 9223372036854775807, 'null');
+                 INSERT INTO sends VALUES (x'01', 1, x'00', '{}', 0);
+                 INSERT INTO devices (id, app, name, inbox, platform, secret, cursor, last_seen_at,
+                     created_at) VALUES (1, 1, 'd', 1, 'ios', x'02', 1, 0, 0);
+                 INSERT INTO wakes (device, call, id, inbox, rung, reason, opened_at)
+                     VALUES (1, 0, x'03', 1, 'background', 'no_target', 0);",
+            )
+            .unwrap();
+        connection
+    }
+
+    /// What is found after a change, in a database that was looked into before.
+    fn faults(change: &str) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+        let connection = database(folder.path());
+        let mut before = Before::default();
+        copy(folder.path(), &one).unwrap();
+        assert_eq!(look(&one, &mut before).unwrap().faults, [String::new(); 0]);
+        connection.execute_batch(change).unwrap();
+        copy(folder.path(), &two).unwrap();
+        look(&two, &mut before).unwrap().faults
+    }
+
+    #[track_caller]
+    fn breaks(change: &str, expect: &str) {
+        let found = faults(change);
+        assert!(found.iter().any(|it| it.contains(expect)), "{expect:?} not in {found:?}");
+    }
+
+    #[test]
+    fn the_invariant_is_asked_of_what_is_there() {
+        breaks("DELETE FROM wakes", "device 1 is owed up to 2");
+        let session = "DELETE FROM wakes; INSERT INTO sessions VALUES (x'04', 1, 1, 1, 0, 1, 0, 0)";
+        assert_eq!(faults(session), [String::new(); 0]);
+        breaks(&format!("{session}; UPDATE sessions SET suspect = 1"), "device 1 is owed up to 2");
+        assert_eq!(faults("DELETE FROM wakes; UPDATE devices SET cursor = 2"), [String::new(); 0]);
+        let quiet = "DELETE FROM wakes; UPDATE entries SET wakes = 0";
+        assert_eq!(faults(quiet), [String::new(); 0]);
+    }
+
+    #[test]
+    fn each_other_rule_finds_what_breaks_it() {
+        for (change, expect) in [
+            ("UPDATE inboxes SET entries = 2", "an inbox counts its entries"),
+            ("UPDATE inboxes SET delivered = 3", "floor <= delivered <= head"),
+            ("UPDATE inboxes SET floor = 2, delivered = 2", "entries are between"),
+            ("DELETE FROM sends", "a message is stored with its idempotency key"),
+            ("UPDATE devices SET cursor = 3", "no device holds more than there is"),
+            ("INSERT INTO sessions VALUES (x'04', 1, 9, 1, 0, 1, 0, 0)", "a session serves"),
+            ("UPDATE wakes SET inbox = 9", "a wake is about its device's inbox"),
+            ("UPDATE wakes SET due = 1", "a wake that is due is in a lane"),
+            ("UPDATE wakes SET call = 5", "a call's wake is for a call that rings"),
+            ("UPDATE devices SET cursor = 0", "device 1 went back"),
+            ("UPDATE inboxes SET head = 1", "inbox 1 went back"),
+            (
+                "INSERT INTO entries (inbox, offset, id, kind, wakes, urgency, created_at,
+                     expires_at, body) VALUES (1, 1, x'01', 0, 1, 0, 0, 1, 'null')",
+                "a message is in an inbox once",
+            ),
+            (
+                "INSERT INTO calls (id, app, caller_inbox, caller_device, callee_inbox, phase,
+                     until, video, caller_name, created_at)
+                     VALUES (x'05', 1, 1, 1, 1, 'ringing', 1, 0, 'c', 0)",
+                "ends by itself",
+            ),
+            (
+                "INSERT INTO calls (id, app, caller_inbox, caller_device, callee_inbox, phase,
+                     until, video, caller_name, created_at)
+                     VALUES (x'05', 1, 1, 1, 1, 'answered', 1, 0, 'c', 0)",
+                "a side of a call has a session, or a time to be back",
+            ),
+            (
+                "INSERT INTO pushes (id, app, request, audience, kind, state, result, created_at,
+                     send_at, expires_at, devices, content)
+                     VALUES (x'06', 1, x'00', 'listed', 'alert', 'open', '{}', 0, 0, 0, 1, '{}')",
+                "a direct push counts its deliveries",
+            ),
+            (
+                "INSERT INTO deliveries (push, number, app) VALUES (x'06', 1, 1)",
+                "a delivery waits or is over",
+            ),
+        ] {
+            breaks(change, expect);
+        }
+    }
 
     fn wal(frames: &[(u32, [u8; 8])]) -> Vec<u8> {
         let mut wal = vec![0; 32];

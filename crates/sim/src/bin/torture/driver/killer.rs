@@ -17,6 +17,9 @@ use super::sends::Ledger;
 use crate::evidence::{Kill, Restore};
 use crate::plan::Aim;
 
+/// What takes longer is told: the steps after it come late.
+const SLOW: Duration = Duration::from_secs(3);
+
 /// What the killer is to do.
 pub(super) enum Deed {
     /// SIGKILL, so long without a server, then a new start.
@@ -38,6 +41,8 @@ pub(super) struct Killed {
     pub(super) looks: usize,
     /// What the databases said and should not.
     pub(super) faults: Vec<String>,
+    /// What took so long that the next steps came late.
+    pub(super) slow: Vec<String>,
     /// The run did not do what it says.
     pub(super) trouble: Vec<String>,
 }
@@ -66,6 +71,12 @@ impl Killer {
         let mut number = 0_usize;
         while let Some(deed) = deeds.recv().await {
             number += 1;
+            let begun = Instant::now();
+            let name = match deed {
+                Deed::Kill { .. } => "a kill",
+                Deed::Backup => "a backup",
+                Deed::Restore => "a restore",
+            };
             match deed {
                 Deed::Kill { down, aim } => {
                     if let Some(aim) = aim {
@@ -96,13 +107,13 @@ impl Killer {
                     self.kill(&mut killed).await?;
                     let stopped = Timestamp::now();
                     self.world.restore(folder).await.context("a restore")?;
-                    before
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .restored(&self.world.data_dir())?;
                     killed.restores.push(Restore { taken: *taken, stopped });
                     self.world.spawn_server().await?;
                 }
+            }
+            let took = begun.elapsed();
+            if took > SLOW {
+                killed.slow.push(format!("{name} took {took:.1?}"));
             }
         }
         gather(&mut looking, &mut killed).await?;

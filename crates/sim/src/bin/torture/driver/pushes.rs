@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sim::world::World;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
-use wire::http::{Push, PushStateName};
+use wire::http::{Push, PushKindName, PushStateName};
 
 use crate::evidence::{Audience, DirectRecord, Order};
 use crate::plan::Direct;
@@ -97,7 +97,9 @@ impl Pushes {
                         }
                         record.push = push;
                         if !over && late {
-                            record.pauses = pauses(world, &record.id).await;
+                            let background =
+                                record.push.as_ref().is_some_and(|it| it.kind == PushKindName::Background);
+                            record.pauses = pauses(world, &record.id, background).await;
                         }
                         if over || late {
                             break;
@@ -113,8 +115,9 @@ impl Pushes {
     }
 }
 
-/// Whether all that is left of a push was refused and has a time at which it is tried again.
-async fn pauses(world: &World, id: &str) -> bool {
+/// Whether all that is left of a push has a time at which it is tried (again), and a reason to wait
+/// for it: it was refused, or in the background and the device got three within the hour.
+async fn pauses(world: &World, id: &str, background: bool) -> bool {
     let path = format!("/v1/pushes/{id}/deliveries?limit=1000");
     let Ok((200, page)) = world.api(Method::GET, &path, world.app_key(), None).await else {
         return false;
@@ -122,7 +125,9 @@ async fn pauses(world: &World, id: &str) -> bool {
     let deliveries = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut left = deliveries.iter().filter(|it| it["state"] == "waiting").peekable();
     left.peek().is_some()
-        && left.all(|it| it["refused"].as_u64() > Some(0) && it["due_at"].is_string())
+        && left.all(|it| {
+            it["due_at"].is_string() && (background || it["refused"].as_u64() > Some(0))
+        })
 }
 
 /// Asks until there is an answer, with the same id. A user may have no token just then: that push

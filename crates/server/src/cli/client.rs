@@ -131,10 +131,10 @@ impl ServerAddress {
             return serde_json::from_slice(&body).with_context(strange);
         }
         match serde_json::from_slice::<Problem>(&body) {
-            Ok(problem) => bail!(Advice::new(
-                problem.detail,
-                format!("{} (HTTP {}), see {}", problem.code, problem.status, problem.r#type),
-            )),
+            Ok(Problem { detail, code, status, diagnosis, r#type: link, .. }) => {
+                let diagnosis = diagnosis.map(|code| format!(", {code}")).unwrap_or_default();
+                bail!(Advice::new(detail, format!("{code}{diagnosis} (HTTP {status}), see {link}")))
+            }
             Err(_) => bail!(Advice::new(
                 format!("{self} answered {asked} with HTTP {}", parts.status.as_u16()),
                 "check that it is a Reveille server, and name another with --server if not",

@@ -104,6 +104,8 @@ async fn a_call_goes_to_the_topic_of_calls() {
 async fn a_device_or_an_app_that_is_not_there_is_named() {
     let (world, phone) = world().await;
     let _ = push(&world, &["--device", "nobody's", "--title", "Hello"]).await.is(1).has("error:");
+    let nothing = push(&world, &["--device", &phone.device_id()]).await.is(1);
+    let _ = nothing.has("an alert needs").has("invalid_field, 913 (HTTP 422)");
     let server = format!("http://{}", world.address());
     let line = ["push", "--server", &server, "--key", world.app_key(), "--title", "Hello"];
     let device = phone.device_id();

@@ -1,11 +1,15 @@
 //! Targets that no push would reach, as the app's credentials and the operator's list stand: refused
 //! before anything is queued, with the field and the diagnosis code.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use domain::Time;
 use http::Method;
 use serde_json::{Value, json};
-use sim::pki::ApnsKey;
+use server::clock::Clock;
+use sim::pki::{ApnsCertificate, ApnsCertificateKind, ApnsKey, Ca};
 
 use super::rig::{Answer, Server, text};
 
@@ -155,5 +159,54 @@ async fn what_a_message_says_in_its_push_is_913_with_the_fields_name() {
     let refused = server.call(Method::POST, "/v1/messages", Some(message)).await;
     assert_eq!(refused.diagnosis(), None);
     refused.refused(422, "invalid_field", Some("ttl"));
+    server.stop().await;
+}
+
+/// What is wrong first decides, before anything is sent: the switch, no credential, one of another
+/// app, one of the other environment, one whose time is over; then the way there.
+#[tokio::test]
+async fn the_first_fault_in_order_decides() {
+    let bundle = "com.example.app";
+    let (clock, hand) = Clock::by_hand(Time::from_micros(jiff::Timestamp::now().as_microsecond()));
+    let server = Server::start_by(clock).await;
+    let ca = Ca::generate("Apple").expect("an authority");
+    let upload = async |certificate: ApnsCertificate| {
+        let identity = ca.apns_identity(&certificate).expect("a certificate");
+        let file = identity.pkcs12("x", &[]).await.expect("openssl writes it");
+        let file = STANDARD.encode(file);
+        let body = json!({ "kind": "apns_certificate", "file": file, "password": "x" });
+        let path = format!("/v1/apps/{}/credentials", server.app.0);
+        server.call(Method::POST, &path, Some(body)).await.is(201);
+    };
+    let switch = async |on: bool| {
+        let path = format!("/v1/apps/{}/settings", server.app.0);
+        let body = json!({ "push_enabled": on });
+        server.call(Method::PATCH, &path, Some(body)).await.is(200);
+    };
+    let target = json!({
+        "kind": "apns", "token": "00ff", "app_id": bundle, "environment": "production",
+    });
+    let told = async |code: u64, reason: &str| {
+        let id = server.push(json!({ "to": { "targets": [target] } })).await;
+        let settled = |page: &Value| page["items"][0]["code"].is_u64();
+        let page = server.until(&format!("/v1/pushes/{id}/deliveries"), settled).await;
+        let found = &page["items"][0];
+        assert_eq!(found["code"], code, "{found}");
+        assert!(found["reason"].as_str().is_some_and(|word| word.contains(reason)), "{found}");
+    };
+    switch(false).await;
+    told(902, "push_disabled").await;
+    switch(true).await;
+    told(901, "no_credential").await;
+    upload(ApnsCertificate::universal("com.example.other")).await;
+    let refused = push_to(&server, "of-another-app", &target).await;
+    assert_eq!(refused.diagnosis(), Some(912));
+    upload(ApnsCertificate::universal(bundle).kind(ApnsCertificateKind::Development)).await;
+    told(905, "development_certificate").await;
+    upload(ApnsCertificate::universal(bundle)).await;
+    // The test's push service is nobody.
+    told(902, "NotConnected").await;
+    hand.advance(Duration::from_secs(366 * 86_400));
+    told(903, "CertificateExpired").await;
     server.stop().await;
 }

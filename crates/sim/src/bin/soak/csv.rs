@@ -14,9 +14,8 @@ use super::tables::Table;
 
 /// Writes the samples; of the tables the rows, where there was a look.
 pub(crate) fn write(file: &Path, samples: &[Sample]) -> Result<()> {
-    let mut text = String::from(
-        "seconds,resident,anonymous,descriptors,threads,database,wal,push_log",
-    );
+    let mut text =
+        String::from("seconds,resident,anonymous,descriptors,threads,database,wal,push_log");
     let tables = samples.first().map(|it| it.tables.as_slice()).unwrap_or_default();
     for (name, _) in Counts::default().named() {
         let _ = write!(text, ",{}", name.replace(' ', "_"));

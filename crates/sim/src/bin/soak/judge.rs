@@ -172,7 +172,7 @@ mod tests {
             ..Sample::default()
         };
         let samples: Vec<Sample> = (0..8).map(busy).collect();
-        assert_eq!(idle(&samples), [String::new(); 0]);
+        assert_eq!(idle(&samples), Vec::<String>::new());
         let stopped: Vec<Sample> = (0..8).map(|number| busy(number.min(5))).collect();
         assert!(!idle(&stopped).is_empty());
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -63,6 +63,9 @@ struct Stage {
     phones: Vec<Phone>,
     tally: Tally,
 }
+
+/// Something that is done again and again; what takes longer goes on in the set.
+type Work = fn(&Arc<Stage>, &mut StdRng, &mut JoinSet<()>);
 
 #[derive(Default)]
 struct Tally {
@@ -217,7 +220,7 @@ impl Load {
             phone.set_trace(trace.clone());
         }
         self.tasks.spawn(watch(Arc::clone(&self.stage), traced));
-        let works: [(Duration, fn(&Arc<Stage>, &mut StdRng, &mut JoinSet<()>)); 6] = [
+        let works: [(Duration, Work); 6] = [
             (SEND, Stage::send),
             (BACK_END, Stage::back_end),
             (LIFE, Stage::life),
@@ -248,7 +251,11 @@ impl Load {
 
     /// The server's process, while it runs.
     pub(crate) async fn process(&self) -> Option<u32> {
-        if self.stage.world.server_runs().await { self.stage.world.server_pid().await } else { None }
+        if self.stage.world.server_runs().await {
+            self.stage.world.server_pid().await
+        } else {
+            None
+        }
     }
 
     pub(crate) fn data_dir(&self) -> PathBuf {
@@ -285,9 +292,10 @@ fn options(server: &Path) -> WorldOptions {
         tuning: Tuning {
             log_level: "warn".to_owned(),
             // The fill is not to wait for limits that are there for people.
-            more: "[rate]\nmessages_per_minute = 10000000\nmessages_to_user_per_minute = 10000000\n\
+            more:
+                "[rate]\nmessages_per_minute = 10000000\nmessages_to_user_per_minute = 10000000\n\
                    frames_per_minute = 10000000\n"
-                .to_owned(),
+                    .to_owned(),
             ..Tuning::default()
         },
         ..WorldOptions::new(server)

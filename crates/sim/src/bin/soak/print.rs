@@ -47,7 +47,9 @@ pub(crate) fn row(sample: &Sample, before: &Counts) {
 
 /// What became of each series.
 pub(crate) fn verdict(judgements: &[Judgement]) {
-    line("\nwhat is to stay level: median of the second quarter, of the last, and the most allowed");
+    line(
+        "\nwhat is to stay level: median of the second quarter, of the last, and the most allowed",
+    );
     for it in judgements {
         if let Bound::Level { .. } = it.bound {
             line(&format!(

@@ -76,7 +76,8 @@ fn size(file: &Path) -> u64 {
 }
 
 fn size_below(folder: &Path) -> Result<u64> {
-    let files = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let files =
+        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     Ok(files.flatten().map(|file| size(&file.path())).sum())
 }
 

@@ -35,11 +35,13 @@ pub(crate) fn read(database: &Path) -> Result<Vec<Table>> {
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'
          ORDER BY name",
     )?;
-    let names = names.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+    let names =
+        names.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
     let mut tables = Vec::with_capacity(names.len());
     for name in names {
-        let rows: i64 = connection
-            .query_row(&format!("SELECT COUNT(*) FROM \"{name}\""), [], |row| row.get(0))?;
+        let rows: i64 =
+            connection
+                .query_row(&format!("SELECT COUNT(*) FROM \"{name}\""), [], |row| row.get(0))?;
         let bytes: i64 = connection.query_row(
             "SELECT COALESCE(SUM(pgsize), 0) FROM dbstat
              WHERE aggregate = TRUE AND name IN (SELECT name FROM sqlite_schema WHERE tbl_name = ?1)",

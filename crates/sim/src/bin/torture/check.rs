@@ -190,8 +190,7 @@ fn held_as_promised(evidence: &Evidence, phone: &PhoneRecord, found: &mut Vec<Vi
         if copies.is_empty() && owed(evidence, send, phone) {
             wrong(format!("{label:?} was accepted and {name} does not hold it"));
         }
-        let blocked =
-            send.user.as_ref().is_some_and(|from| blocks(evidence, &phone.user, from));
+        let blocked = send.user.as_ref().is_some_and(|from| blocks(evidence, &phone.user, from));
         if addressed && blocked && !copies.is_empty() {
             wrong(format!("{name} holds {label:?}, whose sender its user blocks"));
         }

@@ -99,11 +99,8 @@ pub(crate) async fn run(server: &Path, plan: &Plan, length: Duration) -> Result<
     let (deeds, ordered) = mpsc::unbounded_channel();
     let ledger = Ledger::default();
     let mut killer = JoinSet::new();
-    let kills = Killer {
-        world: Arc::clone(&world),
-        phones: phones.clone(),
-        ledger: ledger.clone(),
-    };
+    let kills =
+        Killer { world: Arc::clone(&world), phones: phones.clone(), ledger: ledger.clone() };
     killer.spawn(kills.run(ordered));
 
     let mut stage = Stage::new(&world, &phones, &ledger, deeds);
@@ -240,11 +237,7 @@ async fn calm(
 
 /// Waits until every accepted message is held and no phone on the screen waits for an answer.
 /// Says whether that came in time.
-async fn come_to_rest(
-    phones: &[Phone],
-    ledger: &Ledger,
-    known: &Evidence,
-) -> bool {
+async fn come_to_rest(phones: &[Phone], ledger: &Ledger, known: &Evidence) -> bool {
     let until = Instant::now() + REST;
     loop {
         let Evidence { phones: records, sends, .. } = gather::records(phones, ledger);

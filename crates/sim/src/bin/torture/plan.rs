@@ -36,19 +36,36 @@ pub(crate) struct Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// A user sends from a phone, which they open if need be.
-    Send { from: usize, to: Vec<String>, count: usize },
+    Send {
+        from: usize,
+        to: Vec<String>,
+        count: usize,
+    },
     /// The back end sends by HTTP.
-    BackEndSend { to: Vec<String>, count: usize },
+    BackEndSend {
+        to: Vec<String>,
+        count: usize,
+    },
     /// A user reads the newest messages on a phone.
     Read(usize),
     /// A user mutes everything, or takes it back.
-    Mute { user: String, on: bool },
+    Mute {
+        user: String,
+        on: bool,
+    },
     /// A user calls another.
-    Call { from: usize, to: String, end: CallEnding },
+    Call {
+        from: usize,
+        to: String,
+        end: CallEnding,
+    },
     /// The back end pushes beside the inbox.
     Push(Direct),
     /// A device goes into the topic, or leaves it.
-    Subscribe { phone: usize, on: bool },
+    Subscribe {
+        phone: usize,
+        on: bool,
+    },
     Open(usize),
     Background(usize),
     Suspend(usize),
@@ -61,12 +78,18 @@ pub(crate) enum Action {
     Doze(usize),
     ScreenOn(usize),
     /// The system runs the app for no background push, or does again (iOS, low power).
-    LowPower { phone: usize, on: bool },
+    LowPower {
+        phone: usize,
+        on: bool,
+    },
     Network(usize, Network),
     /// The push services forget the phone's tokens, as after a reinstall.
     TokensDie(usize),
     /// SIGKILL, then `down` without a server, then a new start.
-    KillServer { down: Duration, aim: Option<Aim> },
+    KillServer {
+        down: Duration,
+        aim: Option<Aim>,
+    },
     /// `reveille backup`.
     Backup,
     /// SIGKILL, `reveille restore` of the newest backup, then a new start.

@@ -415,4 +415,3 @@ const fn can_become(from: Life, to: Life) -> bool {
         Life::NotRunning => !matches!(from, Life::ForceQuit),
     }
 }
-

@@ -40,7 +40,8 @@ pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
     for call in evidence.calls.iter().filter(|call| !is_undone(evidence, call, &seen)) {
         let seen = seen.get(call.id.as_str()).unwrap_or(&none);
         for (phone, what) in faults(evidence, call, seen) {
-            let mut what = format!("call {} of {} to {}: {what}", call.id, call.caller, call.callee);
+            let mut what =
+                format!("call {} of {} to {}: {what}", call.id, call.caller, call.callee);
             for (phone, news) in seen {
                 let _ = write!(what, "\n    {} {}: {:?}", news.at, phone.name, news.what);
             }
@@ -79,8 +80,8 @@ fn seen(evidence: &Evidence) -> HashMap<&str, Seen<'_>> {
 fn is_undone(evidence: &Evidence, call: &CallRecord, seen: &HashMap<&str, Seen<'_>>) -> bool {
     let news = || seen.get(call.id.as_str()).into_iter().flatten().map(|(_, news)| *news);
     let elsewhere = CallNews::Ended(Some(CallEndReason::AnsweredElsewhere));
-    let ends = news()
-        .filter(|news| matches!(news.what, CallNews::Ended(_)) && news.what != elsewhere);
+    let ends =
+        news().filter(|news| matches!(news.what, CallNews::Ended(_)) && news.what != elsewhere);
     let longest = SignedDuration::from_secs(i64::from(RING) * 2);
     let until = ends.map(|news| news.at).min().unwrap_or_else(|| {
         news().map(|news| news.at).max().unwrap_or(call.at).max(call.at + longest)
@@ -136,9 +137,10 @@ fn faults<'a>(
     }
     for phone in &evidence.phones {
         let mut news = phone.calls.iter().filter(|news| news.call == call.id);
-        let told = phone.calls.iter().any(|news| {
-            news.call == call.id && matches!(news.what, CallNews::Ended(_))
-        });
+        let told = phone
+            .calls
+            .iter()
+            .any(|news| news.call == call.id && matches!(news.what, CallNews::Ended(_)));
         let Some(first) = news.find(|news| !matches!(news.what, CallNews::Ended(_))) else {
             continue;
         };
@@ -181,7 +183,8 @@ fn rings(evidence: &Evidence, seen: &HashMap<&str, Seen<'_>>, found: &mut Vec<Vi
             continue;
         };
         let mut wrong = |what: &str| {
-            let what = format!("a push to {} at {} rings for {id}, {what}", push.phone, push.seen_at);
+            let what =
+                format!("a push to {} at {} rings for {id}, {what}", push.phone, push.seen_at);
             found.push(Violation::of_phone(&push.phone, what));
         };
         let Some(call) = calls.get(id.as_str()) else {

@@ -35,9 +35,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Violation, blocks};
-use crate::evidence::{
-    About, Confirmation, Evidence, Outcome, PhoneRecord, PushRecord, Restore,
-};
+use crate::evidence::{About, Confirmation, Evidence, Outcome, PhoneRecord, PushRecord, Restore};
 
 /// How far from the push's own time its claim may have been.
 const AROUND: SignedDuration = SignedDuration::from_millis(250);
@@ -122,9 +120,10 @@ fn judge(
         .map(|it| it.offset)
         .max();
     let undone = |at: Timestamp| {
-        evidence.restores.iter().any(|it| {
-            it.stopped <= push.made_at && it.taken.1 < at && at <= it.stopped
-        })
+        evidence
+            .restores
+            .iter()
+            .any(|it| it.stopped <= push.made_at && it.taken.1 < at && at <= it.stopped)
     };
     let oldest = phone
         .held

@@ -57,10 +57,8 @@ fn same_id(evidence: &Evidence, found: &mut Vec<Violation>) {
 
 /// Whether the server may not know that the first was taken.
 fn is_excused(evidence: &Evidence, one: &PushRecord, two: &PushRecord) -> bool {
-    let killed = evidence
-        .kills
-        .iter()
-        .any(|kill| one.made_at - AROUND <= kill.at && kill.at <= two.seen_at);
+    let killed =
+        evidence.kills.iter().any(|kill| one.made_at - AROUND <= kill.at && kill.at <= two.seen_at);
     let hidden = evidence.mute_services.iter().any(|(service, from, until)| {
         *service == one.service && *from <= one.seen_at + BEFORE && one.seen_at <= *until
     });
@@ -84,15 +82,14 @@ fn same_wake(evidence: &Evidence, found: &mut Vec<Violation>) {
         let (from, until) = (before.made_at - AROUND, push.made_at + AROUND);
         let within = |at: Timestamp| from <= at && at <= until;
         let message = phone.held.iter().any(|held| !held.own_copy && within(held.sent_at));
-        let session = phone
-            .sessions
-            .iter()
-            .any(|(begun, ended)| *begun <= until && from - BEFORE <= *ended);
+        let session =
+            phone.sessions.iter().any(|(begun, ended)| *begun <= until && from - BEFORE <= *ended);
         let unmuted = evidence
             .unmuted
             .iter()
             .any(|(user, at)| *user == phone.user && push.made_at - BEFORE <= *at && *at <= until);
-        let undone = evidence.restores.iter().any(|it| it.taken.0 <= until && from <= it.stopped + BEFORE);
+        let undone =
+            evidence.restores.iter().any(|it| it.taken.0 <= until && from <= it.stopped + BEFORE);
         if !(message || session || unmuted || undone) {
             let what = format!(
                 "{} to {} of {wake} at {}, and a second one under another id at {}",

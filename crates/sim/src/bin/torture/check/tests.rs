@@ -42,12 +42,7 @@ fn send(label: &str) -> SendRecord {
 }
 
 fn phone(name: &str, held: Vec<Held>) -> PhoneRecord {
-    PhoneRecord {
-        name: name.to_owned(),
-        user: "bob".to_owned(),
-        held,
-        ..PhoneRecord::default()
-    }
+    PhoneRecord { name: name.to_owned(), user: "bob".to_owned(), held, ..PhoneRecord::default() }
 }
 
 /// Two messages to bob, at 1,000 and 2,000 ms, on his two devices.

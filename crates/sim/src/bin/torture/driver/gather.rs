@@ -172,12 +172,7 @@ fn apns_push(seen: &SeenPush, owner: &HashMap<String, String>) -> Option<PushRec
         id: header("apns-id"),
         collapse_id: header("apns-collapse-id"),
         expires_at: expires.and_then(|seconds| Timestamp::from_second(seconds).ok()),
-        about: about(
-            ours["kind"].as_str()?,
-            &ours["wake"],
-            &ours["push"],
-            &ours["call"]["id"],
-        )?,
+        about: about(ours["kind"].as_str()?, &ours["wake"], &ours["push"], &ours["call"]["id"])?,
     })
 }
 

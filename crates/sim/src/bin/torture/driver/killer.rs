@@ -147,7 +147,12 @@ impl Killer {
     }
 
     /// Copies the database now and looks into the copy while the server starts.
-    fn look(&self, number: usize, before: &Arc<Mutex<Before>>, looking: &mut Looking) -> Result<()> {
+    fn look(
+        &self,
+        number: usize,
+        before: &Arc<Mutex<Before>>,
+        looking: &mut Looking,
+    ) -> Result<()> {
         let folder = self.world.directory().join(format!("look-{number}"));
         database::copy(&self.world.data_dir(), &folder)?;
         let before = Arc::clone(before);

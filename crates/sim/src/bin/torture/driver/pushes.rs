@@ -97,8 +97,10 @@ impl Pushes {
                         }
                         record.push = push;
                         if !over && late {
-                            let background =
-                                record.push.as_ref().is_some_and(|it| it.kind == PushKindName::Background);
+                            let background = record
+                                .push
+                                .as_ref()
+                                .is_some_and(|it| it.kind == PushKindName::Background);
                             record.pauses = pauses(world, &record.id, background).await;
                         }
                         if over || late {
@@ -125,9 +127,8 @@ async fn pauses(world: &World, id: &str, background: bool) -> bool {
     let deliveries = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut left = deliveries.iter().filter(|it| it["state"] == "waiting").peekable();
     left.peek().is_some()
-        && left.all(|it| {
-            it["due_at"].is_string() && (background || it["refused"].as_u64() > Some(0))
-        })
+        && left
+            .all(|it| it["due_at"].is_string() && (background || it["refused"].as_u64() > Some(0)))
 }
 
 /// Asks until there is an answer, with the same id. A user may have no token just then: that push

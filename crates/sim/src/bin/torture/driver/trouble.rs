@@ -101,9 +101,7 @@ fn fault(service: Service, status: u16) -> Scripted {
         (Service::Apple, 429) => Scripted::apns(code, "TooManyRequests"),
         (Service::Apple, 503) => Scripted::apns(code, "ServiceUnavailable"),
         (Service::Apple, _) => Scripted::apns(code, "InternalServerError"),
-        (Service::Google, 429) => {
-            Scripted::fcm(code, "RESOURCE_EXHAUSTED", Some("QUOTA_EXCEEDED"))
-        }
+        (Service::Google, 429) => Scripted::fcm(code, "RESOURCE_EXHAUSTED", Some("QUOTA_EXCEEDED")),
         (Service::Google, 503) => Scripted::fcm(code, "UNAVAILABLE", Some("UNAVAILABLE")),
         (Service::Google, _) => Scripted::fcm(code, "INTERNAL", Some("INTERNAL")),
         (Service::Browsers, _) => Scripted::status(code),

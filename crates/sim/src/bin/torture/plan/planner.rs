@@ -127,19 +127,16 @@ impl Planner<'_> {
             let (at, phone) = (self.when(draw), self.phone(draw));
             let until = at + Duration::from_millis(draw.random_range(500..6_000));
             let (begin, end) = match (draw.random_range(0..4), self.cast[phone].platform) {
-                (0, _) => (
-                    Action::Network(phone, Network::Off),
-                    Action::Network(phone, Network::On),
-                ),
-                (1, _) => (
-                    Action::Network(phone, Network::Stalled),
-                    Action::Network(phone, Network::On),
-                ),
+                (0, _) => {
+                    (Action::Network(phone, Network::Off), Action::Network(phone, Network::On))
+                }
+                (1, _) => {
+                    (Action::Network(phone, Network::Stalled), Action::Network(phone, Network::On))
+                }
                 (_, Platform::Android) => (Action::Doze(phone), Action::ScreenOn(phone)),
-                (_, Platform::Ios) => (
-                    Action::LowPower { phone, on: true },
-                    Action::LowPower { phone, on: false },
-                ),
+                (_, Platform::Ios) => {
+                    (Action::LowPower { phone, on: true }, Action::LowPower { phone, on: false })
+                }
                 (_, Platform::Web) => continue,
             };
             self.at(at, begin);

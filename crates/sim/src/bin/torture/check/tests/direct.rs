@@ -112,8 +112,5 @@ fn what_is_cancelled_or_not_due_does_not_go_out() {
     holds(&cancelled);
     cancelled.direct[0].push.as_mut().unwrap().send_at = at(1_200);
     fails(&cancelled, "though it was cancelled before its time");
-    fails(
-        &counted(|counts| (counts.accepted, counts.cancelled) = (1, 1)),
-        "nobody cancelled it",
-    );
+    fails(&counted(|counts| (counts.accepted, counts.cancelled) = (1, 1)), "nobody cancelled it");
 }

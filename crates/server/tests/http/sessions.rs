@@ -111,6 +111,28 @@ async fn a_server_that_stops_spreads_its_sessions_coming_back() {
 }
 
 #[tokio::test]
+async fn whoever_connects_while_tokens_are_taken_back_is_put_out_too() {
+    let server = Server::start().await;
+    // Each round is another interleaving of the two.
+    for round in 0..40 {
+        let token = server.token("alice").await;
+        let mut sessions = Vec::new();
+        for number in 0..6 {
+            let mut session = Session::open(server.address).await;
+            let device = json!({ "id": format!("{round}-{number}"), "platform": "android" });
+            session.say(json!({ "type": "connect", "token": token, "device": device })).await;
+            sessions.push(session);
+        }
+        server.call(Method::DELETE, "/v1/users/alice/tokens", None).await.is(204);
+        for session in &mut sessions {
+            let (last, code) = session.end().await;
+            assert_eq!(last["code"], "unauthorized", "round {round}: {last}, closed with {code:?}");
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_device_that_is_taken_back_is_put_out_at_once() {
     let server = Server::start().await;
     let device = server.device("alice", "lost").await;

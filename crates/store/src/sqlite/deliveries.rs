@@ -219,6 +219,7 @@ impl Tx<'_> {
                 if let (Some(budget), DeliveryTo::Device(address), false) = (budget, &to, again) {
                     self.spend_budget(address.number, budget.spend(now))?;
                 }
+                // Google counts each try.
                 if let (Some(budget), DeliveryTo::Device(address)) = (android, &to) {
                     self.spend_android(address.number, budget.spend(now))?;
                 }

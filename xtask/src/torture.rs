@@ -1,5 +1,5 @@
 //! `cargo xtask torture`: builds the server and the torture program, and runs the one against the
-//! other. What torture does and checks is the program's to say: `crates/sim/src/bin/torture.rs`.
+//! other. What torture does and checks is the program's to say: `crates/sim/src/bin/torture/main.rs`.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::process::{Command, Stdio};

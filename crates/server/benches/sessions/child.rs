@@ -162,12 +162,12 @@ impl Drop for Child {
 /// When it cannot listen.
 pub(super) async fn serve_bare(address: &str) -> Result<()> {
     let connect = |upgrade: WebSocketUpgrade| async move {
-        upgrade.read_buffer_size(READ_BUFFER).write_buffer_size(0).on_upgrade(
-            async move |mut socket| while let Some(Ok(_)) = socket.recv().await {},
-        )
+        upgrade
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(0)
+            .on_upgrade(async move |mut socket| while let Some(Ok(_)) = socket.recv().await {})
     };
-    let router =
-        Router::new().route("/readyz", get(async || "ready")).route(PATH, get(connect));
+    let router = Router::new().route("/readyz", get(async || "ready")).route(PATH, get(connect));
     let listener = tokio::net::TcpListener::bind(address).await?;
     Ok(axum::serve(listener, router).await?)
 }

@@ -211,8 +211,7 @@ async fn talk(
         match ServerFrame::parse(&frame)? {
             ServerFrame::Message(message) => {
                 let body: Body = serde_json::from_str(message.body.get())?;
-                let arrival =
-                    Arrival { pair: body.pair, number: body.number, at: Instant::now() };
+                let arrival = Arrival { pair: body.pair, number: body.number, at: Instant::now() };
                 // At the end nobody waits for it.
                 let _nobody = arrived.send(arrival);
                 ack(&mut member, &mut client, message.position, message.entry).await?;
@@ -236,11 +235,7 @@ async fn ack(
     position: Position,
     entry: String,
 ) -> Result<()> {
-    let held = HeldPosition {
-        epoch: position.epoch,
-        offset: position.offset,
-        entry: Some(entry),
-    };
+    let held = HeldPosition { epoch: position.epoch, offset: position.offset, entry: Some(entry) };
     client.send(&json!({ "type": "ack", "position": held }).to_string()).await?;
     member.held = Some(held);
     Ok(())

@@ -106,7 +106,9 @@ async fn starts() -> Result<()> {
         ratio: None,
         budget: Some("≤ 25 MiB resident"),
         met: Some(mib <= 25.0),
-        note: format!("resident {SETTLE:?} after the start, the program's own pages included; the same starts"),
+        note: format!(
+            "resident {SETTLE:?} after the start, the program's own pages included; the same starts"
+        ),
     }
     .print()
 }
@@ -170,13 +172,10 @@ fn print_tls((bytes, cpu_us, sessions): &(f64, f64, usize)) -> Result<()> {
     .print()
 }
 
-fn print_connects(
-    first: &crowd::Connects,
-    again: &crowd::Connects,
-    sessions: usize,
-) -> Result<()> {
+fn print_connects(first: &crowd::Connects, again: &crowd::Connects, sessions: usize) -> Result<()> {
     let rate = |connects: &crowd::Connects| count(sessions) / connects.took.as_secs_f64();
-    let cost = |connects: &crowd::Connects| 1e6 * connects.usage.cpu.as_secs_f64() / count(sessions);
+    let cost =
+        |connects: &crowd::Connects| 1e6 * connects.usage.cpu.as_secs_f64() / count(sessions);
     Row {
         row: "connects of known devices".to_owned(),
         value: rate(again),

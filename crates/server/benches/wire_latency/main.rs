@@ -41,8 +41,8 @@ use sim::pki::Ca;
 use tokio::task::JoinSet;
 
 use self::measure::{Row, median};
-use self::push_service::{PushService, STREAMS};
 use self::open_loop::{Schedule, latencies, rank};
+use self::push_service::{PushService, STREAMS};
 use self::sightings::Sightings;
 use self::stage::Stage;
 use self::yardstick::{Yardstick, file_system};

@@ -33,7 +33,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use sim::phone::Held;
 
-pub(crate) use self::calls::missing as missing_calls;
+pub(crate) use self::calls::{missing as missing_calls, rung_twice};
 use super::evidence::{
     About, ConfirmedBy, Evidence, Outcome, PhoneRecord, PushRecord, Restore, SendRecord,
 };

@@ -51,9 +51,9 @@ pub(crate) const RING: u32 = 10;
 const RESUME: u32 = 5;
 /// How long the world may take to come to rest.
 const REST: Duration = Duration::from_secs(90);
-/// How long direct pushes may take: after as long only those may be left that were refused, and
-/// wait.
-const DIRECT: Duration = Duration::from_secs(30);
+/// How long nothing may happen to direct pushes: after that only those may be left that wait out a
+/// pause.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// How long it is watched after that: a wake that was not closed pushes again within the climbing
 /// time, or the first repeat.
 const WATCH: Duration = Duration::from_secs(CLIMB as u64 + 2);
@@ -131,7 +131,7 @@ pub(crate) async fn run(server: &Path, plan: &Plan, length: Duration) -> Result<
     if !rested {
         trouble.push(format!("the world did not come to rest within {REST:?}"));
     }
-    let direct = left.pushes.over(&world, ended + DIRECT).await;
+    let direct = left.pushes.over(&world, PATIENCE).await;
     sleep(WATCH).await;
     let mut evidence =
         gather::evidence(&world, &phones, &ledger, &confirmed, &left.dead_tokens).await?;

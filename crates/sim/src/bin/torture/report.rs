@@ -96,6 +96,7 @@ fn table(outcome: &Outcome, plan: &Plan, violations: usize) -> String {
     let to = |wanted: fn(Audience) -> bool| {
         evidence.direct.iter().filter(|record| wanted(record.to)).count()
     };
+    row("  rings written twice", check::rung_twice(evidence).to_string());
     row("direct pushes", to(|it| it == Audience::Users).to_string());
     row("broadcasts", to(|it| it != Audience::Users).to_string());
     let rest = outcome.rest.map_or_else(|| "never".to_owned(), |rest| format!("{rest:.1?}"));

@@ -7,12 +7,14 @@
 //! - Nobody took it, or its caller gave up: every device of the callee has one message that says so.
 //!   It was refused or hung up: none has.
 //! - A push rings for a call that was begun and is not over, as far as anybody knew then, and once
-//!   for a device; Apple keeps it for 30 seconds at most. A VoIP push does nothing else.
+//!   for a device; Apple keeps it for 30 seconds at most. A VoIP push does nothing else. (A ring whose
+//!   connection is lost before the answer is written once more, under the same name; the report
+//!   counts these.)
 //! - Whoever is blocked rings nobody.
 //!
 //! A call that was under way when the server was put back to an older state is left out.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 
 use jiff::SignedDuration;
@@ -173,7 +175,7 @@ fn faults<'a>(
 fn rings(evidence: &Evidence, seen: &HashMap<&str, Seen<'_>>, found: &mut Vec<Violation>) {
     let calls: HashMap<&str, &CallRecord> =
         evidence.calls.iter().map(|call| (call.id.as_str(), call)).collect();
-    let mut rung: HashMap<(&str, &str), usize> = HashMap::new();
+    let mut rung: HashMap<(&str, &str), &PushRecord> = HashMap::new();
     for push in &evidence.pushes {
         let About::Call(id) = &push.about else {
             if push.sort == "voip" {
@@ -206,13 +208,33 @@ fn rings(evidence: &Evidence, seen: &HashMap<&str, Seen<'_>>, found: &mut Vec<Vi
             wrong("and is kept for longer than 30 seconds");
         }
         if push.taken {
-            let times = rung.entry((id, &push.phone)).or_default();
-            *times += 1;
-            if *times > 1 {
+            if let Some(before) = rung.insert((id, &push.phone), push)
+                && !is_repeat(evidence, before, push)
+            {
                 wrong("for which it was rung before");
             }
         }
     }
+}
+
+/// Whether a transport wrote one ring twice: its connection was lost before the answer came, the call
+/// still rang, and the name is the same. The server does not make it anew.
+fn is_repeat(evidence: &Evidence, one: &PushRecord, two: &PushRecord) -> bool {
+    let same = one.id == two.id && one.made_at == two.made_at;
+    same && (is_hidden(evidence, one) || is_hidden(evidence, two))
+}
+
+/// How many rings were taken a second time, see [`is_repeat`].
+pub(crate) fn rung_twice(evidence: &Evidence) -> usize {
+    let mut rung = HashSet::new();
+    let rings = evidence.pushes.iter().filter(|push| push.taken);
+    rings
+        .filter_map(|push| match &push.about {
+            About::Call(id) => Some((id, &push.phone)),
+            _ => None,
+        })
+        .filter(|ring| !rung.insert(*ring))
+        .count()
 }
 
 /// Whether what the service saw may have been written long before.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sim::world::World;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
-use wire::http::{Push, PushKindName, PushStateName};
+use wire::http::{PushKindName, PushStateName};
 
 use crate::evidence::{Audience, DirectRecord, Order};
 use crate::plan::Direct;
@@ -77,43 +77,59 @@ impl Pushes {
         });
     }
 
-    /// Waits until all that was taken in is over, at most until then; returns how it stands.
-    pub(super) async fn over(&mut self, world: &World, until: Instant) -> Vec<DirectRecord> {
+    /// Waits until all that was taken in is over, or nothing has moved for `patience`; returns how
+    /// it stands. An app has two broadcasts walked at once at most, so that the others wait.
+    pub(super) async fn over(&mut self, world: &World, patience: Duration) -> Vec<DirectRecord> {
         while self.asking.join_next().await.is_some() {}
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for record in &mut taken {
-            let path = format!("/v1/pushes/{}", record.id);
-            loop {
-                let shown = world.api(Method::GET, &path, world.app_key(), None).await;
-                let late = Instant::now() >= until;
-                match shown {
-                    Ok((404, _)) => break,
-                    Ok((200, body)) => {
-                        let push: Option<Push> = serde_json::from_value(body).ok();
-                        let over = push.as_ref().is_some_and(|push| push.ended_at.is_some());
-                        // A restore may have taken it back to before it was resumed.
-                        if push.as_ref().is_some_and(|it| it.state == PushStateName::Paused) {
-                            ask(world, &record.id, Order::Resume).await;
-                        }
-                        record.push = push;
-                        if !over && late {
-                            let background = record
-                                .push
-                                .as_ref()
-                                .is_some_and(|it| it.kind == PushKindName::Background);
-                            record.pauses = pauses(world, &record.id, background).await;
-                        }
-                        if over || late {
-                            break;
-                        }
+        let mut left: Vec<&mut DirectRecord> = taken.iter_mut().collect();
+        let mut moved = Instant::now();
+        while !left.is_empty() {
+            let before = left.len();
+            let mut still = Vec::with_capacity(before);
+            for record in left {
+                let counts = record.push.as_ref().map(|push| push.counts);
+                if !is_over(world, record).await {
+                    if record.push.as_ref().map(|push| push.counts) != counts {
+                        moved = Instant::now();
                     }
-                    Ok(_) | Err(_) if late => break,
-                    Ok(_) | Err(_) => {}
+                    still.push(record);
                 }
-                sleep(RETRY).await;
             }
+            left = still;
+            if left.len() < before {
+                moved = Instant::now();
+            }
+            if moved.elapsed() > patience {
+                break;
+            }
+            sleep(RETRY).await;
+        }
+        for record in left {
+            let background =
+                record.push.as_ref().is_some_and(|it| it.kind == PushKindName::Background);
+            record.pauses = pauses(world, &record.id, background).await;
         }
         taken
+    }
+}
+
+/// Asks how a push stands, and notes it; whether that is its end. One that is not known any more
+/// is over, too.
+async fn is_over(world: &World, record: &mut DirectRecord) -> bool {
+    let path = format!("/v1/pushes/{}", record.id);
+    match world.api(Method::GET, &path, world.app_key(), None).await {
+        Ok((404, _)) => true,
+        Ok((200, body)) => {
+            record.push = serde_json::from_value(body).ok();
+            let Some(push) = &record.push else { return false };
+            // A restore may have taken it back to before it was resumed.
+            if push.state == PushStateName::Paused {
+                ask(world, &record.id, Order::Resume).await;
+            }
+            push.ended_at.is_some()
+        }
+        Ok(_) | Err(_) => false,
     }
 }
 

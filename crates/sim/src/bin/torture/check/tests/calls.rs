@@ -118,6 +118,12 @@ fn a_push_rings_once_and_only_while_the_call_does() {
     let ringing = |pushes| Evidence { pushes, ..call() };
     holds(&ringing(vec![ring(120)]));
     fails(&ringing(vec![ring(120), ring(140)]), "for which it was rung before");
+    // The transport lost its connection, and wrote the same ring once more.
+    let mut lost = ringing(vec![ring(120), PushRecord { seen_at: at(140), ..ring(120) }]);
+    fails(&lost, "for which it was rung before");
+    lost.mute_services = vec![(Service::Apple, at(100), at(3_000))];
+    holds(&lost);
+    assert_eq!(rung_twice(&lost), 1);
     // The caller was told of the answer at 150; a second may pass on the way.
     holds(&ringing(vec![ring(1_140)]));
     fails(&ringing(vec![ring(1_160)]), "which was over");

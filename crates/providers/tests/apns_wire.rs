@@ -7,7 +7,7 @@ use providers::apns::{Expiration, Push};
 use tokio::io::AsyncWriteExt;
 
 use crate::rig::{check_all_accepted, check_refused, soon};
-use crate::wire::{END_STREAM, GOAWAY, PING, Peer, Wire, now, push};
+use crate::wire::{END_STREAM, GOAWAY, PING, Peer, Wire, now, push, voip};
 
 /// Answers one request on the next connection.
 async fn serve_one(wire: &Wire) -> Peer {
@@ -84,6 +84,30 @@ async fn a_service_that_leaves_twice_leaves_the_outcome_unknown() {
         tokio::select! {
             exchange = pushes => exchange,
             () = service => panic!("a third connection was opened"),
+        }
+    })
+    .await;
+    assert!(matches!(exchange.outcome, Outcome::Unknown { .. }), "{:?}", exchange.outcome);
+}
+
+#[tokio::test]
+async fn a_ring_whose_answer_was_lost_is_not_sent_again() {
+    let wire = Wire::start().await;
+    let client = wire.client();
+    let service = async {
+        let mut peer = serve_one(&wire).await;
+        peer.request().await;
+        leave(&mut peer, Leaving::Fin).await;
+        wire.accept().await
+    };
+    let pushes = async {
+        check_all_accepted(&[client.send(&push(), now(), || true).await]);
+        client.send(&voip(), now(), || true).await
+    };
+    let exchange = soon(async {
+        tokio::select! {
+            exchange = pushes => exchange,
+            _again = service => panic!("a second connection was opened"),
         }
     })
     .await;

@@ -176,3 +176,14 @@ pub(crate) fn push() -> Push {
         payload: br#"{"aps":{"content-available":1}}"#.as_slice().into(),
     }
 }
+
+/// A ring.
+pub(crate) fn voip() -> Push {
+    Push {
+        topic: Topic::for_push(APP, PushType::Voip).expect("a bundle id"),
+        push_type: PushType::Voip,
+        priority: Priority::Immediate,
+        payload: br#"{"aps":{}}"#.as_slice().into(),
+        ..push()
+    }
+}

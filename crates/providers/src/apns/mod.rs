@@ -48,8 +48,8 @@ use crate::config::{Config, Pauses};
 use crate::error::{Error, FieldFault};
 use crate::record::{Exchange, RequestRecord};
 use crate::transport::{
-    Answer, Endpoint, Failure, HeaderTable, Policy, Pool, Reconnect, Reply, Timeouts, Timing, post,
-    tls_config,
+    Answer, Endpoint, Failure, HeaderTable, Policy, Pool, Reconnect, Reply, Timeouts, Timing,
+    WhenLost, post, tls_config,
 };
 use credential::Proof;
 use response::Cure;
@@ -127,8 +127,8 @@ impl Apns {
     /// `wanted` is asked again right before the request is written, after every wait; if it says
     /// no, nothing is sent and the outcome is [`Outcome::Withdrawn`]. What APNs surely did not
     /// process is sent again at once; what was lost after it was written is sent once more with
-    /// the same id if it is wanted still. If it is not, or is lost again, the outcome is
-    /// [`Outcome::Unknown`].
+    /// the same id if it is wanted still. If it is not, is lost again, or is a VoIP push, the
+    /// outcome is [`Outcome::Unknown`].
     pub async fn send(
         &self,
         push: &Push,
@@ -137,7 +137,15 @@ impl Apns {
     ) -> Exchange {
         let (record, path) = self.0.prepare(push, now);
         match path {
-            Ok(path) => self.0.exchange(record, path, now, wanted).await,
+            Ok(path) => {
+                // A phone that is made to ring twice for one call loses its VoIP pushes if the
+                // call is over by the second.
+                let when_lost = match push.push_type {
+                    PushType::Voip => WhenLost::Leave,
+                    _ => WhenLost::SendOnceMore,
+                };
+                self.0.exchange(record, path, now, when_lost, wanted).await
+            }
             Err(outcome) => Exchange::without_answer(record, outcome, Timing::default()),
         }
     }
@@ -197,6 +205,7 @@ impl Inner {
         record: RequestRecord,
         path: Bytes,
         now: Time,
+        when_lost: WhenLost,
         wanted: impl Fn() -> bool + Send + Sync,
     ) -> Exchange {
         let path = match PathAndQuery::from_maybe_shared(path) {
@@ -218,7 +227,7 @@ impl Inner {
         let mut cured = false;
         loop {
             let head = |table| self.head(&path, &record.headers, &table, &token_used, now);
-            let (reply, timing) = self.pool.send(head, &record.body, &wanted).await;
+            let (reply, timing) = self.pool.send(head, &record.body, when_lost, &wanted).await;
             let used = Time::from_micros(token_used.load(Ordering::Relaxed));
             if self.cure(&reply, used, now) && !cured {
                 cured = true;

@@ -48,7 +48,8 @@ use crate::config::{Config, Pauses};
 use crate::error::{Error, FieldFault};
 use crate::record::{Exchange, RequestRecord};
 use crate::transport::{
-    Endpoint, Policy, Pool, Reconnect, Reply, Stopwatch, Timeouts, Timing, post, tls_config,
+    Endpoint, Policy, Pool, Reconnect, Reply, Stopwatch, Timeouts, Timing, WhenLost, post,
+    tls_config,
 };
 use oauth::{OAuth, Refused};
 
@@ -223,7 +224,8 @@ impl Inner {
                 headers.insert(AUTHORIZATION, authorization.clone());
                 post(&self.authority, &self.path, headers)
             };
-            let (reply, timing) = self.pool.send(build, body, &wanted).await;
+            let (reply, timing) =
+                self.pool.send(build, body, WhenLost::SendOnceMore, &wanted).await;
             let outcome = match &reply {
                 Reply::Answered(answer) => {
                     if !renewed && response::is_our_token_bad(answer.status, &answer.body) {

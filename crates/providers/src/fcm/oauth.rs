@@ -21,7 +21,7 @@ use super::credential::Account;
 use crate::config::{Config, Pauses};
 use crate::error::Error;
 use crate::transport::{
-    Answer, Endpoint, Failure, Policy, Pool, Reconnect, Reply, Timeouts, post, tls_config,
+    Answer, Endpoint, Failure, Policy, Pool, Reconnect, Reply, Timeouts, WhenLost, post, tls_config,
 };
 
 /// What a token may be used for; the narrow one of the two scopes FCM takes.
@@ -203,7 +203,7 @@ impl OAuth {
             headers.insert(CONTENT_TYPE, form.clone());
             post(&self.endpoint.authority, &self.path, headers)
         };
-        match self.pool.send(build, &Bytes::from(body), || true).await.0 {
+        match self.pool.send(build, &Bytes::from(body), WhenLost::SendOnceMore, || true).await.0 {
             Reply::Answered(answer) => answer::read(answer, now, &self.pauses),
             Reply::Failed(failure) => Err(failed(&failure)),
             // Nothing was pushed: a lost request for a token is only a failed one.

@@ -44,7 +44,7 @@ pub use guard::Guard;
 pub use hosts::Hosts;
 pub use names::{Book, Names};
 pub(crate) use origins::Origins;
-pub(crate) use pool::{Policy, Pool, Reconnect};
+pub(crate) use pool::{Policy, Pool, Reconnect, WhenLost};
 pub use proxy::Proxy;
 pub use roots::Roots;
 pub(crate) use stream::LARGEST_BODY;

@@ -21,7 +21,7 @@ use super::failure::Failure;
 use super::guard::Guard;
 use super::http1::Http1;
 use super::names::Names;
-use super::pool::{Policy, Pool, Reconnect};
+use super::pool::{Policy, Pool, Reconnect, WhenLost};
 use super::proxy::Proxy;
 use super::{Reply, Timing};
 use crate::config::Config;
@@ -119,7 +119,7 @@ impl Origins {
             return (Reply::Failed(Failure::Closed), Timing::default());
         };
         if line.http1.get().is_none() {
-            match line.http2.send(&request, body, &wanted).await {
+            match line.http2.send(&request, body, WhenLost::SendOnceMore, &wanted).await {
                 (Reply::Failed(Failure::Http1), timing) => {
                     let http1 = line.http1.get_or_init(|| self.means.http1(origin));
                     // It may have been closed while that was found out.

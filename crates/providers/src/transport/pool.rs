@@ -83,6 +83,15 @@ impl From<&Config> for Reconnect {
     }
 }
 
+/// What becomes of a request whose connection was lost before the answer came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WhenLost {
+    /// It is sent once more, elsewhere: it bears its own id.
+    SendOnceMore,
+    /// It may have been processed, and twice would be too often.
+    Leave,
+}
+
 impl Pool {
     /// A pool without a connection yet; the first request opens one.
     pub(crate) fn new(
@@ -122,12 +131,13 @@ impl Pool {
     ///
     /// `request` builds the head when its turn has come, for the header table of its connection.
     /// `wanted` is asked right before; if it says no, nothing is written. An unprocessed request is
-    /// sent again at once, a lost one once; one that was lost and cannot be sent again, or is no
-    /// longer wanted, is [`Reply::Lost`].
+    /// sent again at once, a lost one once if `when_lost` says so; one that was lost and is not sent
+    /// again, or is no longer wanted, is [`Reply::Lost`].
     pub(crate) async fn send(
         &self,
         request: impl Fn(HeaderTable) -> Result<Request<()>, Failure>,
         body: &Bytes,
+        when_lost: WhenLost,
         wanted: impl Fn() -> bool,
     ) -> (Reply, Timing) {
         let shared = &self.0.0;
@@ -163,7 +173,7 @@ impl Pool {
                     }
                 }
                 StreamEnd::Lost(detail) => {
-                    if lost.is_some() {
+                    if lost.is_some() || when_lost == WhenLost::Leave {
                         break Reply::Lost(detail);
                     }
                     lost = Some(detail);

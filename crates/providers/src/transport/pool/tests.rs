@@ -6,7 +6,7 @@ use sim::{ApnsOptions, ApnsSim, Devices};
 
 use super::*;
 use crate::Roots;
-use crate::transport::{post, tls_config};
+use crate::transport::{WhenLost, post, tls_config};
 
 /// The pauses are none, the first, and doubles of it up to the longest; a refusal has no free try.
 #[test]
@@ -46,7 +46,8 @@ async fn a_connection_that_has_carried_its_last_request_is_replaced() {
     let path = PathAndQuery::from_static("/3/device/00");
     for _ in 0..7 {
         let head = |_| post(&authority, &path, HeaderMap::new());
-        let (reply, _) = pool.send(head, &Bytes::from_static(b"{}"), || true).await;
+        let (reply, _) =
+            pool.send(head, &Bytes::from_static(b"{}"), WhenLost::SendOnceMore, || true).await;
         // It is a stranger to the service, but it is answered.
         assert!(matches!(reply, Reply::Answered(answer) if answer.status == 403));
     }

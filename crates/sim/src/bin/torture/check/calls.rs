@@ -207,12 +207,11 @@ fn rings(evidence: &Evidence, seen: &HashMap<&str, Seen<'_>>, found: &mut Vec<Vi
         if push.expires_at.is_some_and(|until| push.seen_at + KEPT < until) {
             wrong("and is kept for longer than 30 seconds");
         }
-        if push.taken {
-            if let Some(before) = rung.insert((id, &push.phone), push)
-                && !is_repeat(evidence, before, push)
-            {
-                wrong("for which it was rung before");
-            }
+        if push.taken
+            && let Some(before) = rung.insert((id, &push.phone), push)
+            && !is_repeat(evidence, before, push)
+        {
+            wrong("for which it was rung before");
         }
     }
 }

@@ -130,7 +130,7 @@ impl Member {
         let ServerFrame::Connected(connected) = ServerFrame::parse(&first)? else {
             bail!("this came first: {first}");
         };
-        self.secret = connected.device_secret.or(self.secret.take());
+        self.secret = connected.device_secret.or_else(|| self.secret.take());
         self.client = Some(client);
         Ok(())
     }

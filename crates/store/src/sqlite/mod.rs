@@ -7,6 +7,7 @@ mod acks;
 mod apps;
 mod bodies;
 mod broadcasts;
+mod budgets;
 mod calls;
 mod credentials;
 mod deliveries;

@@ -7,6 +7,7 @@ mod accept;
 mod acks;
 mod apps;
 mod broadcasts;
+mod budgets;
 mod call_history;
 mod calls;
 mod credentials;

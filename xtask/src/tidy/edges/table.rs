@@ -181,8 +181,8 @@ pub(crate) const EXTERNAL: &[External] = &[
     External {
         name: "rustls",
         why: "TLS without a process-wide provider",
-        ship: &["providers", "sim"],
-        dev: &["server"],
+        ship: &["providers", "server", "sim"],
+        dev: &[],
     },
     External {
         name: "rustls-native-certs",
@@ -235,8 +235,8 @@ pub(crate) const EXTERNAL: &[External] = &[
     External {
         name: "tokio-rustls",
         why: "TLS on tokio's sockets",
-        ship: &["providers", "sim"],
-        dev: &["server"],
+        ship: &["providers", "server", "sim"],
+        dev: &[],
     },
     External {
         name: "tokio-tungstenite",

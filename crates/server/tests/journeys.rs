@@ -26,7 +26,7 @@ use sim::phone::{Phone, PhoneEvent, Platform};
 use sim::world::{World, WorldOptions};
 
 /// How long a journey waits for anything; generous, the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The server this binary was built with.
 const SERVER: &str = env!("CARGO_BIN_EXE_reveille");

@@ -101,12 +101,12 @@ options! {
         "The folder of the database, the push log, the master key and the admin key.";
     LISTEN = "listen", Kind::Address, Some("127.0.0.1:7300"), Restart,
         "Where the HTTP API and the WebSocket are served; port 0 takes any free one.";
+    MASTER_KEY = "master_key", Kind::Secret, None, Restart,
+        "The key that seals credentials in the database; when not set, the file `master.key` in `data_dir`, made at the first start.";
     TLS_CERTIFICATE_FILE = "tls.certificate_file", Kind::Path, None, Restart,
         "A PEM file with the certificate, and those between it and the authority, for TLS at the server's own door; when not set, it speaks plain HTTP and leaves TLS to a proxy.";
     TLS_KEY_FILE = "tls.key_file", Kind::Path, None, Restart,
         "A PEM file with the private key of `tls.certificate_file`.";
-    MASTER_KEY = "master_key", Kind::Secret, None, Restart,
-        "The key that seals credentials in the database; when not set, the file `master.key` in `data_dir`, made at the first start.";
     LOG_LEVEL = "log.level", Kind::Word(&["off", "error", "warn", "info", "debug", "trace"]),
         Some("info"), Reload,
         "How much is logged to standard error.";

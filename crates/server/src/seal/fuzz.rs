@@ -25,7 +25,11 @@ fn text(bytes: &[u8]) {
         }
         Err(error) => {
             let said = error.to_string();
-            assert!(text.len() < 20 || !said.contains(&*text), "{said}");
+            // A piece of our own words is no secret.
+            let ours = MasterKey::from_text("", "master.key")
+                .map_or_else(|error| error.to_string(), |_| String::new());
+            let repeated = said.contains(&*text) && !ours.contains(&*text);
+            assert!(text.len() < 20 || !repeated, "{said}");
         }
     }
 }

@@ -99,7 +99,7 @@ impl AndroidBudget {
         minute.max(hour).map(|pause| now.plus(pause))
     }
 
-    /// Counts one, also one that goes beyond.
+    /// Counts one. What is used up stays so: a wake that goes all the same adds nothing to the wait.
     #[must_use]
     pub fn spend(self, now: Time) -> Self {
         Self {

@@ -140,10 +140,8 @@ impl Apns {
             Ok(path) => {
                 // A phone that is made to ring twice for one call loses its VoIP pushes if the
                 // call is over by the second.
-                let when_lost = match push.push_type {
-                    PushType::Voip => WhenLost::Leave,
-                    _ => WhenLost::SendOnceMore,
-                };
+                let rings = push.push_type == PushType::Voip;
+                let when_lost = if rings { WhenLost::Leave } else { WhenLost::SendOnceMore };
                 self.0.exchange(record, path, now, when_lost, wanted).await
             }
             Err(outcome) => Exchange::without_answer(record, outcome, Timing::default()),

@@ -12,6 +12,8 @@
 mod load;
 mod rows;
 
+#[path = "../count/mod.rs"]
+mod count;
 #[path = "../cpu_time/mod.rs"]
 mod cpu_time;
 #[path = "../measure/mod.rs"]
@@ -28,6 +30,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use domain::{LaneId, TargetKind};
 
+use self::count::count;
 use self::cpu_time::CpuTime;
 use self::load::{IN_FLIGHT, spread};
 use self::measure::{Row, median};
@@ -281,7 +284,6 @@ fn thread(name: &str) -> Option<PathBuf> {
     })
 }
 
-fn per_second(count: usize, took: Duration) -> f64 {
-    let count = u32::try_from(count).map_or(f64::NAN, f64::from);
-    count / took.as_secs_f64()
+fn per_second(number: usize, took: Duration) -> f64 {
+    count(number) / took.as_secs_f64()
 }

@@ -12,6 +12,8 @@
 //! time from the accept to the last stored step, and the most memory that it held at a time beyond
 //! what it held before.
 
+#[path = "../count/mod.rs"]
+mod count;
 #[path = "../stage/credentials.rs"]
 mod credentials;
 #[expect(dead_code, reason = "the median is for other benches")]
@@ -45,6 +47,7 @@ use sim::pki::Ca;
 use store::model::{Connect, Connected, Identity, Push, SetTarget};
 use tempfile::TempDir;
 
+use self::count::count;
 use self::measure::Row;
 use self::process::Usage;
 use self::push_service::PushService;
@@ -309,10 +312,4 @@ fn print(service: &str, large: &Run, small: &Run) -> Result<()> {
         ),
     }
     .print()
-}
-
-/// Counts here are far below 2^53, up to which an `f64` holds every integer.
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-const fn count(number: usize) -> f64 {
-    number as f64
 }

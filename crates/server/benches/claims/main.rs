@@ -11,6 +11,8 @@
 
 mod clones;
 
+#[path = "../count/mod.rs"]
+mod count;
 #[path = "../measure/mod.rs"]
 mod measure;
 #[expect(dead_code, reason = "reads and acks are for other benches")]
@@ -27,6 +29,7 @@ use store::Store;
 use tempfile::TempDir;
 
 use self::clones::Clones;
+use self::count::count;
 use self::measure::{Row, median};
 use self::stage::Stage;
 
@@ -146,10 +149,4 @@ fn print(few: &Measured, many: &Measured) -> Result<()> {
         ),
     }
     .print()
-}
-
-/// Counts here are far below 2^53, up to which an `f64` holds every integer.
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-const fn count(number: usize) -> f64 {
-    number as f64
 }

@@ -19,7 +19,7 @@ use wire::{HeldPosition, Position, ServerFrame};
 
 use super::child::Child;
 use super::client::Client;
-use super::count;
+use super::count::count;
 use super::crowd::{Crowd, Member};
 use super::measure::{Row, median};
 use super::open_loop::{Schedule, latencies, rank};

@@ -13,6 +13,8 @@ mod client;
 mod crowd;
 mod live;
 
+#[path = "../count/mod.rs"]
+mod count;
 #[path = "../measure/mod.rs"]
 mod measure;
 #[path = "../open_loop/mod.rs"]
@@ -27,6 +29,7 @@ use tempfile::TempDir;
 
 use self::child::{BARE, Child, serve_bare};
 use self::client::Client;
+use self::count::count;
 use self::crowd::Crowd;
 use self::measure::{Row, median};
 
@@ -201,10 +204,4 @@ fn open_files() -> Result<usize> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
     let soft = line.and_then(|line| line.split_whitespace().next()).context("no limit")?;
     Ok(soft.parse().unwrap_or(usize::MAX))
-}
-
-/// Counts here are far below 2^53, up to which an `f64` holds every integer.
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-const fn count(number: usize) -> f64 {
-    number as f64
 }

@@ -176,21 +176,19 @@ impl Tx<'_> {
                 return Ok(None);
             }
         }
-        let (ends_at_apple, lane_kind) = match &to {
+        let (to_apple, to_android) = match &to {
             DeliveryTo::Device(address) => {
                 let kind = address.target.kind;
-                (kind.ends_at_apple(address.platform), Some(kind))
+                let to_apple = kind.ends_at_apple(address.platform);
+                (to_apple, kind == TargetKind::Fcm && !to_apple)
             }
-            DeliveryTo::Raw(_) => (false, None),
+            DeliveryTo::Raw(_) => (false, false),
         };
         let budget = device
             .as_ref()
-            .filter(|_| head.kind == PushKind::Background && ends_at_apple)
+            .filter(|_| head.kind == PushKind::Background && to_apple)
             .map(|device| device.budget);
-        let android = device
-            .as_ref()
-            .filter(|_| lane_kind == Some(TargetKind::Fcm) && !ends_at_apple)
-            .map(|device| device.android);
+        let android = device.as_ref().filter(|_| to_android).map(|device| device.android);
         let facts = Facts {
             kind: head.kind,
             expires_at: head.expires_at,

@@ -43,8 +43,8 @@ pub(super) struct DeviceRow {
 /// The columns of a [`DeviceRow`], from the alias `d`.
 pub(super) const DEVICE_COLUMNS: &str = "d.id, d.app, d.name, d.inbox, d.platform, d.cursor, \
      d.background, d.message_lane, d.call_lane, \
-     EXISTS (SELECT 1 FROM sessions s WHERE s.device = d.id AND s.suspect = 0), d.locale, d.fcm_minute, \
-     d.fcm_hour";
+     EXISTS (SELECT 1 FROM sessions s WHERE s.device = d.id AND s.suspect = 0), d.locale, \
+     d.fcm_minute, d.fcm_hour";
 
 /// How many [`DEVICE_COLUMNS`] there are.
 pub(super) const DEVICE_WIDTH: usize = 13;

@@ -50,17 +50,8 @@ pub(crate) fn verdict(judgements: &[Judgement]) {
     line(
         "\nwhat is to stay level: median of the second quarter, of the last, and the most allowed",
     );
-    for it in judgements {
-        if let Bound::Level { .. } = it.bound {
-            line(&format!(
-                "  {:<6} {:<26} {:>12} {:>12} {:>12}",
-                word(it),
-                it.name,
-                shown(it.unit, it.before),
-                shown(it.unit, it.after),
-                shown(it.unit, it.allowed)
-            ));
-        }
+    for it in judgements.iter().filter(|it| matches!(it.bound, Bound::Level { .. })) {
+        line(&judged(it));
     }
     line(
         "\nwhat is kept for longer than this run, and so grows by design: a minute's growth in the \
@@ -68,16 +59,20 @@ pub(crate) fn verdict(judgements: &[Judgement]) {
     );
     for it in judgements {
         if let Bound::Rate { why } = it.bound {
-            line(&format!(
-                "  {:<6} {:<26} {:>12} {:>12} {:>12}  {why}",
-                word(it),
-                it.name,
-                shown(it.unit, it.before),
-                shown(it.unit, it.after),
-                shown(it.unit, it.allowed)
-            ));
+            line(&format!("{}  {why}", judged(it)));
         }
     }
+}
+
+fn judged(it: &Judgement) -> String {
+    format!(
+        "  {:<6} {:<26} {:>12} {:>12} {:>12}",
+        word(it),
+        it.name,
+        shown(it.unit, it.before),
+        shown(it.unit, it.after),
+        shown(it.unit, it.allowed)
+    )
 }
 
 fn word(it: &Judgement) -> &'static str {

@@ -22,7 +22,9 @@ use wire::CallEndReason;
 
 use super::{LAST_WORDS, Violation, blocks};
 use crate::driver::RING;
-use crate::evidence::{About, CallNews, CallRecord, CallSeen, Evidence, PhoneRecord, PushRecord};
+use crate::evidence::{
+    About, CallNews, CallRecord, CallSeen, Evidence, PhoneRecord, PushRecord, Service,
+};
 
 /// The longest that Apple may keep a VoIP push.
 const KEPT: SignedDuration = SignedDuration::from_secs(31);
@@ -216,11 +218,12 @@ fn rings(evidence: &Evidence, seen: &HashMap<&str, Seen<'_>>, found: &mut Vec<Vi
     }
 }
 
-/// Whether a transport wrote one ring twice: its connection was lost before the answer came, the call
-/// still rang, and the name is the same. The server does not make it anew.
+/// Whether the transport to Google wrote one ring twice: its connection was lost before the answer
+/// came, and the call still rang. The server does not make it anew, and to Apple nothing that rings
+/// is written again.
 fn is_repeat(evidence: &Evidence, one: &PushRecord, two: &PushRecord) -> bool {
     let same = one.id == two.id && one.made_at == two.made_at;
-    same && (is_hidden(evidence, one) || is_hidden(evidence, two))
+    one.service != Service::Apple && same && (is_hidden(evidence, one) || is_hidden(evidence, two))
 }
 
 /// How many rings were taken a second time, see [`is_repeat`].

@@ -275,14 +275,17 @@ impl Session {
 
     /// The next frame.
     pub(super) async fn hear(&mut self) -> Value {
-        loop {
-            let next = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("an answer");
-            match next.expect("the connection is open").expect("a message") {
-                Message::Text(text) => return serde_json::from_str(&text).expect("JSON"),
-                Message::Close(frame) => panic!("closed with {frame:?}"),
-                _ => {}
+        // As a whole: the server's pings come for as long as the session lives.
+        let frame = async {
+            loop {
+                match self.0.next().await.expect("the connection is open").expect("a message") {
+                    Message::Text(text) => return serde_json::from_str(&text).expect("JSON"),
+                    Message::Close(frame) => panic!("closed with {frame:?}"),
+                    _ => {}
+                }
             }
-        }
+        };
+        tokio::time::timeout(PATIENCE, frame).await.expect("an answer")
     }
 
     /// The next frame of this type; others go by.
@@ -297,18 +300,22 @@ impl Session {
 
     /// The last words of a session that the server ends, and the close code.
     pub(super) async fn end(&mut self) -> (Value, Option<u16>) {
-        let mut last = Value::Null;
-        loop {
-            let next = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("an answer");
-            match next {
-                Some(Ok(Message::Text(text))) => last = serde_json::from_str(&text).expect("JSON"),
-                Some(Ok(Message::Close(frame))) => {
-                    return (last, frame.map(|frame| frame.code.into()));
+        let end = async {
+            let mut last = Value::Null;
+            loop {
+                match self.0.next().await {
+                    Some(Ok(Message::Text(text))) => {
+                        last = serde_json::from_str(&text).expect("JSON");
+                    }
+                    Some(Ok(Message::Close(frame))) => {
+                        return (last, frame.map(|frame| frame.code.into()));
+                    }
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => return (last, None),
                 }
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return (last, None),
             }
-        }
+        };
+        tokio::time::timeout(PATIENCE, end).await.expect("the server ends it")
     }
 
     /// Says something and hears all that comes until the server has dealt with it; the code if it

@@ -114,16 +114,21 @@ async fn a_server_that_stops_spreads_its_sessions_coming_back() {
 async fn whoever_connects_while_tokens_are_taken_back_is_put_out_too() {
     let server = Server::start().await;
     // Each round is another interleaving of the two.
-    for round in 0..40 {
+    for round in 0..120 {
         let token = server.token("alice").await;
         let mut sessions = Vec::new();
-        for number in 0..6 {
-            let mut session = Session::open(server.address).await;
-            let device = json!({ "id": format!("{round}-{number}"), "platform": "android" });
-            session.say(json!({ "type": "connect", "token": token, "device": device })).await;
-            sessions.push(session);
+        for _ in 0..12 {
+            sessions.push(Session::open(server.address).await);
         }
-        server.call(Method::DELETE, "/v1/users/alice/tokens", None).await.is(204);
+        let connects = async {
+            for (number, session) in sessions.iter_mut().enumerate() {
+                let device = json!({ "id": format!("{round}-{number}"), "platform": "android" });
+                session.say(json!({ "type": "connect", "token": token, "device": device })).await;
+            }
+        };
+        let taken = server.call(Method::DELETE, "/v1/users/alice/tokens", None);
+        let ((), taken) = tokio::join!(connects, taken);
+        taken.is(204);
         for session in &mut sessions {
             let (last, code) = session.end().await;
             assert_eq!(last["code"], "unauthorized", "round {round}: {last}, closed with {code:?}");

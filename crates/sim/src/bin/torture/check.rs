@@ -11,7 +11,7 @@
 //! | a message is stored once, however often it was sent again | 4 |
 //! | no push to the awake, see [`pushes`] | 3 |
 //! | a push comes again only around a kill, and is then the same, see [`repeats`] | 2 |
-//! | no Apple device gets more background pushes than it may, see [`budgets`] | |
+//! | no device gets more pushes than it may, see [`budgets`] | |
 //! | a call ends once, rings only while it does, and leaves a message where it was missed, see [`calls`] | |
 //! | a push target is held, unless the push service said that its token is gone | 5 |
 //! | the acknowledged position of a device never goes back | 3 |

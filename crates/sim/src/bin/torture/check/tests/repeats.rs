@@ -75,3 +75,31 @@ fn a_fourth_background_push_within_an_hour_is_found() {
     undone.restores = vec![restore(29 * minute, 31 * minute)];
     holds(&undone);
 }
+
+#[test]
+fn more_messages_than_google_takes_for_a_device_are_found() {
+    let message = |number: i64, every: i64| PushRecord {
+        service: Service::Google,
+        sort: "data".to_owned(),
+        id: None,
+        about: About::Direct(format!("psh_{number}")),
+        ..push(60_000 + number * every)
+    };
+    let run_of = |count, every| run((0..count).map(|number| message(number, every)).collect());
+    let over = |evidence: &Evidence, what: &str| {
+        let mut found = Vec::new();
+        budgets::check(evidence, &mut found);
+        found.iter().any(|it| it.what.contains(what))
+    };
+    let (minute, hour) =
+        ("more than 240 messages in the minute", "more than 5000 messages in the hour");
+    assert!(over(&run_of(241, 249), minute));
+    assert!(!over(&run_of(241, 250), "more than"));
+    assert!(!over(&run_of(240, 1), "more than"));
+    assert!(over(&run_of(5_001, 719), hour));
+    assert!(!over(&run_of(5_001, 720), "more than"));
+    // One that was not taken is none.
+    let mut refused = run_of(241, 249);
+    refused.pushes[7].taken = false;
+    assert!(!over(&refused, "more than"));
+}

@@ -85,6 +85,9 @@ number!(
     /// What an app's back end signs user tokens with.
     TokenKeyId, "tky_");
 number!(
+    /// An endpoint of an app's back end that events are sent to.
+    WebhookId, "whk_");
+number!(
     /// An inbox, and so a user.
     InboxId, "inb_");
 number!(
@@ -103,6 +106,10 @@ drawn!(
 drawn!(
     /// An entry of an inbox.
     EntryId, "ent_");
+drawn!(
+    /// An event: its number, and a keyed hash that tells it from one of the same number in another
+    /// history.
+    EventId, "evt_");
 drawn!(
     /// A message; the same for every recipient.
     MessageId, "msg_");

@@ -16,6 +16,7 @@ pub mod budget;
 pub mod call;
 pub mod circuit;
 pub mod delivery;
+pub mod event;
 pub mod expiry;
 pub mod id;
 pub mod inbox;
@@ -31,13 +32,15 @@ pub mod target;
 pub mod time;
 pub mod token;
 pub mod wake;
+pub mod webhook;
 
 pub use budget::{AndroidBudget, BackgroundBudget};
 pub use circuit::Circuit;
 pub use delivery::Delivery;
+pub use event::{EventSet, EventType};
 pub use id::{
-    AppId, AttemptId, CallId, CredentialId, DeviceNumber, EntryId, InboxId, Incarnation, KeyId,
-    LaneId, MessageId, ProviderId, PushId, SessionId, TokenKeyId, WakeId,
+    AppId, AttemptId, CallId, CredentialId, DeviceNumber, EntryId, EventId, InboxId, Incarnation,
+    KeyId, LaneId, MessageId, ProviderId, PushId, SessionId, TokenKeyId, WakeId, WebhookId,
 };
 pub use inbox::{Epoch, Offset, Owed, Urgency};
 pub use mass_failure::{Failing, MassFailure};

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use domain::Time;
 use http::header::CONTENT_LENGTH;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method};
@@ -28,6 +29,7 @@ pub use crate::transport::{Book, Guard, Names, Proxy, address_is_public};
 
 use crate::config::Config;
 use crate::origin::Origin;
+use crate::retry_after::retry_after;
 use crate::transport::{Failure, LARGEST_BODY, Origins, Reply, Stopwatch, request};
 
 /// The client. Clones share its connections; they end when the last clone is dropped, or by
@@ -97,6 +99,13 @@ pub enum NoAnswer {
     },
 }
 
+impl Answer {
+    /// The pause that it asks for (RFC 9110, section 10.2.3), at most a day.
+    pub fn retry_after(&self, now: Time) -> Option<Duration> {
+        retry_after(&self.headers, now)
+    }
+}
+
 impl Client {
     /// A client. Nothing is connected yet.
     ///
@@ -106,6 +115,18 @@ impl Client {
     pub fn new(config: &Config) -> Result<Self, crate::Error> {
         let limit = config.outbound_timeout;
         Ok(Self(Arc::new(Inner { origins: Origins::new(config)?, limit })))
+    }
+
+    /// Whether a URL may be called, as far as can be seen without asking anybody: its form, and
+    /// whether it plainly leads to a private address. A name is resolved and judged when it is
+    /// called.
+    ///
+    /// # Errors
+    ///
+    /// [`NoAnswer::Url`] or [`NoAnswer::NotAllowed`].
+    pub fn check(&self, url: &str) -> Result<(), NoAnswer> {
+        let (origin, _) = Origin::split(url).map_err(|problem| NoAnswer::Url { problem })?;
+        self.0.origins.check(&origin).map_err(|failure| NoAnswer::of(origin, &failure))
     }
 
     /// Asks for what is at a URL.

@@ -24,7 +24,8 @@ use domain::{
     AppId, CredentialId, Diagnosis, Environment, Failing, LaneId, Outcome, Refusal, RetryRule, Time,
 };
 use serde_json::json;
-use store::model::EventType;
+use domain::EventType;
+use store::model::NewEvent;
 
 pub use known::Circuits;
 use known::{Observation, Observed};
@@ -231,7 +232,7 @@ impl Node {
         body["place"] = key.place.name().into();
         let node = Arc::clone(self);
         self.tasks.start("credential event", async move {
-            if let Err(error) = node.store.add_event(app, kind, body, now).await {
+            if let Err(error) = node.store.add_event(app, NewEvent { kind, body }, now).await {
                 tracing::warn!(%error, "an event is not stored");
             }
         });

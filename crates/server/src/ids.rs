@@ -2,7 +2,7 @@
 //! who lacks the key.
 
 use aws_lc_rs::hmac;
-use domain::{AppId, MessageId, PushId};
+use domain::{AppId, EventId, MessageId, PushId, Time};
 
 /// The key that goes with a database, and what is named by it.
 pub struct Ids(hmac::Key);
@@ -29,6 +29,15 @@ impl Ids {
     pub fn push(&self, app: AppId, key: &str, client_id: &str) -> PushId {
         let hash = self.keyed_hash("push", &[&app.to_string(), key, client_id]);
         PushId::from_bits(u128::from_be_bytes(hash))
+    }
+
+    /// The id of an event: its number, and what tells it from another that has the same number in a
+    /// database that was put back.
+    pub fn event(&self, app: AppId, number: i64, at: Time) -> EventId {
+        let at = at.as_micros().to_string();
+        let hash = self.keyed_hash("event", &[&app.to_string(), &number.to_string(), &at]);
+        let low = u128::from_be_bytes(hash) & u128::from(u64::MAX);
+        EventId::from_bits(u128::from(number.unsigned_abs()) << 64 | low)
     }
 
     /// The first 128 bits of a keyed hash over parts, each told from the next by its length;

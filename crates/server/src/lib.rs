@@ -51,3 +51,4 @@ pub mod tls;
 pub mod to_wire;
 pub mod users;
 pub mod wake;
+pub mod webhooks;

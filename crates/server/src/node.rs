@@ -28,6 +28,7 @@ use crate::settings::SettingsCache;
 use crate::tasks::Tasks;
 use crate::users::keys::TokenKeys;
 use crate::wake::Runner;
+use crate::webhooks::Webhooks;
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +98,8 @@ pub struct Node {
     pub broadcasts: Broadcasts,
     /// All tasks.
     pub tasks: Tasks,
+    /// The endpoints that events are sent to.
+    pub webhooks: Webhooks,
     /// Wakes the job that looks at devices anew after a change.
     pub relane: tokio::sync::Notify,
     /// Strict about unknown fields, for developers.
@@ -151,6 +154,7 @@ impl Node {
             rates: Rates::new(&config.rate),
             settings_cache: SettingsCache::default(),
             token_keys: TokenKeys::new(clients.outbound()?),
+            webhooks: Webhooks::new(clients.outbound()?),
             runner,
             clients,
             master_key,
@@ -170,6 +174,7 @@ impl Node {
         crate::calls::start_clock(&node);
         crate::relane::start(&node);
         crate::credentials::expiry::start(&node);
+        crate::webhooks::start(&node).await?;
         crate::sweep::start(&node);
         Ok(node)
     }

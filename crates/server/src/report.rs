@@ -1,6 +1,7 @@
 //! Step 5 of the way: says what was done and why.
 
 pub mod print;
+mod pushed;
 mod request;
 
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use store::log::{Covered, DeviceName, Record, Step};
 use store::model::{Claimed, Decision};
 
 use crate::node::Node;
+
+pub use pushed::{About, push_event};
 
 /// A message was taken in, at these places.
 pub fn accepted(

@@ -9,10 +9,24 @@ use wire::{
 };
 
 use crate::http::problem::Problem;
+use crate::ids::Ids;
 
 /// An instant.
 pub fn time(time: Time) -> jiff::Timestamp {
     jiff::Timestamp::from_microsecond(time.as_micros()).unwrap_or(jiff::Timestamp::MAX)
+}
+
+/// An event, as it is told and as a webhook gets it.
+pub fn event(ids: &Ids, event: &store::model::Event) -> wire::http::Event {
+    wire::http::Event {
+        id: ids.event(event.app, event.number, event.at).to_string(),
+        number: event.number,
+        r#type: event.kind.as_str().to_owned(),
+        timestamp: time(event.at),
+        sequence: event.sequence,
+        // Written by the server as JSON.
+        data: serde_json::from_str(&event.body).unwrap_or_default(),
+    }
 }
 
 /// A position.

@@ -1,8 +1,8 @@
-//! Credentials and events: the part of [`Store`] that looks after them.
+//! Credentials: the part of [`Store`] that looks after them.
 
 use domain::{AppId, CredentialId, Time};
 
-use crate::model::{Credential, Effects, Event, EventType, NewCredential, SealedToken};
+use crate::model::{Credential, Effects, NewCredential, SealedToken};
 use crate::{Error, Store};
 
 impl Store {
@@ -75,22 +75,6 @@ impl Store {
         note: &'static str,
     ) -> Result<usize, Error> {
         self.sqlite().reseal(seal, note).await
-    }
-
-    /// Writes an event.
-    pub async fn add_event(
-        &self,
-        app: AppId,
-        kind: EventType,
-        body: serde_json::Value,
-        now: Time,
-    ) -> Result<(), Error> {
-        self.sqlite().add_event(app, kind, body, now).await
-    }
-
-    /// Up to `limit` events of an app behind the one numbered `after`.
-    pub async fn events(&self, app: AppId, after: i64, limit: usize) -> Result<Vec<Event>, Error> {
-        self.sqlite().events(app, after, limit).await
     }
 
     /// Looks at some more devices whose routes or waiting wakes a change of settings or credentials

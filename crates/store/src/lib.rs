@@ -15,6 +15,7 @@
 //! Read first: [`Store`], [`model::Effects`], [`model::Claimed`].
 
 pub mod backup;
+mod bell;
 mod credentials;
 mod error;
 pub mod log;
@@ -24,6 +25,7 @@ mod reading;
 mod slots;
 mod sqlite;
 mod users;
+mod webhooks;
 
 use std::path::PathBuf;
 
@@ -38,6 +40,7 @@ pub use credentials::{credential_context, token_context};
 pub use error::Error;
 pub use slots::{Slot, Slots};
 pub use users::token_key_context;
+pub use webhooks::webhook_context;
 
 use model::{
     Accept, Accepted, Acked, ApiKey, App, CallMove, CallMoved, CallRecord, CallStart, CallStarted,

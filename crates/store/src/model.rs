@@ -11,6 +11,7 @@ mod pushes;
 mod reading;
 mod topics;
 mod wakes;
+mod webhooks;
 
 pub use accept::*;
 pub use apps::*;
@@ -23,6 +24,7 @@ pub use pushes::*;
 pub use reading::*;
 pub use topics::*;
 pub use wakes::*;
+pub use webhooks::*;
 
 /// A SHA-256 of a secret or token: all that the store keeps of it.
 pub type Digest = [u8; 32];

@@ -7,6 +7,7 @@ mod push_choice;
 mod pushes;
 mod tokens;
 mod topics;
+mod webhooks;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +24,7 @@ pub use events::*;
 pub use pushes::*;
 pub use tokens::*;
 pub use topics::*;
+pub use webhooks::*;
 
 /// `POST /v1/apps`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -140,6 +142,17 @@ pub struct Settings {
     /// Print the texts too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_payloads: Option<bool>,
+    /// Frequent events that `GET /v1/events` has though no webhook wants them: `message.offline`,
+    /// `push.sent`, `user.connected`, `user.disconnected`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_events: Option<Vec<String>>,
+    /// Seconds until `message.offline` may come again for a user who has not connected since; 60 to
+    /// 604800.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offline_event_every: Option<u32>,
+    /// Whether `message.offline` carries the message's body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offline_event_body: Option<bool>,
 }
 
 /// What iPhones are reached through.

@@ -12,6 +12,10 @@ pub const RECIPIENTS: usize = 100;
 pub const NAME_BYTES: usize = 128;
 /// Token keys of one app.
 pub const TOKEN_KEYS: usize = 8;
+/// Webhooks of one app.
+pub const WEBHOOKS: usize = 10;
+/// What is kept of a webhook's answer, in bytes.
+pub const WEBHOOK_ANSWER_BYTES: usize = 1024;
 /// A secret that signs user tokens, in bytes.
 pub const TOKEN_SECRET_BYTES: usize = 512;
 /// A push token or a browser's subscription, in bytes.

@@ -308,9 +308,11 @@ fn topic_changed() -> TopicChanged {
 
 fn event() -> Event {
     Event {
+        id: format!("evt_{:032x}", 0x11),
         number: 17,
-        at: at("2026-03-01T06:30:00Z"),
         r#type: "device.token_dropped".into(),
+        timestamp: at("2026-03-01T06:30:00Z"),
+        sequence: Some(3),
         data: json!({ "device": "phone-9", "kind": "apns", "reason": "Unregistered" }),
     }
 }

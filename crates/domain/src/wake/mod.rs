@@ -37,7 +37,7 @@ use crate::time::Time;
 pub use claim::{Claim, Draw, Facts, Plan, Presence};
 pub use ring::{RingFacts, VOIP_LEAST_LEFT, VOIP_LONGEST};
 pub use settle::Settled;
-pub(crate) use settle::{UNKNOWN_PAUSE, back_off};
+pub(crate) use settle::{UNKNOWN_PAUSE, back_off, back_off_within};
 
 /// After this long a claim whose attempt never settled counts as lapsed, so that an attempt whose
 /// task died is made up for even on a living node.

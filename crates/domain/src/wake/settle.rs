@@ -147,11 +147,21 @@ pub(super) const fn park_reason(diagnosis: Diagnosis) -> Reason {
     }
 }
 
-/// The pause before try number `refused` + 1: doubled each time, at most [`LONGEST_PAUSE`], never
-/// shorter than `first`, and spread by up to a quarter so that many wakes refused together do not
-/// come back together.
+/// The pause before try number `refused` + 1, at most [`LONGEST_PAUSE`] or `first`.
 pub(crate) fn back_off(first: Duration, refused: u32, spread: u8) -> Duration {
+    back_off_within(first, LONGEST_PAUSE, refused, spread)
+}
+
+/// The pause before try number `refused` + 1: doubled each time, at most `longest`, never shorter
+/// than `first`, and spread by up to a quarter so that what was refused together does not come back
+/// together.
+pub(crate) fn back_off_within(
+    first: Duration,
+    longest: Duration,
+    refused: u32,
+    spread: u8,
+) -> Duration {
     let doubled = first.saturating_mul(1_u32 << refused.saturating_sub(1).min(16));
-    let pause = doubled.min(LONGEST_PAUSE).max(first);
+    let pause = doubled.min(longest).max(first);
     pause.saturating_add(pause.mul_f64(f64::from(spread) / 1024.0))
 }

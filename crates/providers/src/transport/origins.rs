@@ -106,6 +106,11 @@ impl Origins {
         Ok(Self { means, most: config.guarded_origins.max(1), state: Mutex::default() })
     }
 
+    /// Whether an origin may be called, as far as can be seen without resolving its name.
+    pub(crate) fn check(&self, origin: &Origin) -> Result<(), Failure> {
+        self.means.guard.check_unresolved(origin.host(), origin.port())
+    }
+
     /// Sends a request to an origin and reads its answer; the other arguments are those of
     /// [`Pool::send`].
     pub(crate) async fn send(

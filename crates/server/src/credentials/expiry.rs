@@ -65,8 +65,8 @@ fn subject(credential: &Credential) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
-    use domain::Time;
-    use store::model::{EventType, NewCredential};
+    use domain::{EventType, Time};
+    use store::model::NewCredential;
 
     use super::*;
     use crate::clock::Clock;

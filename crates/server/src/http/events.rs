@@ -21,15 +21,6 @@ pub(super) async fn list(
 ) -> Result<Json<Page<Event>>, Problem> {
     let (limit, after) = (part.limit()?, part.after_number()?);
     let found = node.store.events(key.app, after, limit + 1).await.map_err(storage_problem)?;
+    let shown = |event| to_wire::event(&node.ids, &event);
     Ok(Json(page(found, limit, shown, |last| last.number.to_string())))
-}
-
-fn shown(event: store::model::Event) -> Event {
-    Event {
-        number: event.number,
-        at: to_wire::time(event.at),
-        r#type: event.kind.as_str().to_owned(),
-        // Written by the server as JSON.
-        data: serde_json::from_str(&event.body).unwrap_or_default(),
-    }
 }

@@ -29,6 +29,7 @@ mod settings;
 mod token_keys;
 mod topics;
 mod users;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -67,6 +68,7 @@ fn with_parameters() -> Router<Arc<Node>> {
         .route("/v1/topics", get(topics::list))
         .route("/v1/topics/{topic}/devices", get(topics::devices))
         .route("/v1/events", get(events::list))
+        .route("/v1/apps/{app}/webhooks/{webhook}/deliveries", get(webhooks::deliveries))
         .route("/v1/me/inbox", get(me::inbox))
         .route("/v1/me/calls/{call}", get(calls::show))
 }
@@ -84,6 +86,14 @@ fn without_parameters() -> Router<Arc<Node>> {
         .route("/v1/apps/{app}/credentials", post(credentials::upload).get(credentials::list))
         .route("/v1/apps/{app}/credentials/{credential}", delete(credentials::delete))
         .route("/v1/apps/{app}/credentials/{credential}/probe", post(credentials::probe))
+        .route("/v1/apps/{app}/webhooks", post(webhooks::create).get(webhooks::list))
+        .route(
+            "/v1/apps/{app}/webhooks/{webhook}",
+            get(webhooks::show).patch(webhooks::change).delete(webhooks::delete),
+        )
+        .route("/v1/apps/{app}/webhooks/{webhook}/rotate", post(webhooks::rotate))
+        .route("/v1/apps/{app}/webhooks/{webhook}/test", post(webhooks::test))
+        .route("/v1/apps/{app}/webhooks/{webhook}/replay", post(webhooks::replay))
         .route("/v1/webpush-key", get(credentials::webpush_key))
         .route("/v1/users/{user}/tokens", post(users::create_token).delete(users::revoke_tokens))
         .route("/v1/users/{user}/devices", get(users::devices))

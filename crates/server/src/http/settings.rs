@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use domain::{FirstRung, IosRoute};
+use domain::{EventSet, EventType, FirstRung, IosRoute};
 use store::model::{Settings, Texts};
 use tokio::sync::Mutex;
 use wire::http::{AlertTexts, IosRouteName};
@@ -50,6 +50,7 @@ pub(super) async fn change(
     let kept = node.store.set_settings(app, changed.clone(), node.clock.now()).await;
     let (kept, effects) = kept.map_err(storage_problem)?;
     node.settings_cache.forget(app);
+    node.webhooks.forget_wanted(app);
     node.carry_out(effects);
     if kept { Ok(Json(shown(changed))) } else { Err(no_app()) }
 }
@@ -103,6 +104,13 @@ fn merge(mut settings: Settings, body: wire::http::Settings) -> Result<Settings,
             IosRouteName::Fcm => IosRoute::Fcm,
         };
     }
+    if let Some(words) = body.kept_events {
+        settings.kept_events = kept_events(&words)?;
+    }
+    if let Some(seconds) = body.offline_event_every {
+        settings.offline_event_every = within("offline_event_every", seconds, 60, 604_800)?;
+    }
+    settings.offline_event_body = body.offline_event_body.unwrap_or(settings.offline_event_body);
     settings.clients_set_push = body.clients_set_push.unwrap_or(settings.clients_set_push);
     settings.print_push_logs = body.print_push_logs.unwrap_or(settings.print_push_logs);
     settings.log_payloads = body.log_payloads.unwrap_or(settings.log_payloads);
@@ -157,6 +165,18 @@ fn texts_by_locale(
     Ok(texts)
 }
 
+/// Frequent events by their words; the others are kept anyway.
+fn kept_events(words: &[String]) -> Result<EventSet, Problem> {
+    let read = |word: &String| {
+        EventType::parse(word).filter(|event| event.is_frequent()).ok_or_else(|| {
+            let frequent = EventType::ALL.into_iter().filter(|event| event.is_frequent());
+            let frequent = frequent.map(EventType::as_str).collect::<Vec<_>>().join(", ");
+            Problem::invalid_field("kept_events", format!("give some of {frequent}"))
+        })
+    };
+    words.iter().map(read).collect()
+}
+
 fn within(field: &'static str, seconds: u32, least: u32, most: u32) -> Result<Duration, Problem> {
     if (least..=most).contains(&seconds) {
         return Ok(Duration::from_secs(u64::from(seconds)));
@@ -192,6 +212,9 @@ fn shown(settings: Settings) -> wire::http::Settings {
         clients_set_push: Some(settings.clients_set_push),
         print_push_logs: Some(settings.print_push_logs),
         log_payloads: Some(settings.log_payloads),
+        kept_events: Some(settings.kept_events.iter().map(|it| it.as_str().to_owned()).collect()),
+        offline_event_every: Some(seconds(settings.offline_event_every)),
+        offline_event_body: Some(settings.offline_event_body),
     }
 }
 

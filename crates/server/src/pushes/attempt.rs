@@ -25,7 +25,7 @@ use crate::attempt::{Sent, later, settled};
 use crate::circuits::CircuitKey;
 use crate::credentials::{Chosen, Client, Traffic};
 use crate::node::Node;
-use crate::report;
+use crate::report::{self, About};
 
 /// Starts the attempt of a claimed delivery.
 pub fn push(node: &Arc<Node>, claimed: ClaimedDelivery) {
@@ -46,6 +46,8 @@ async fn attempt(node: &Arc<Node>, mut claimed: ClaimedDelivery) {
     }
     let Sent { outcome, detail, credential } = sent;
     let now = node.clock.now();
+    let event = report::push_event(node, about(&claimed), &outcome, &detail).await;
+    let event = event.map(|event| (claimed.app, event));
     log_push(node, &claimed, &outcome, detail, now);
     // The room is the provider's, not the store's.
     drop((slot, sending));
@@ -58,7 +60,8 @@ async fn attempt(node: &Arc<Node>, mut claimed: ClaimedDelivery) {
         }),
         DeliveryTo::Raw(_) => None,
     };
-    let settle = SettleDelivery { key: claimed.key, attempt: claimed.attempt, outcome, token, now };
+    let settle =
+        SettleDelivery { key: claimed.key, attempt: claimed.attempt, outcome, token, event, now };
     let done = settled(node, || node.store.settle_delivery(settle.clone())).await;
     let Some(done) = done else { return };
     if done.dropped {
@@ -218,6 +221,29 @@ async fn exchange(
                 .to(subscription);
             Ok((client.send(&push, now, wanted).await, circuit))
         }
+    }
+}
+
+/// What an event about the push says it was for.
+fn about(claimed: &ClaimedDelivery) -> About {
+    let (device, platform) = match &claimed.to {
+        DeliveryTo::Device(address) => {
+            (Some(address.name.as_str()), Some(address.platform.as_str()))
+        }
+        DeliveryTo::Raw(_) => (None, None),
+    };
+    About {
+        app: claimed.app,
+        attempt: claimed.attempt,
+        target: target_kind(claimed),
+        of: serde_json::json!({
+            "user": claimed.user,
+            "device": device,
+            "platform": platform,
+            "push": claimed.key.push.to_string(),
+            "delivery": claimed.key.number,
+            "kind": claimed.kind.as_str(),
+        }),
     }
 }
 

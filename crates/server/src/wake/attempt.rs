@@ -11,7 +11,8 @@ use super::payload;
 use crate::attempt::{Sent, later, settled};
 use crate::credentials::{Chosen, Client, Traffic};
 use crate::node::Node;
-use crate::report;
+use crate::report::{self, About};
+use crate::to_wire;
 
 /// Starts the attempt of a claimed wake.
 pub fn push(node: &Arc<Node>, claimed: Claimed) {
@@ -30,6 +31,7 @@ async fn attempt(node: &Arc<Node>, mut claimed: Claimed) {
     }
     let Sent { outcome, detail, credential } = send(node, &claimed).await;
     let now = node.clock.now();
+    let event = report::push_event(node, about(&claimed), &outcome, &detail).await;
     log_push(node, &claimed, &outcome, detail, now);
     // The room is the provider's, not the store's.
     drop(slot);
@@ -40,6 +42,7 @@ async fn attempt(node: &Arc<Node>, mut claimed: Claimed) {
         outcome,
         credential,
         claimed_at: claimed.at,
+        event,
         now,
     };
     let Some(done) = settled(node, || node.store.settle(settle.clone())).await else {
@@ -131,6 +134,23 @@ fn wanted(node: &Arc<Node>, ringing: Ringing) -> impl Fn() -> bool + Send + Sync
         Ringing::Messages => true,
         Ringing::Over => false,
         Ringing::Call(rings, until) => rings.load(Ordering::Acquire) && clock.now() < *until,
+    }
+}
+
+/// What an event about the push says it was for.
+fn about(claimed: &Claimed) -> About {
+    About {
+        app: claimed.app,
+        attempt: claimed.plan.attempt,
+        target: Some(claimed.target.kind),
+        of: serde_json::json!({
+            "user": claimed.user,
+            "device": claimed.device_name,
+            "platform": claimed.platform.as_str(),
+            "wake": claimed.wake.to_string(),
+            "call": claimed.call.as_ref().map(|call| to_wire::call_id(call.id)),
+            "rung": claimed.plan.rung.as_str(),
+        }),
     }
 }
 

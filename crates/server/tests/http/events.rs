@@ -25,7 +25,7 @@ async fn events_are_read_in_order_from_a_number_on() {
     assert!(numbers.is_sorted() && numbers[0] > 0, "{numbers:?}");
     for item in items {
         assert_eq!(item["type"], "device.target_moved", "{item}");
-        assert!(text(&item["at"]).ends_with('Z') && item["data"].is_object(), "{item}");
+        assert!(text(&item["timestamp"]).ends_with('Z') && item["data"].is_object(), "{item}");
         assert!(!item.to_string().contains("a:b"), "the token is shown: {item}");
     }
     // Page by page, and from what was seen last.

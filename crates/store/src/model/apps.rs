@@ -1,8 +1,9 @@
 //! Apps, keys, settings, credentials, user tokens.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use domain::{AppId, Environment, InboxId, MaySend, Policy, Time};
+use domain::{AppId, Environment, EventSet, InboxId, MaySend, Policy, Time};
 
 /// An app's settings, resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,12 @@ pub struct Settings {
     pub print_push_logs: bool,
     /// Whether they are printed with the texts in them.
     pub log_payloads: bool,
+    /// Frequent events that are kept though no webhook wants them, for who asks for events.
+    pub kept_events: EventSet,
+    /// How soon after one the next `message.offline` of a user may come, if they do not connect.
+    pub offline_event_every: Duration,
+    /// Whether `message.offline` carries the message's body.
+    pub offline_event_body: bool,
 }
 
 /// What an alert says in one language.
@@ -51,6 +58,9 @@ impl Default for Settings {
             clients_set_push: false,
             print_push_logs: false,
             log_payloads: false,
+            kept_events: EventSet::default(),
+            offline_event_every: Duration::from_secs(3_600),
+            offline_event_body: false,
         }
     }
 }

@@ -9,7 +9,7 @@ use domain::{
     TargetKind, Time,
 };
 
-use super::{Digest, Effects, Lane, Target};
+use super::{Digest, Effects, Lane, NewEvent, Target};
 use crate::slots::Slot;
 
 /// A direct push to be taken in.
@@ -318,6 +318,8 @@ pub struct SettleDelivery {
     pub outcome: Outcome,
     /// Whose token it was sent to, if a device's.
     pub token: Option<Judged>,
+    /// What its app is to hear of it.
+    pub event: Option<(AppId, NewEvent)>,
     /// When it is settled.
     pub now: Time,
 }

@@ -7,7 +7,7 @@ use domain::{
     TargetKind, Time, WakeId,
 };
 
-use super::{CallRecord, Effects, Target};
+use super::{CallRecord, Effects, NewEvent, Target};
 use crate::slots::Slot;
 
 /// A wake that is claimed: everything its push needs.
@@ -82,6 +82,8 @@ pub struct Settle {
     pub credential: CredentialFacts,
     /// When it was claimed: what the provider says of the token without a time may be as old.
     pub claimed_at: Time,
+    /// What its app is to hear of it.
+    pub event: Option<NewEvent>,
     /// When it is settled.
     pub now: Time,
 }

@@ -1,7 +1,7 @@
 //! Credentials, and the tokens got with them; what is secret comes and goes sealed.
 
 use domain::policy::Router;
-use domain::{AppId, CredentialId, Environment, Time};
+use domain::{AppId, CredentialId, Environment, Time, EventType};
 use rusqlite::{Connection, params};
 
 use super::Sqlite;
@@ -10,7 +10,7 @@ use super::rows::{At, word};
 use super::writer::Tx;
 use crate::Error;
 use crate::credentials::{credential_context, token_context};
-use crate::model::{Credential, Effects, EventType, NewCredential, SealedToken};
+use crate::model::{Credential, Effects, NewCredential, SealedToken};
 
 impl Sqlite {
     pub(crate) async fn add_credential(
@@ -157,7 +157,7 @@ impl Tx<'_> {
             |row| row.get(0).map(AppId::from_number),
         )?;
         let Some(app) = app else { return Ok(false) };
-        self.add_event(app, EventType::CredentialExpiring, body, now)?;
+        self.add_event(app, None, EventType::CredentialExpiring, body, now)?;
         Ok(true)
     }
 
@@ -207,6 +207,7 @@ impl Tx<'_> {
             )?;
         }
         self.reseal_token_keys(&mut again)?;
+        self.reseal_webhooks(&mut again)?;
         let known: Option<Vec<u8>> =
             self.one("SELECT value FROM meta WHERE key = ?1", [note], |row| row.get(0))?;
         if let Some(known) = known {

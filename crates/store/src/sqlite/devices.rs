@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use domain::inbox::{Held, Known, Verdict, judge, starting_cursor};
+use domain::inbox::{Held, Known, Owing, Verdict, judge, starting_cursor};
 use domain::session::AppState;
 use domain::wake::{Rung, Wake};
-use domain::{DeviceNumber, Epoch, InboxId, Offset, Reason, SessionId, Time};
+use domain::{DeviceNumber, Epoch, EventType, InboxId, Offset, Reason, SessionId, Time};
 use rusqlite::{Connection, params};
 
 use super::inboxes::InboxRow;
@@ -14,7 +14,7 @@ use super::wakes::{DEVICE_COLUMNS, DEVICE_WIDTH, DeviceRow, device_row};
 use super::writer::Tx;
 use crate::Error;
 use crate::model::{
-    Connect, Connected, ConnectedDevice, Digest, Effects, EventType, Identity, WakeKey, WokenBy,
+    Connect, Connected, ConnectedDevice, Digest, Effects, Identity, WakeKey, WokenBy,
 };
 
 /// How long a connection may be dead before its session ends: until then its device counts as
@@ -193,6 +193,9 @@ impl Tx<'_> {
             session_id,
         )?;
         self.legs_lost(device.number, device.inbox, connect.now, fx)?;
+        if !sessions.is_empty() {
+            self.tell_disconnected(device, device.inbox, connect.now)?;
+        }
         let row = self.device(device.number)?.ok_or_else(|| gone("a device just moved"))?;
         Ok((row, sessions))
     }
@@ -209,6 +212,9 @@ impl Tx<'_> {
         if let Some(woken) = connect.woken_by.filter(|woken| wake == Some(woken.wake)) {
             self.woken(&device, woken, connect.now)?;
         }
+        let is_news = connect.replaces
+            && self.wants(device.app, EventType::UserConnected)?
+            && !self.is_connected(device.inbox)?;
         let mut closed = Vec::new();
         if connect.replaces {
             // Deleted before the new one is written: their late close will find nothing.
@@ -254,6 +260,10 @@ impl Tx<'_> {
             ],
         )?;
         self.legs_back(device.number, device.inbox, connect.now, &mut fx)?;
+        self.end_offline(device.inbox)?;
+        if is_news {
+            self.tell_presence(EventType::UserConnected, &device, connect.now)?;
+        }
         let seen_before = seen_before.map_or(connect.now, |at| at.0.minus(NOTICED));
         let rolled_back_any = rolled_back.is_some();
         closed.extend(rolled_back.unwrap_or_default());
@@ -287,7 +297,7 @@ impl Tx<'_> {
             "wake": woken.wake.to_string(),
             "demoted": woken.demoted,
         });
-        self.add_event(device.app, EventType::DeviceWoken, &body, now)
+        self.add_event(device.app, Some(device.number), EventType::DeviceWoken, &body, now)
     }
 
     /// What a connecting device says it holds counts as an ack. Where it contradicts the store,
@@ -337,14 +347,17 @@ impl Tx<'_> {
         fx: &mut Effects,
     ) -> Result<(), Error> {
         let ended = self.one(
-            "DELETE FROM sessions WHERE id = ?1 RETURNING device, inbox",
+            "DELETE FROM sessions WHERE id = ?1 RETURNING device, inbox, fetch",
             [Bits(session.bits())],
             |row| {
                 let device = DeviceNumber::from_number(row.get(0)?);
-                Ok((device, InboxId::from_number(row.get(1)?)))
+                Ok((device, InboxId::from_number(row.get(1)?), row.get::<_, bool>(2)?))
             },
         )?;
-        let Some((device, inbox)) = ended else { return Ok(()) };
+        let Some((device, inbox, fetch)) = ended else { return Ok(()) };
+        if !fetch && let Some(row) = self.device(device)? {
+            self.tell_disconnected(&row, inbox, now)?;
+        }
         self.run(
             "UPDATE devices SET last_seen_at = ?2 WHERE id = ?1",
             params![device.number(), At(now)],
@@ -417,7 +430,11 @@ impl Tx<'_> {
             Loss::Suspect => Reason::Suspect,
         };
         let wake = Wake::open(Rung::first(&settings.policy, row.platform), due, reason);
-        self.open_wake(&row, None, wake, owing, None, now, fx)
+        self.open_wake(&row, None, wake, owing, None, now, fx)?;
+        match owing {
+            Owing::Owed(owed) => self.tell_offline(row.app, row.inbox, owed.head, now),
+            Owing::Quiet(_) | Owing::Nothing => Ok(()),
+        }
     }
 
     /// The process starts anew: what the last one held is void.
@@ -434,6 +451,9 @@ impl Tx<'_> {
             row.get(0).map(DeviceNumber::from_number)
         })?;
         for device in devices {
+            if let Some(row) = self.device(device)? {
+                self.tell_disconnected(&row, row.inbox, now)?;
+            }
             self.lost(device, Loss::Restart, grace, now, fx)?;
         }
         let orphans =

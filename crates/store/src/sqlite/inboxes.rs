@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use domain::inbox::Owing;
 use domain::wake::{Rung, Wake};
-use domain::{AppId, Epoch, InboxId, Offset, Owed, Reason, Time, Urgency};
+use domain::call::EndReason;
+use domain::{AppId, Epoch, EventType, InboxId, Offset, Owed, Reason, Time, Urgency};
 use rusqlite::params;
 
 use super::bodies::{Answer, CopyBody, MissedBody, entry_place, json, parse};
@@ -131,7 +132,8 @@ impl Tx<'_> {
             let at = self.append(inbox.id, &new, accept.now, fx)?;
             entries.push((inbox.id, at));
             if content.wakes {
-                self.wake_devices(inbox.id, at, &new, accept.birth.as_ref(), accept.now, fx)?;
+                let to = (accept.app, inbox.id);
+                self.wake_devices(to, at, &new, accept.birth.as_ref(), accept.now, fx)?;
             }
         }
         let own_copy = self.copy_to_own_devices(accept, fx)?;
@@ -263,7 +265,7 @@ impl Tx<'_> {
     /// A waking entry was appended: every device without a session to rely on is owed a wake.
     fn wake_devices(
         &mut self,
-        inbox: InboxId,
+        (app, inbox): (AppId, InboxId),
         at: Offset,
         entry: &NewEntry<'_>,
         birth: Option<&Birth>,
@@ -278,7 +280,8 @@ impl Tx<'_> {
             Ok((device_row(row)?, stored_wake(row, DEVICE_WIDTH)?))
         })?;
         let asleep = devices.iter().any(|(device, _)| !device.live);
-        let quiet = if asleep { self.quiet(inbox, entry.thread)? } else { None };
+        let waits = asleep || devices.is_empty();
+        let quiet = if waits { self.quiet(inbox, entry.thread)? } else { None };
         for (device, wake) in devices {
             match wake {
                 _ if device.live => {}
@@ -306,6 +309,10 @@ impl Tx<'_> {
                     self.open_wake(&device, None, wake, owing, birth, now, fx)?;
                 }
             }
+        }
+        // Whoever missed a call is told of by `call.missed`.
+        if waits && quiet.is_none() && entry.kind == MESSAGE {
+            self.tell_offline(app, inbox, at, now)?;
         }
         Ok(())
     }
@@ -369,6 +376,15 @@ impl Tx<'_> {
             body: &json(&missed)?,
         };
         let at = self.append(call.callee_inbox, &new, now, fx)?;
-        self.wake_devices(call.callee_inbox, at, &new, None, now, fx)
+        self.wake_devices((call.app, call.callee_inbox), at, &new, None, now, fx)?;
+        let body = serde_json::json!({
+            "user": call.callee_user,
+            "call": uuid::Uuid::from_u128(call.id.bits()).to_string(),
+            "from": call.caller_user,
+            "caller_name": call.caller_name,
+            "media": if call.video { "video" } else { "audio" },
+            "reason": call.ended().map(EndReason::as_str),
+        });
+        self.add_event(call.app, None, EventType::CallMissed, &body, now)
     }
 }

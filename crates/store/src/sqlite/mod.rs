@@ -32,6 +32,7 @@ mod tokens;
 mod topics;
 mod users;
 mod wakes;
+mod webhooks;
 mod writer;
 
 use std::fs::File;
@@ -51,19 +52,21 @@ use crate::model::{
     Claimed, Connect, Connected, Device, DeviceIdentity, Digest, Effects, InboxRead, Lane,
     SetTarget, Settings, Settle, SettleDone, Signal, SignalKept, TargetSet,
 };
+use crate::bell::Bell;
 use crate::{Error, Options, Started};
 use readers::Readers;
 use rows::At;
 use writer::{Role, Writer};
 
 /// The schema, one step a file; a step once released never changes.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_pushes.sql"),
     include_str!("migrations/0003_users.sql"),
     include_str!("migrations/0004_reading.sql"),
     include_str!("migrations/0005_calls.sql"),
     include_str!("migrations/0006_android_budget.sql"),
+    include_str!("migrations/0007_webhooks.sql"),
 ];
 
 /// How long a direct push is kept after it is over.
@@ -85,6 +88,7 @@ const SWEEP_INBOXES: i64 = 200;
 pub(crate) struct Sqlite {
     writer: Writer,
     readers: Readers,
+    bell: Bell,
     id_key: [u8; 32],
     thread: std::sync::Arc<std::sync::Mutex<Option<std::thread::JoinHandle<()>>>>,
     /// Held for as long as the store lives: one process a data directory.
@@ -104,10 +108,12 @@ impl Sqlite {
         migrate(&conn, &path)?;
         let id_key = id_key(&conn)?;
         let readers = Readers::start(&path, options.readers)?;
-        let (writer, thread) = Writer::start(conn, options.batch.max(1), options.inbox)?;
+        let bell = Bell::default();
+        let (writer, thread) = Writer::start(conn, options.batch.max(1), options.inbox, bell.clone())?;
         Ok(Self {
             writer,
             readers,
+            bell,
             id_key,
             thread: std::sync::Arc::new(std::sync::Mutex::new(Some(thread))),
             _lock: std::sync::Arc::new(lock),

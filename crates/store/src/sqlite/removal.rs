@@ -1,13 +1,13 @@
 //! Devices that go: taken back by their app's back end, or away for too long.
 
-use domain::{DeviceNumber, SessionId, Time};
+use domain::{DeviceNumber, EventType, SessionId, Time};
 use rusqlite::params;
 
 use super::Sqlite;
 use super::rows::{At, Bits};
 use super::writer::Tx;
 use crate::Error;
-use crate::model::{Effects, EventType};
+use crate::model::Effects;
 
 impl Sqlite {
     pub(crate) async fn remove_device(
@@ -54,14 +54,17 @@ impl Tx<'_> {
             })?;
         self.run("DELETE FROM wakes WHERE device = ?1", [number])?;
         self.run("DELETE FROM topic_devices WHERE device = ?1", [number])?;
-        self.run("DELETE FROM devices WHERE id = ?1", [number])?;
+        if !sessions.is_empty() {
+            self.tell_disconnected(&row, row.inbox, now)?;
+        }
         let body = serde_json::json!({
             "user": self.user_of(row.inbox)?,
             "device": row.name,
             "platform": row.platform.as_str(),
             "reason": why.as_str(),
         });
-        self.add_event(row.app, EventType::DeviceRemoved, &body, now)?;
+        self.add_event(row.app, Some(device), EventType::DeviceRemoved, &body, now)?;
+        self.run("DELETE FROM devices WHERE id = ?1", [number])?;
         // It may have been the last one that lacked something.
         if let Some(inbox) = self.inbox(row.inbox)? {
             self.trim(&inbox, inbox.delivered, now)?;

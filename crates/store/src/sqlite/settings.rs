@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::AppId;
-use domain::Time;
+use domain::{AppId, EventType, Time};
 use domain::policy::{FirstRung, IosRoute, Policy};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -47,6 +46,7 @@ impl Tx<'_> {
         )? > 0;
         if changed {
             self.cache.settings.insert(app, Arc::new(settings.clone()));
+            self.cache.wanted.remove(&app);
             let same_routes = before.policy.ios_route == settings.policy.ios_route
                 && before.policy.sandbox_to_production == settings.policy.sandbox_to_production;
             let scope = if same_routes { Scope::Parked } else { Scope::All };
@@ -85,6 +85,9 @@ struct SettingsRow {
     clients_set_push: bool,
     print_push_logs: bool,
     log_payloads: bool,
+    kept_events: Vec<String>,
+    offline_event_every_s: u64,
+    offline_event_body: bool,
 }
 
 /// What an alert says in one language.
@@ -130,6 +133,9 @@ impl From<&Settings> for SettingsRow {
             clients_set_push: settings.clients_set_push,
             print_push_logs: settings.print_push_logs,
             log_payloads: settings.log_payloads,
+            kept_events: settings.kept_events.iter().map(|event| event.as_str().to_owned()).collect(),
+            offline_event_every_s: settings.offline_event_every.as_secs(),
+            offline_event_body: settings.offline_event_body,
         }
     }
 }
@@ -169,5 +175,8 @@ fn settings_from_json(text: &str) -> Result<Settings, Error> {
         clients_set_push: row.clients_set_push,
         print_push_logs: row.print_push_logs,
         log_payloads: row.log_payloads,
+        kept_events: row.kept_events.iter().filter_map(|word| EventType::parse(word)).collect(),
+        offline_event_every: Duration::from_secs(row.offline_event_every_s),
+        offline_event_body: row.offline_event_body,
     })
 }

@@ -1,13 +1,13 @@
 //! Push targets: registered, moved, removed.
 
-use domain::{DeviceNumber, TargetKind, Time};
+use domain::{DeviceNumber, TargetKind, Time, EventType};
 use rusqlite::params;
 
 use super::rows::At;
 use super::wakes::DeviceRow;
 use super::writer::Tx;
 use crate::Error;
-use crate::model::{Effects, EventType, SetTarget, TargetSet};
+use crate::model::{Effects, SetTarget, TargetSet};
 
 impl Tx<'_> {
     /// Registers a push target; a token that was another device's moves here.
@@ -78,7 +78,7 @@ impl Tx<'_> {
             "from": { "user": self.user_of(from.inbox)?, "device": from.name },
             "to": { "user": self.user_of(to.inbox)?, "device": to.name },
         });
-        self.add_event(to.app, EventType::TargetMoved, &body, set.now)
+        self.add_event(to.app, Some(to.number), EventType::TargetMoved, &body, set.now)
     }
 
     /// Forgets a push target, or all of a device's.

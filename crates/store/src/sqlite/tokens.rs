@@ -1,13 +1,13 @@
 //! What becomes of a device's token that a provider had a word about.
 
 use domain::token::{Judgement, Known, TokenFacts, judge_accepted, judge_refused};
-use domain::{Environment, Outcome, Time, TokenVerdict};
+use domain::{Environment, Outcome, Time, TokenVerdict, EventType};
 use rusqlite::params;
 
 use super::rows::{At, word_or_null};
 use super::writer::Tx;
 use crate::Error;
-use crate::model::{Effects, EventType, Judged};
+use crate::model::{Effects, Judged};
 
 /// `targets.learning`: the environment in `learned` is being tried.
 const TRYING: i64 = 1;
@@ -145,7 +145,7 @@ impl Tx<'_> {
             "code": code,
             "reason": reason,
         });
-        self.add_event(device.app, EventType::TokenDropped, &body, now)
+        self.add_event(device.app, Some(device.number), EventType::TokenDropped, &body, now)
     }
 
     /// What is known of a token; `None`: the device has it no more.

@@ -5,8 +5,7 @@ use domain::token::Judgement;
 use domain::wake::{Claim, Draw, Facts, Phase, Plan, Presence, RingFacts, Rung, Settled, Wake};
 use domain::{
     AndroidBudget, AppId, AttemptId, BackgroundBudget, DeviceNumber, InboxId, Incarnation, LaneId,
-    Offset, Platform, Policy, ProviderId, Reason, TargetKind, Time, WakeId,
-};
+    Offset, Platform, Policy, ProviderId, Reason, TargetKind, Time, WakeId, EventType};
 use rusqlite::params;
 
 use super::reading::{IS_MUTED, IS_READ};
@@ -16,7 +15,7 @@ use super::rows::{
 use super::writer::Tx;
 use crate::Error;
 use crate::model::{
-    Birth, CallRecord, Claimed, Decision, Effects, EventType, Judged, Newest, Settle, SettleDone,
+    Birth, CallRecord, Claimed, Decision, Effects, Judged, NewEvent, Newest, Settle, SettleDone,
     Subject, WakeKey,
 };
 
@@ -504,7 +503,24 @@ impl Tx<'_> {
         let judgement =
             self.judge_token(&judged, &settle.outcome, settle.now, &mut done.effects)?;
         done.dropped = judgement == Judgement::Drop;
+        if let Some(event) = &settle.event {
+            self.tell_of_push(device.app, Some(settle.key.device), event, settle.now)?;
+        }
         Ok(done)
+    }
+
+    /// Writes what the caller has to say about a push, where the app wants to hear it.
+    pub(super) fn tell_of_push(
+        &mut self,
+        app: AppId,
+        device: Option<DeviceNumber>,
+        event: &NewEvent,
+        now: Time,
+    ) -> Result<(), Error> {
+        if event.kind.is_frequent() && !self.wants(app, event.kind)? {
+            return Ok(());
+        }
+        self.add_event(app, device, event.kind, &event.body, now)
     }
 
     fn settle_wake(
@@ -568,6 +584,6 @@ impl Tx<'_> {
             "platform": device.platform.as_str(),
             "wake": stored.id.to_string(),
         });
-        self.add_event(device.app, EventType::WakeExhausted, &body, now)
+        self.add_event(device.app, Some(device.number), EventType::WakeExhausted, &body, now)
     }
 }

@@ -14,16 +14,18 @@
 //!
 //! So a job may run twice, and must depend on nothing but its input and the database.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use domain::{AppId, LaneId};
+use domain::{AppId, EventSet, LaneId};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Error;
+use crate::bell::Bell;
 use crate::model::{InboxLimits, Lane, Settings};
 
 /// Jobs that wait at most; beyond this, senders wait for room.
@@ -43,6 +45,10 @@ pub(super) struct Cache {
     pub(super) settings: HashMap<AppId, Arc<Settings>>,
     pub(super) lanes: HashMap<Lane, LaneId>,
     pub(super) apns: HashMap<AppId, bool>,
+    /// Which frequent events apps keep.
+    pub(super) wanted: HashMap<AppId, EventSet>,
+    /// Events of the open transaction.
+    pub(super) told: RefCell<Vec<(AppId, i64)>>,
     pub(super) swept: i64,
     pub(super) swept_devices: i64,
 }
@@ -127,11 +133,12 @@ impl Writer {
         conn: Connection,
         batch: usize,
         limits: InboxLimits,
+        bell: Bell,
     ) -> Result<(Self, std::thread::JoinHandle<()>), Error> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || write(&conn, jobs, batch, limits))
+            .spawn(move || write(&conn, jobs, batch, limits, &bell))
             .map_err(|source| Error::File { path: "store-writer".into(), source })?;
         Ok((Self { queue }, thread))
     }
@@ -154,11 +161,12 @@ fn write(
     mut jobs: mpsc::Receiver<Box<dyn Job>>,
     batch: usize,
     limits: InboxLimits,
+    bell: &Bell,
 ) {
     let mut cache = Cache::default();
     let mut waiting: Vec<Box<dyn Job>> = Vec::with_capacity(batch);
     while jobs.blocking_recv_many(&mut waiting, batch) > 0 {
-        if commit(conn, &mut cache, limits, &mut waiting).is_ok() {
+        if commit(conn, &mut cache, limits, bell, &mut waiting).is_ok() {
             for job in waiting.drain(..) {
                 job.answer(Ok(()));
             }
@@ -166,7 +174,7 @@ fn write(
         }
         for job in waiting.drain(..) {
             let mut alone = [job];
-            let committed = commit(conn, &mut cache, limits, &mut alone);
+            let committed = commit(conn, &mut cache, limits, bell, &mut alone);
             let [job] = alone;
             job.answer(committed);
         }
@@ -178,6 +186,7 @@ fn commit(
     conn: &Connection,
     cache: &mut Cache,
     limits: InboxLimits,
+    bell: &Bell,
     jobs: &mut [Box<dyn Job>],
 ) -> Result<(), Error> {
     let run = |cache: &mut Cache, jobs: &mut [Box<dyn Job>]| -> Result<(), Error> {
@@ -190,6 +199,11 @@ fn commit(
         Ok(())
     };
     let done = run(cache, jobs);
+    if done.is_ok() {
+        for (app, number) in cache.told.get_mut().drain(..) {
+            bell.ring(app, number);
+        }
+    }
     if let Err(error) = &done {
         tracing::warn!(%error, jobs = jobs.len(), "a transaction was rolled back");
         *cache = Cache::default();

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use domain::{CredentialId, Environment, Time};
-use store::model::{Credential, EventType, NewCredential, SealedToken};
+use domain::{CredentialId, Environment, EventType, Time};
+use store::model::{Credential, NewCredential, SealedToken};
 use store::{Error, credential_context, token_context};
 
 use super::world::{DAY, NOON, SECOND, World, credential};

@@ -1,7 +1,7 @@
 //! Events: what happened, for whoever asks later.
 
-use domain::{Diagnosis, RetryRule, TargetKind, TokenVerdict};
-use store::model::{Event, EventType};
+use domain::{Diagnosis, EventSet, EventType, Platform, RetryRule, TargetKind, TokenVerdict};
+use store::model::{CallMove, Event, NewEvent, Settings};
 
 use super::world::{DAY, NOON, SECOND, World, refused};
 
@@ -23,7 +23,7 @@ async fn events_are_an_apps_own_and_come_in_the_order_of_their_commits() {
     ] {
         world.pass(SECOND);
         let body = serde_json::json!({ "at": world.now.as_micros() });
-        world.store().add_event(app, kind, body, world.now).await.expect("written");
+        world.store().add_event(app, NewEvent { kind, body }, world.now).await.expect("written");
     }
     world.kill().await;
     let all = world.events().await;
@@ -47,9 +47,9 @@ async fn events_are_an_apps_own_and_come_in_the_order_of_their_commits() {
 async fn an_event_is_kept_for_thirty_days_and_its_number_is_not_given_again() {
     let mut world = World::new().await;
     let write = async |world: &World| {
-        let body = serde_json::Value::Null;
-        let written =
-            world.store().add_event(world.app, EventType::CredentialFailed, body, world.now);
+        let event =
+            NewEvent { kind: EventType::CredentialFailed, body: serde_json::Value::Null };
+        let written = world.store().add_event(world.app, event, world.now);
         written.await.expect("written");
     };
     write(&world).await;
@@ -105,4 +105,196 @@ async fn a_token_that_moves_is_an_event_and_one_that_stays_is_none() {
         "to": { "user": "bob", "device": bob.name },
     });
     assert_eq!(body, expected);
+}
+
+/// Every frequent event of an app is kept.
+async fn keep_all(world: &World) {
+    let all: EventSet = EventType::ALL.into_iter().filter(|event| event.is_frequent()).collect();
+    let settings = Settings { kept_events: all, ..Settings::default() };
+    world.store().set_settings(world.app, settings, world.now).await.expect("kept");
+}
+
+/// What happened of this kind: the bodies.
+async fn of_kind(world: &World, kind: EventType) -> Vec<serde_json::Value> {
+    let events = world.events().await.into_iter().filter(|event| event.kind == kind);
+    events.map(|event| serde_json::from_str(&event.body).expect("it is JSON")).collect()
+}
+
+#[tokio::test]
+async fn what_is_frequent_is_kept_only_for_who_asks_for_it() {
+    let mut world = World::new().await;
+    let alice = world.sleeper("alice").await;
+    world.send("alice").await;
+    let event = NewEvent { kind: EventType::PushSent, body: serde_json::json!({}) };
+    world.store().add_event(world.app, event.clone(), world.now).await.expect("answered");
+    assert_eq!(world.events().await, []);
+    keep_all(&world).await;
+    world.store().add_event(world.app, event, world.now).await.expect("written");
+    let mut alice = alice;
+    world.connect(&mut alice).await;
+    let kinds: Vec<_> = world.events().await.into_iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, [EventType::PushSent, EventType::UserConnected]);
+}
+
+#[tokio::test]
+async fn a_message_that_waits_is_told_once_until_somebody_connects_or_an_hour_has_passed() {
+    let mut world = World::new().await;
+    keep_all(&world).await;
+    let mut alice = world.phone_of("alice", Platform::Android, Some(TargetKind::Fcm)).await;
+    world.send("alice").await;
+    assert!(of_kind(&world, EventType::MessageOffline).await.is_empty(), "she is there");
+    world.ack(&alice, 1).await;
+    world.end(&alice).await;
+    let mut accept = world.message(&["alice"]);
+    accept.content.thread = Some("t".to_owned());
+    world.send_this(accept.clone()).await;
+    let told = of_kind(&world, EventType::MessageOffline).await;
+    let devices = serde_json::json!([
+        { "device": alice.name, "platform": "android", "locale": null, "targets": ["fcm"] },
+    ]);
+    let expected = serde_json::json!({
+        "user": "alice", "message": accept.message.to_string(), "from": null, "thread": "t",
+        "devices": devices,
+    });
+    assert_eq!(told, [expected], "and no text of it");
+    // A burst is one event.
+    world.send("alice").await;
+    world.pass(SECOND * 3_599);
+    world.send("alice").await;
+    assert_eq!(of_kind(&world, EventType::MessageOffline).await.len(), 1);
+    world.pass(SECOND);
+    world.send("alice").await;
+    assert_eq!(of_kind(&world, EventType::MessageOffline).await.len(), 2);
+    // She comes, and goes without an ack: what she left is told of again.
+    world.connect(&mut alice).await;
+    assert_eq!(of_kind(&world, EventType::MessageOffline).await.len(), 2);
+    world.end(&alice).await;
+    world.kill().await;
+    world.send("alice").await;
+    assert_eq!(of_kind(&world, EventType::MessageOffline).await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_dead_socket_is_told_of_too_and_the_body_where_that_is_asked_for() {
+    let mut world = World::new().await;
+    let settings = Settings {
+        kept_events: [EventType::MessageOffline].into_iter().collect(),
+        offline_event_body: true,
+        ..Settings::default()
+    };
+    world.store().set_settings(world.app, settings, world.now).await.expect("kept");
+    let alice = world.phone("alice").await;
+    let accept = world.message(&["alice"]);
+    let body: serde_json::Value = serde_json::from_str(&accept.content.body).expect("JSON");
+    world.send_this(accept).await;
+    assert!(of_kind(&world, EventType::MessageOffline).await.is_empty(), "she is there");
+    world.suspect(&alice).await;
+    let told = of_kind(&world, EventType::MessageOffline).await;
+    assert_eq!(told.len(), 1);
+    assert_eq!((&told[0]["body"], &told[0]["devices"][0]["device"]), (&body, &alice.name.into()));
+}
+
+#[tokio::test]
+async fn who_wants_to_hear_nothing_is_not_spoken_of() {
+    let mut world = World::new().await;
+    keep_all(&world).await;
+    let alice = world.sleeper("alice").await;
+    world.store().mute(alice.inbox, "*".to_owned(), world.now).await.expect("muted");
+    world.send("alice").await;
+    let mut silent = world.message(&["alice"]);
+    silent.content.wakes = false;
+    world.send_this(silent).await;
+    assert!(of_kind(&world, EventType::MessageOffline).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_user_is_connected_from_the_first_session_to_the_last() {
+    let mut world = World::new().await;
+    keep_all(&world).await;
+    let kinds = async |world: &World| -> Vec<EventType> {
+        world.events().await.into_iter().map(|event| event.kind).collect()
+    };
+    let (came, went) = (EventType::UserConnected, EventType::UserDisconnected);
+    let mut phone = world.phone("alice").await;
+    let tablet = world.phone("alice").await;
+    assert_eq!(kinds(&world).await, [came]);
+    // The same device again replaces its session: she was there all the time.
+    world.connect(&mut phone).await;
+    world.end(&tablet).await;
+    assert_eq!(kinds(&world).await, [came]);
+    world.end(&phone).await;
+    assert_eq!(kinds(&world).await, [came, went]);
+    world.connect(&mut phone).await;
+    world.kill().await;
+    assert_eq!(kinds(&world).await, [came, went, came, went], "a restart ends every session");
+    let gone = of_kind(&world, went).await;
+    assert_eq!(gone[1]["device"], phone.name.as_str());
+}
+
+#[tokio::test]
+async fn events_about_a_device_are_numbered_for_it() {
+    let mut world = World::new().await;
+    keep_all(&world).await;
+    let mut alice = world.phone("alice").await;
+    let bob = world.phone("bob").await;
+    world.end(&alice).await;
+    world.connect(&mut alice).await;
+    world.store().remove_device(alice.number, world.now).await.expect("removed");
+    let sequences: Vec<_> = world
+        .events()
+        .await
+        .into_iter()
+        .map(|event| {
+            let body: serde_json::Value = serde_json::from_str(&event.body).expect("JSON");
+            (body["device"].as_str() == Some(&bob.name), event.kind, event.sequence)
+        })
+        .collect();
+    let (came, went) = (EventType::UserConnected, EventType::UserDisconnected);
+    let expected = [
+        (false, came, Some(1)),
+        (true, came, Some(1)),
+        (false, went, Some(2)),
+        (false, came, Some(3)),
+        (false, went, Some(4)),
+        (false, EventType::DeviceRemoved, Some(5)),
+    ];
+    assert_eq!(sequences, expected);
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_push_is_written_with_its_settle() {
+    let mut world = World::new().await;
+    world.sleeper("alice").await;
+    world.send("alice").await;
+    let claimed = world.claim_one().await;
+    let mut settle =
+        world.settlement(&claimed, refused(Diagnosis::BadPayload, RetryRule::Bare, TokenVerdict::Keep));
+    settle.event =
+        Some(NewEvent { kind: EventType::PushFailed, body: serde_json::json!({ "code": 913 }) });
+    world.store().settle(settle).await.expect("settled");
+    let events = world.events().await;
+    let [event] = &events[..] else { panic!("one: {events:?}") };
+    assert_eq!((event.kind, event.sequence), (EventType::PushFailed, Some(1)));
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_took_is_an_event() {
+    let mut world = World::new().await;
+    let alice = world.phone("alice").await;
+    let bob = world.sleeper("bob").await;
+    let call = world.ring(&alice, "bob").await;
+    world.pass(SECOND * 60);
+    let step = CallMove {
+        call: call.id,
+        app: world.app,
+        by: None,
+        input: domain::call::CallInput::Time,
+        answer: None,
+        now: world.now,
+    };
+    world.store().move_call(step).await.expect("moved");
+    let told = of_kind(&world, EventType::CallMissed).await;
+    let [told] = &told[..] else { panic!("one: {told:?}") };
+    assert_eq!((&told["user"], &told["from"]), (&"bob".into(), &"alice".into()));
+    assert_eq!(told["reason"], "unanswered", "{told} to {}", bob.name);
 }

@@ -28,6 +28,7 @@ mod tokens;
 mod topics;
 mod trim;
 mod wakes;
+mod webhooks;
 pub(crate) mod world;
 
 use super::backend::Backend;

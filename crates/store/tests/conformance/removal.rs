@@ -1,6 +1,7 @@
 //! Devices that go: taken back, or away for too long.
 
-use store::model::{Connected, EventType};
+use domain::EventType;
+use store::model::Connected;
 
 use super::world::{DAY, SECOND, World, held};
 

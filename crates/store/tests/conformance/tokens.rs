@@ -5,9 +5,9 @@ use std::time::Duration;
 use domain::token::CredentialFacts;
 use domain::wake::Phase;
 use domain::{
-    Diagnosis, Environment, Outcome, Platform, Reason, RetryRule, TargetKind, Time, TokenVerdict,
+    Diagnosis, Environment, EventType, Outcome, Platform, Reason, RetryRule, TargetKind, Time, TokenVerdict,
 };
-use store::model::{Claimed, EventType, SetTarget, Settle, Target};
+use store::model::{Claimed, SetTarget, Settle, Target};
 
 use super::world::{BELIEVED, DAY, NOON, Phone, SECOND, World, accepted, credential, refused};
 

@@ -181,7 +181,8 @@ impl World {
             }),
             DeliveryTo::Raw(_) => None,
         };
-        SettleDelivery { key: claimed.key, attempt: claimed.attempt, outcome, token, now: self.now }
+        let (key, attempt, now) = (claimed.key, claimed.attempt, self.now);
+        SettleDelivery { key, attempt, outcome, token, event: None, now }
     }
 }
 

@@ -84,6 +84,7 @@ impl World {
             outcome,
             credential: BELIEVED,
             claimed_at: claimed.at,
+            event: None,
             now: self.now,
         }
     }

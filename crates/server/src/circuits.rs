@@ -18,13 +18,13 @@ mod probe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::EventType;
 use domain::circuit::{Moved, Open};
 use domain::token::CredentialFacts;
 use domain::{
     AppId, CredentialId, Diagnosis, Environment, Failing, LaneId, Outcome, Refusal, RetryRule, Time,
 };
 use serde_json::json;
-use domain::EventType;
 use store::model::NewEvent;
 
 pub use known::Circuits;

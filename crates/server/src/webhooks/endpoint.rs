@@ -209,7 +209,9 @@ async fn send(
             let problem = match tried {
                 Tried::Taken => None,
                 Tried::Gone => Some("it answered 410 and gets no more events".to_owned()),
-                Tried::Failed { .. } => Some("answer with any 2xx once the event is stored".to_owned()),
+                Tried::Failed { .. } => {
+                    Some("answer with any 2xx once the event is stored".to_owned())
+                }
             };
             (tried, TryAnswer { at, took, status: Some(answer.status), body, problem })
         }

@@ -1,7 +1,7 @@
 //! Credentials, and the tokens got with them; what is secret comes and goes sealed.
 
 use domain::policy::Router;
-use domain::{AppId, CredentialId, Environment, Time, EventType};
+use domain::{AppId, CredentialId, Environment, EventType, Time};
 use rusqlite::{Connection, params};
 
 use super::Sqlite;

@@ -220,7 +220,6 @@ impl Tx<'_> {
     }
 }
 
-
 /// The columns of an event, from the alias `e`.
 pub(super) const EVENT_COLUMNS: &str = "e.number, e.app, e.at, e.type, e.sequence, e.body";
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use domain::call::EndReason;
 use domain::inbox::Owing;
 use domain::wake::{Rung, Wake};
-use domain::call::EndReason;
 use domain::{AppId, Epoch, EventType, InboxId, Offset, Owed, Reason, Time, Urgency};
 use rusqlite::params;
 

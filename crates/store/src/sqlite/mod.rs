@@ -47,12 +47,12 @@ use domain::{
 };
 use rusqlite::Connection;
 
+use crate::bell::Bell;
 use crate::model::{
     Accept, Accepted, Acked, ApiKey, App, CallMove, CallMoved, CallRecord, CallStart, CallStarted,
     Claimed, Connect, Connected, Device, DeviceIdentity, Digest, Effects, InboxRead, Lane,
     SetTarget, Settings, Settle, SettleDone, Signal, SignalKept, TargetSet,
 };
-use crate::bell::Bell;
 use crate::{Error, Options, Started};
 use readers::Readers;
 use rows::At;
@@ -109,7 +109,8 @@ impl Sqlite {
         let id_key = id_key(&conn)?;
         let readers = Readers::start(&path, options.readers)?;
         let bell = Bell::default();
-        let (writer, thread) = Writer::start(conn, options.batch.max(1), options.inbox, bell.clone())?;
+        let (writer, thread) =
+            Writer::start(conn, options.batch.max(1), options.inbox, bell.clone())?;
         Ok(Self {
             writer,
             readers,

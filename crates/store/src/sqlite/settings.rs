@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{AppId, EventType, Time};
 use domain::policy::{FirstRung, IosRoute, Policy};
+use domain::{AppId, EventType, Time};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
@@ -133,7 +133,11 @@ impl From<&Settings> for SettingsRow {
             clients_set_push: settings.clients_set_push,
             print_push_logs: settings.print_push_logs,
             log_payloads: settings.log_payloads,
-            kept_events: settings.kept_events.iter().map(|event| event.as_str().to_owned()).collect(),
+            kept_events: settings
+                .kept_events
+                .iter()
+                .map(|event| event.as_str().to_owned())
+                .collect(),
             offline_event_every_s: settings.offline_event_every.as_secs(),
             offline_event_body: settings.offline_event_body,
         }

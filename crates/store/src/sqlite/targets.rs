@@ -1,6 +1,6 @@
 //! Push targets: registered, moved, removed.
 
-use domain::{DeviceNumber, TargetKind, Time, EventType};
+use domain::{DeviceNumber, EventType, TargetKind, Time};
 use rusqlite::params;
 
 use super::rows::At;

@@ -1,7 +1,7 @@
 //! What becomes of a device's token that a provider had a word about.
 
 use domain::token::{Judgement, Known, TokenFacts, judge_accepted, judge_refused};
-use domain::{Environment, Outcome, Time, TokenVerdict, EventType};
+use domain::{Environment, EventType, Outcome, Time, TokenVerdict};
 use rusqlite::params;
 
 use super::rows::{At, word_or_null};

@@ -4,8 +4,9 @@ use domain::inbox::{Owing, Quiet, Unacked, owing};
 use domain::token::Judgement;
 use domain::wake::{Claim, Draw, Facts, Phase, Plan, Presence, RingFacts, Rung, Settled, Wake};
 use domain::{
-    AndroidBudget, AppId, AttemptId, BackgroundBudget, DeviceNumber, InboxId, Incarnation, LaneId,
-    Offset, Platform, Policy, ProviderId, Reason, TargetKind, Time, WakeId, EventType};
+    AndroidBudget, AppId, AttemptId, BackgroundBudget, DeviceNumber, EventType, InboxId,
+    Incarnation, LaneId, Offset, Platform, Policy, ProviderId, Reason, TargetKind, Time, WakeId,
+};
 use rusqlite::params;
 
 use super::reading::{IS_MUTED, IS_READ};

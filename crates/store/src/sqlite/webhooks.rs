@@ -280,14 +280,7 @@ impl Tx<'_> {
                 );
                 self.run(
                     &sql,
-                    params![
-                        id.number(),
-                        At(from),
-                        At(to),
-                        At(now),
-                        app.number(),
-                        webhook.cursor
-                    ],
+                    params![id.number(), At(from), At(to), At(now), app.number(), webhook.cursor],
                 )?
             }
         };
@@ -575,7 +568,9 @@ fn subscription(row: &Row<'_>, column: usize) -> rusqlite::Result<Subscription> 
 fn subscription_to_json(subscription: Subscription) -> Result<String, Error> {
     match subscription {
         Subscription::All => json(&[ALL]),
-        Subscription::Named(types) => json(&types.iter().map(EventType::as_str).collect::<Vec<_>>()),
+        Subscription::Named(types) => {
+            json(&types.iter().map(EventType::as_str).collect::<Vec<_>>())
+        }
     }
 }
 

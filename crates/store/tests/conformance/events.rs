@@ -1,7 +1,9 @@
 //! Events: what happened, for whoever asks later.
 
+use std::sync::Arc;
+
 use domain::{Diagnosis, EventSet, EventType, Platform, RetryRule, TargetKind, TokenVerdict};
-use store::model::{CallMove, Event, NewEvent, Settings};
+use store::model::{CallMove, Event, HushKind, NewEvent, Settings};
 
 use super::world::{DAY, NOON, SECOND, World, refused};
 
@@ -47,8 +49,7 @@ async fn events_are_an_apps_own_and_come_in_the_order_of_their_commits() {
 async fn an_event_is_kept_for_thirty_days_and_its_number_is_not_given_again() {
     let mut world = World::new().await;
     let write = async |world: &World| {
-        let event =
-            NewEvent { kind: EventType::CredentialFailed, body: serde_json::Value::Null };
+        let event = NewEvent { kind: EventType::CredentialFailed, body: serde_json::Value::Null };
         let written = world.store().add_event(world.app, event, world.now);
         written.await.expect("written");
     };
@@ -146,7 +147,7 @@ async fn a_message_that_waits_is_told_once_until_somebody_connects_or_an_hour_ha
     world.ack(&alice, 1).await;
     world.end(&alice).await;
     let mut accept = world.message(&["alice"]);
-    accept.content.thread = Some("t".to_owned());
+    Arc::make_mut(&mut accept.content).thread = Some("t".to_owned());
     world.send_this(accept.clone()).await;
     let told = of_kind(&world, EventType::MessageOffline).await;
     let devices = serde_json::json!([
@@ -199,10 +200,11 @@ async fn who_wants_to_hear_nothing_is_not_spoken_of() {
     let mut world = World::new().await;
     keep_all(&world).await;
     let alice = world.sleeper("alice").await;
-    world.store().mute(alice.inbox, "*".to_owned(), world.now).await.expect("muted");
+    let muted = world.store().hush(alice.inbox, HushKind::Mute, "*".to_owned(), world.now);
+    muted.await.expect("muted");
     world.send("alice").await;
     let mut silent = world.message(&["alice"]);
-    silent.content.wakes = false;
+    Arc::make_mut(&mut silent.content).wakes = false;
     world.send_this(silent).await;
     assert!(of_kind(&world, EventType::MessageOffline).await.is_empty());
 }
@@ -267,8 +269,8 @@ async fn what_is_said_of_a_push_is_written_with_its_settle() {
     world.sleeper("alice").await;
     world.send("alice").await;
     let claimed = world.claim_one().await;
-    let mut settle =
-        world.settlement(&claimed, refused(Diagnosis::BadPayload, RetryRule::Bare, TokenVerdict::Keep));
+    let mut settle = world
+        .settlement(&claimed, refused(Diagnosis::BadPayload, RetryRule::Bare, TokenVerdict::Keep));
     settle.event =
         Some(NewEvent { kind: EventType::PushFailed, body: serde_json::json!({ "code": 913 }) });
     world.store().settle(settle).await.expect("settled");
@@ -282,13 +284,13 @@ async fn a_call_that_nobody_took_is_an_event() {
     let mut world = World::new().await;
     let alice = world.phone("alice").await;
     let bob = world.sleeper("bob").await;
-    let call = world.ring(&alice, "bob").await;
+    let (call, _) = world.ring(&alice, "bob").await;
     world.pass(SECOND * 60);
     let step = CallMove {
         call: call.id,
         app: world.app,
         by: None,
-        input: domain::call::CallInput::Time,
+        input: domain::call::CallInput::Tick,
         answer: None,
         now: world.now,
     };

@@ -5,7 +5,8 @@ use std::time::Duration;
 use domain::token::CredentialFacts;
 use domain::wake::Phase;
 use domain::{
-    Diagnosis, Environment, EventType, Outcome, Platform, Reason, RetryRule, TargetKind, Time, TokenVerdict,
+    Diagnosis, Environment, EventType, Outcome, Platform, Reason, RetryRule, TargetKind, Time,
+    TokenVerdict,
 };
 use store::model::{Claimed, SetTarget, Settle, Target};
 

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::run::answer;
 use crate::say;
+use crate::workspace::Workspace;
 
 /// A program that the tests call.
 struct Need {
@@ -21,18 +22,53 @@ struct Need {
 }
 
 /// Everything the tests need. Add a row rather than a line in a script.
-const NEEDS: &[Need] = &[Need {
-    probe: &["openssl", "version"],
-    debian: "openssl",
-    brew: "openssl@3",
-    why: "tests make PKCS#12 files as Keychain and openssl do, `-legacy` included",
-}];
+const NEEDS: &[Need] = &[
+    Need {
+        probe: &["openssl", "version"],
+        debian: "openssl",
+        brew: "openssl@3",
+        why: "tests make PKCS#12 files as Keychain and openssl do, `-legacy` included",
+    },
+    Need {
+        probe: &["python3", "-c", "import ensurepip, venv"],
+        debian: "python3-venv",
+        brew: "python@3",
+        why: "tests have webhooks checked by somebody else's library",
+    },
+];
+
+/// Python packages that the tests use, in an environment of their own inside the target folder.
+const PYTHON: &[&str] = &["standardwebhooks==1.1.0"];
 
 /// Makes sure that everything is there: installs it where that is ours to do, else says how.
 ///
 /// It installs only as root on Debian and Ubuntu, as in a container or in CI. Anywhere else it
 /// names the exact command and leaves the machine alone.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+    programs()?;
+    python(workspace)
+}
+
+/// Makes the Python environment `python` in the target folder, unless it has all it needs.
+fn python(workspace: &Workspace) -> Result<()> {
+    let folder = workspace.target_dir.join("python");
+    let marker = folder.join("reveille-packages");
+    let wanted = PYTHON.join("\n");
+    if std::fs::read_to_string(&marker).is_ok_and(|has| has == wanted) {
+        return Ok(());
+    }
+    let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let place = folder.display().to_string();
+    install(&owned(&["python3", "-m", "venv", "--clear", &place]))?;
+    let pip = folder.join("bin/python").display().to_string();
+    let quiet = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    install(&owned(&[&[pip.as_str()], &quiet[..], PYTHON].concat()))?;
+    std::fs::write(&marker, wanted)
+        .with_context(|| format!("cannot write {}", marker.display()))
+}
+
+/// The programs of [`NEEDS`].
+fn programs() -> Result<()> {
     let missing: Vec<_> = NEEDS.iter().filter(|need| !is_there(need)).collect();
     for need in &missing {
         say::line(format_args!("    missing: {} ({})", need.probe[0], need.why));
@@ -149,7 +185,7 @@ mod tests {
             panic!("root on Debian installs by itself");
         };
         assert_eq!(calls[0], ["apt-get", "update"]);
-        assert_eq!(calls[1], ["apt-get", "install", "-y", "--no-install-recommends", "openssl"]);
+        assert_eq!(calls[1], ["apt-get", "install", "-y", "--no-install-recommends", "openssl", "python3-venv"]);
     }
 
     #[test]
@@ -157,10 +193,10 @@ mod tests {
         assert_eq!(
             remedy(System::DebianUser),
             Remedy::Name(
-                "sudo apt-get update && sudo apt-get install -y --no-install-recommends openssl"
+                "sudo apt-get update && sudo apt-get install -y --no-install-recommends openssl python3-venv"
                     .to_owned()
             )
         );
-        assert_eq!(remedy(System::MacOs), Remedy::Name("brew install openssl@3".to_owned()));
+        assert_eq!(remedy(System::MacOs), Remedy::Name("brew install openssl@3 python@3".to_owned()));
     }
 }

@@ -31,7 +31,7 @@ pub(crate) struct Options {
 /// Runs everything, prints the closing line `reveille: N passed, N failed`, and fails if anything
 /// failed or nothing ran.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    timed("provision", provision::run)?;
+    timed("provision", || provision::run(workspace))?;
     let mut tally = Tally::default();
     // A part that could not even run (a test that does not compile) is a failure of its own; the
     // other parts still run, and the closing line still comes.

@@ -29,7 +29,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Error, Trouble, apns, fcm,
+    Error, Trouble, apns, fcm, sink,
     trouble::{ConnectionTrouble, GoAway},
     webpush,
 };
@@ -43,6 +43,7 @@ use wire::Wire;
 pub(crate) enum Service {
     Apns(Box<apns::Judge>),
     Fcm(Box<fcm::Judge>),
+    Sink(Box<sink::Judge>),
     Webpush(Box<webpush::Judge>),
 }
 
@@ -50,6 +51,7 @@ pub(crate) enum Service {
 pub(crate) enum Session<'a> {
     Apns(&'a apns::Judge, apns::Session),
     Fcm(&'a fcm::Judge),
+    Sink(&'a sink::Judge),
     Webpush(&'a webpush::Judge),
 }
 
@@ -88,6 +90,7 @@ impl Service {
                 (Session::Apns(judge, session), streams)
             }
             Self::Fcm(judge) => (Session::Fcm(judge), judge.streams()),
+            Self::Sink(judge) => (Session::Sink(judge), judge.streams()),
             Self::Webpush(judge) => (Session::Webpush(judge), judge.streams()),
         }
     }
@@ -96,7 +99,7 @@ impl Service {
     fn is_http1(&self, agreed: Option<&[u8]>) -> bool {
         match self {
             Self::Apns(_) => false,
-            Self::Fcm(_) => agreed != Some(b"h2"),
+            Self::Fcm(_) | Self::Sink(_) => agreed != Some(b"h2"),
             Self::Webpush(judge) => judge.is_http1(agreed),
         }
     }
@@ -105,6 +108,7 @@ impl Service {
         match self {
             Self::Apns(judge) => judge.now(),
             Self::Fcm(judge) => judge.now(),
+            Self::Sink(judge) => judge.now(),
             Self::Webpush(judge) => judge.now(),
         }
     }
@@ -115,6 +119,7 @@ impl Session<'_> {
         match self {
             Self::Apns(judge, session) => judge.judge(session, request, body),
             Self::Fcm(judge) => judge.judge(request, body),
+            Self::Sink(judge) => judge.judge(request, body),
             Self::Webpush(judge) => judge.judge(request, body),
         }
     }

@@ -24,6 +24,7 @@ pub mod phone;
 pub mod pki;
 pub mod platform;
 pub mod proxy;
+pub mod sink;
 pub mod stand;
 pub mod trouble;
 pub mod webpush;
@@ -37,6 +38,7 @@ pub use device::{Clock, Delivery, Devices};
 pub use fcm::{FcmOptions, FcmSim};
 pub use http2::{Counts, Fate, Recording, SeenPush, Sighting, Unanswered};
 pub use proxy::{ProxyOptions, ProxySim};
+pub use sink::WebhookSink;
 pub use trouble::Trouble;
 pub use webpush::{WebPushOptions, WebPushSim};
 

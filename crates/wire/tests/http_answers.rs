@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 use wire::http::{
     Acked, App, CallShown, Credential, CredentialKind, CredentialProbe, Device, InboxPage, Key,
     MessageAccepted, Page, Record, SignalShown, Target, Timeline, TokenAlgorithm, TokenKey,
-    UserToken, WakeState,
+    UserToken, WakeState, Webhook, WebhookAnswer, WebhookDelivery, WebhookDeliveryState,
+    WebhookReplayed, WebhookStateName,
 };
 use wire::{
     CallEndReason, CallState, EnvironmentName, FailedRecipient, Gap, Media, PlatformName, Position,
@@ -21,7 +22,7 @@ use crate::golden::{check_complete, check_golden, pretty};
 use crate::{http_requests, pushes};
 
 /// The golden files of answers.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 19] = [
     "http/acked",
     "http/app",
     "http/call",
@@ -38,6 +39,9 @@ const NAMES: [&str; 16] = [
     "http/timeline",
     "http/token_key",
     "http/user_token",
+    "http/webhook",
+    "http/webhook_delivery",
+    "http/webhook_replayed",
 ];
 
 #[test]
@@ -55,6 +59,9 @@ fn answers_are_as_agreed_and_read_back() {
     both_ways("http/timeline", &timeline());
     both_ways("http/token_key", &token_key());
     both_ways("http/user_token", &user_token());
+    both_ways("http/webhook", &webhook());
+    both_ways("http/webhook_delivery", &webhook_delivery());
+    both_ways("http/webhook_replayed", &WebhookReplayed { events: 17 });
 }
 
 #[test]
@@ -276,5 +283,37 @@ fn problem_of_push() -> Problem {
         field: Some("badge".into()),
         diagnosis: Some(913),
         ..problem()
+    }
+}
+
+fn webhook() -> Webhook {
+    Webhook {
+        id: "whk_1".into(),
+        url: "https://hooks.example.com/reveille".into(),
+        events: vec!["*".into()],
+        description: "everything".into(),
+        state: WebhookStateName::On,
+        waiting: 3,
+        parked: 1,
+        paused_until: Some(at("2026-03-01T06:31:00Z")),
+        secret: Some("whsec_EXAMPLE".into()),
+        old_secret_until: Some(at("2026-03-02T06:30:00Z")),
+        created_at: at("2026-03-01T06:00:00Z"),
+    }
+}
+
+fn webhook_delivery() -> WebhookDelivery {
+    WebhookDelivery {
+        event: pushes::event(),
+        state: WebhookDeliveryState::Waiting,
+        tries: 2,
+        due_at: Some(at("2026-03-01T06:30:10Z")),
+        answer: Some(WebhookAnswer {
+            at: at("2026-03-01T06:30:00Z"),
+            took_ms: 17,
+            status: Some(500),
+            body: Some("the database is away".into()),
+            problem: Some("answer with any 2xx once the event is stored".into()),
+        }),
     }
 }

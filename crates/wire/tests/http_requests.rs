@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 use wire::http::{
     AckPost, AlertTexts, AppCreate, CallAnswerPost, CallRejectPost, CallSignalPost, CredentialKind,
     CredentialUpload, IosRouteName, KeyCreate, MaySendName, MessageCreate, Settings, TargetPut,
-    TokenAlgorithm, TokenKeyCreate, UserTokenCreate,
+    TokenAlgorithm, TokenKeyCreate, UserTokenCreate, WebhookChange, WebhookCreate, WebhookReplay,
+    WebhookRotate,
 };
 use wire::push::Content;
 use wire::{EnvironmentName, HeldPosition, PushChoice, RejectReason, UrgencyName};
@@ -15,7 +16,7 @@ use wire::{EnvironmentName, HeldPosition, PushChoice, RejectReason, UrgencyName}
 use crate::golden::{check_golden, pretty};
 
 /// The golden files of requests; [`crate::http_answers`] has the others of their folder.
-pub(crate) const NAMES: [&str; 13] = [
+pub(crate) const NAMES: [&str; 17] = [
     "http/ack_post",
     "http/app_create",
     "http/call_answer_post",
@@ -29,6 +30,10 @@ pub(crate) const NAMES: [&str; 13] = [
     "http/target_put",
     "http/token_key_create",
     "http/user_token_create",
+    "http/webhook_change",
+    "http/webhook_create",
+    "http/webhook_replay",
+    "http/webhook_rotate",
 ];
 
 #[test]
@@ -54,6 +59,11 @@ fn requests_are_as_agreed_and_read_back() {
     check("http/token_key_create", both_ways("http/token_key_create", &token_key_create()));
     let token = UserTokenCreate { ttl: Some(3_600), may_send: MaySendName::None };
     check("http/user_token_create", both_ways("http/user_token_create", &token));
+    check("http/webhook_change", both_ways("http/webhook_change", &webhook_change()));
+    check("http/webhook_create", both_ways("http/webhook_create", &webhook_create()));
+    check("http/webhook_replay", both_ways("http/webhook_replay", &webhook_replay()));
+    let rotate = WebhookRotate { keep_old_for: Some(3_600) };
+    check("http/webhook_rotate", both_ways("http/webhook_rotate", &rotate));
     assert_eq!(seen, NAMES);
 }
 
@@ -68,6 +78,10 @@ fn unknown_fields_of_requests_are_refused() {
     refuses_more::<KeyCreate>("http/key_create", &KeyCreate { name: "staging".into() });
     refuses_more::<MessageCreate>("http/message_create", &message_create());
     refuses_more::<Settings>("http/settings", &settings());
+    refuses_more::<WebhookChange>("http/webhook_change", &webhook_change());
+    refuses_more::<WebhookCreate>("http/webhook_create", &webhook_create());
+    refuses_more::<WebhookReplay>("http/webhook_replay", &webhook_replay());
+    refuses_more::<WebhookRotate>("http/webhook_rotate", &WebhookRotate::default());
     refuses_more::<TargetPut>("http/target_put", &target_put());
     refuses_more::<TokenKeyCreate>("http/token_key_create", &token_key_create());
     refuses_more::<UserTokenCreate>("http/user_token_create", &UserTokenCreate::default());
@@ -193,6 +207,9 @@ fn settings() -> Settings {
         clients_set_push: Some(false),
         print_push_logs: Some(false),
         log_payloads: Some(false),
+        kept_events: Some(vec!["message.offline".into()]),
+        offline_event_every: Some(3_600),
+        offline_event_body: Some(false),
     }
 }
 
@@ -205,5 +222,31 @@ fn target_put() -> TargetPut {
         token: "0f1e2d3c4b5a69788796a5b4c3d2e1f0".into(),
         environment: Some(EnvironmentName::Production),
         app_id: Some("com.example.reveille".into()),
+    }
+}
+
+fn webhook_create() -> WebhookCreate {
+    WebhookCreate {
+        url: "https://hooks.example.com/reveille".into(),
+        events: Some(vec!["message.offline".into(), "push.failed".into()]),
+        description: Some("wakes our own script".into()),
+    }
+}
+
+fn webhook_change() -> WebhookChange {
+    WebhookChange {
+        url: Some("https://hooks.example.com/reveille-2".into()),
+        events: Some(vec!["*".into()]),
+        description: Some("everything".into()),
+        enabled: Some(true),
+    }
+}
+
+fn webhook_replay() -> WebhookReplay {
+    WebhookReplay {
+        event: None,
+        from: Some("2026-03-01T06:00:00Z".parse().expect("a time")),
+        to: Some("2026-03-01T07:00:00Z".parse().expect("a time")),
+        parked_only: Some(true),
     }
 }

@@ -306,7 +306,7 @@ fn topic_changed() -> TopicChanged {
     TopicChanged { changed: 1, unknown: vec!["tablet".into()] }
 }
 
-fn event() -> Event {
+pub(crate) fn event() -> Event {
     Event {
         id: format!("evt_{:032x}", 0x11),
         number: 17,

@@ -63,8 +63,7 @@ fn python(workspace: &Workspace) -> Result<()> {
     let pip = folder.join("bin/python").display().to_string();
     let quiet = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
     install(&owned(&[&[pip.as_str()], &quiet[..], PYTHON].concat()))?;
-    std::fs::write(&marker, wanted)
-        .with_context(|| format!("cannot write {}", marker.display()))
+    std::fs::write(&marker, wanted).with_context(|| format!("cannot write {}", marker.display()))
 }
 
 /// The programs of [`NEEDS`].
@@ -185,7 +184,10 @@ mod tests {
             panic!("root on Debian installs by itself");
         };
         assert_eq!(calls[0], ["apt-get", "update"]);
-        assert_eq!(calls[1], ["apt-get", "install", "-y", "--no-install-recommends", "openssl", "python3-venv"]);
+        assert_eq!(
+            calls[1],
+            ["apt-get", "install", "-y", "--no-install-recommends", "openssl", "python3-venv"]
+        );
     }
 
     #[test]
@@ -197,6 +199,9 @@ mod tests {
                     .to_owned()
             )
         );
-        assert_eq!(remedy(System::MacOs), Remedy::Name("brew install openssl@3 python@3".to_owned()));
+        assert_eq!(
+            remedy(System::MacOs),
+            Remedy::Name("brew install openssl@3 python@3".to_owned())
+        );
     }
 }

@@ -30,16 +30,26 @@ pub const TRIED_FOR: Duration = Duration::from_secs(24 * 3600);
 /// This many failures in a row pause an endpoint.
 pub const TROUBLES: u32 = 5;
 
-/// The first pause before an event is tried again; it doubles, see [`RETRY_LONGEST`].
-const RETRY_FIRST: Duration = Duration::from_secs(5);
+/// How long is waited before what failed is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pauses {
+    /// The first pause before an event is tried again; it doubles up to four hours.
+    pub retry: Duration,
+    /// The first pause of an endpoint; it doubles up to five minutes, so that one that comes back
+    /// has its events soon.
+    pub endpoint: Duration,
+}
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Self { retry: Duration::from_secs(5), endpoint: Duration::from_secs(10) }
+    }
+}
 
 /// The longest pause between two tries of an event.
 const RETRY_LONGEST: Duration = Duration::from_secs(4 * 3600);
 
-/// The first pause of an endpoint; it doubles, see [`PAUSE_LONGEST`].
-const PAUSE_FIRST: Duration = Duration::from_secs(10);
-
-/// The longest pause of an endpoint, so that one that comes back has its events soon.
+/// The longest pause of an endpoint.
 const PAUSE_LONGEST: Duration = Duration::from_secs(5 * 60);
 
 /// The longest pause that an endpoint may ask for.
@@ -88,13 +98,20 @@ pub enum Delivery {
 impl Delivery {
     /// What a try makes of an event that is to be delivered since `since`. `tries` counts this one;
     /// `spread` is a drawn number that spreads the pauses.
-    pub fn after(tried: Tried, tries: u32, since: Time, spread: u8, now: Time) -> Self {
+    pub fn after(
+        tried: Tried,
+        tries: u32,
+        since: Time,
+        pauses: Pauses,
+        spread: u8,
+        now: Time,
+    ) -> Self {
         let asked = match tried {
             Tried::Taken => return Self::Delivered,
             Tried::Gone => return Self::Parked,
             Tried::Failed { retry_after } => retry_after.unwrap_or_default().min(ASKED_LONGEST),
         };
-        let pause = back_off_within(RETRY_FIRST, RETRY_LONGEST, tries, spread).max(asked);
+        let pause = back_off_within(pauses.retry, RETRY_LONGEST, tries, spread).max(asked);
         let end = since.plus(TRIED_FOR);
         if now >= end {
             return Self::Parked;
@@ -146,7 +163,7 @@ impl Endpoint {
     }
 
     /// A try has ended. Returns whether the endpoint is back by it: all that waits is due then.
-    pub fn observe(&mut self, tried: Tried, spread: u8, now: Time) -> bool {
+    pub fn observe(&mut self, tried: Tried, pauses: Pauses, spread: u8, now: Time) -> bool {
         match tried {
             Tried::Taken => {
                 let was_paused = self.paused_until.is_some();
@@ -160,8 +177,8 @@ impl Endpoint {
                 let is_new = !matches!(self.pace(now), Pace::Wait(_));
                 self.troubles = self.troubles.saturating_add(u32::from(is_new));
                 let own = (is_new && self.troubles >= TROUBLES).then(|| {
-                    let pauses = self.troubles - TROUBLES + 1;
-                    back_off_within(PAUSE_FIRST, PAUSE_LONGEST, pauses, spread)
+                    let times = self.troubles - TROUBLES + 1;
+                    back_off_within(pauses.endpoint, PAUSE_LONGEST, times, spread)
                 });
                 if let Some(pause) = asked.max(own) {
                     self.paused_until = self.paused_until.max(Some(now.plus(pause)));
@@ -175,6 +192,9 @@ impl Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const PAUSES: Pauses =
+        Pauses { retry: Duration::from_secs(5), endpoint: Duration::from_secs(10) };
 
     const FAILED: Tried = Tried::Failed { retry_after: None };
 
@@ -205,7 +225,7 @@ mod tests {
         let (mut now, mut tries, mut pauses) = (at(100), 0, Vec::new());
         loop {
             tries += 1;
-            match Delivery::after(FAILED, tries, at(100), 0, now) {
+            match Delivery::after(FAILED, tries, at(100), PAUSES, 0, now) {
                 Delivery::Waiting { due } => {
                     pauses.push(now.until(due).as_secs());
                     now = due;
@@ -224,20 +244,21 @@ mod tests {
     #[test]
     fn what_is_old_is_tried_once_all_the_same() {
         let late = at(100).plus(TRIED_FOR * 2);
-        assert_eq!(Delivery::after(Tried::Taken, 1, at(100), 0, late), Delivery::Delivered);
-        assert_eq!(Delivery::after(FAILED, 1, at(100), 0, late), Delivery::Parked);
-        assert_eq!(Delivery::after(Tried::Gone, 1, at(100), 0, at(101)), Delivery::Parked);
+        let after = |tried, now| Delivery::after(tried, 1, at(100), PAUSES, 0, now);
+        assert_eq!(after(Tried::Taken, late), Delivery::Delivered);
+        assert_eq!(after(FAILED, late), Delivery::Parked);
+        assert_eq!(after(Tried::Gone, at(101)), Delivery::Parked);
     }
 
     #[test]
     fn a_pause_that_is_asked_for_is_kept_up_to_an_hour() {
         let asks = |secs| Tried::Failed { retry_after: Some(Duration::from_secs(secs)) };
-        let due = |tried| Delivery::after(tried, 1, at(0), 0, at(0));
+        let due = |tried| Delivery::after(tried, 1, at(0), PAUSES, 0, at(0));
         assert_eq!(due(asks(90)), Delivery::Waiting { due: at(90) });
         assert_eq!(due(asks(1)), Delivery::Waiting { due: at(5) });
         assert_eq!(due(asks(999_999)), Delivery::Waiting { due: at(3600) });
         let mut endpoint = Endpoint::default();
-        assert!(!endpoint.observe(asks(90), 0, at(0)));
+        assert!(!endpoint.observe(asks(90), PAUSES, 0, at(0)));
         assert_eq!(endpoint.pace(at(89)), Pace::Wait(at(90)));
         assert_eq!(endpoint.pace(at(90)), Pace::Probe);
     }
@@ -246,15 +267,15 @@ mod tests {
     fn five_failures_in_a_row_pause_an_endpoint_and_one_success_ends_that() {
         let mut endpoint = Endpoint::default();
         for _ in 1..TROUBLES {
-            endpoint.observe(FAILED, 0, at(0));
+            endpoint.observe(FAILED, PAUSES, 0, at(0));
             assert_eq!(endpoint.pace(at(0)), Pace::Full);
         }
         // One that is taken in between begins the count anew.
-        assert!(!endpoint.observe(Tried::Taken, 0, at(0)), "it was not away");
+        assert!(!endpoint.observe(Tried::Taken, PAUSES, 0, at(0)), "it was not away");
         let mut now = at(0);
         let mut pauses = Vec::new();
         for failure in 1..=12 {
-            endpoint.observe(FAILED, 0, now);
+            endpoint.observe(FAILED, PAUSES, 0, now);
             match endpoint.pace(now) {
                 Pace::Full => assert!(failure < TROUBLES),
                 Pace::Wait(until) => {
@@ -267,9 +288,9 @@ mod tests {
         }
         assert_eq!(pauses, [10, 20, 40, 80, 160, 300, 300, 300]);
         let paused = endpoint;
-        endpoint.observe(FAILED, 0, now.minus(Duration::from_secs(1)));
+        endpoint.observe(FAILED, PAUSES, 0, now.minus(Duration::from_secs(1)));
         assert_eq!(endpoint, paused, "it was on its way when the pause began");
-        assert!(endpoint.observe(Tried::Taken, 0, now), "it is back");
+        assert!(endpoint.observe(Tried::Taken, PAUSES, 0, now), "it is back");
         assert_eq!(endpoint.pace(now), Pace::Full);
     }
 }

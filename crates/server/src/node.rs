@@ -154,7 +154,7 @@ impl Node {
             rates: Rates::new(&config.rate),
             settings_cache: SettingsCache::default(),
             token_keys: TokenKeys::new(clients.outbound()?),
-            webhooks: Webhooks::new(clients.outbound()?),
+            webhooks: Webhooks::new(clients.outbound()?, config.webhooks),
             runner,
             clients,
             master_key,

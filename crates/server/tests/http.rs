@@ -23,3 +23,4 @@ mod token_keys;
 mod topics;
 mod uploads;
 mod users;
+mod webhooks;

@@ -68,6 +68,8 @@ pub struct Config {
     pub wake: Wake,
     pub providers: Providers,
     pub circuit: Circuit,
+    /// How long is waited before an event is sent to a webhook again.
+    pub webhooks: domain::webhook::Pauses,
     pub broadcast: Broadcast,
     pub outbound: Outbound,
     pub webpush: Webpush,

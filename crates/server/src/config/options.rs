@@ -196,6 +196,12 @@ options! {
     CIRCUIT_SERVICE_PROBE_MS = "circuit.service_probe_ms",
         Kind::Milliseconds { least: 100, most: HOUR }, Some("5000"), Restart,
         "How long after a push service went away it is probed first; the pauses double up to twelve times as long.";
+    WEBHOOKS_RETRY_MS = "webhooks.retry_ms",
+        Kind::Milliseconds { least: 100, most: HOUR }, Some("5000"), Restart,
+        "How long after a webhook refused an event it is sent again first; the pauses double up to four hours, for a day.";
+    WEBHOOKS_PAUSE_MS = "webhooks.pause_ms",
+        Kind::Milliseconds { least: 100, most: 300_000 }, Some("10000"), Restart,
+        "How long a webhook that refused five events in a row is left in peace first; the pauses double up to five minutes.";
     BROADCAST_FCM_PER_SECOND = "broadcast.fcm_per_second",
         Kind::Count { least: 1, most: 1_000_000 }, Some("8000"), Restart,
         "How many pushes a second broadcasts send through one Firebase project at most; Google's own limit is 10000, and wakes need room beside them.";

@@ -70,6 +70,10 @@ impl RawConfig {
                     .duration(&row::PROVIDERS_APNS_RETRY_AFTER_UNAVAILABLE_MS),
                 apns_connections: reader.count(&row::PROVIDERS_APNS_CONNECTIONS),
             },
+            webhooks: domain::webhook::Pauses {
+                retry: reader.duration(&row::WEBHOOKS_RETRY_MS),
+                endpoint: reader.duration(&row::WEBHOOKS_PAUSE_MS),
+            },
             circuit: Circuit {
                 credential_probe: reader.duration(&row::CIRCUIT_CREDENTIAL_PROBE_MS),
                 service_probe: reader.duration(&row::CIRCUIT_SERVICE_PROBE_MS),

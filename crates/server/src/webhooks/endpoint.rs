@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::Time;
-use domain::webhook::{Delivery, Endpoint, Pace, TRIED_FOR, Tried};
+use domain::webhook::{Delivery, Endpoint, Pace, Pauses, TRIED_FOR, Tried};
 use futures_util::future::join_all;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -115,16 +115,16 @@ async fn step(
     let is_full = again.len() >= limit || more;
     let due = again.into_iter().map(|tried| (tried.event, tried.tries, tried.since));
     let events = due.chain(fresh.into_iter().map(|event| (event.clone(), 0, event.at)));
-    let to: &Webhook = webhook;
+    let (to, pauses): (&Webhook, _) = (webhook, node.webhooks.pauses);
     let sending = events.map(|(event, tries, since)| async move {
         let (tried, answer) = send(node, to, signer, &event).await;
         let ended = node.clock.now();
-        let delivery = Delivery::after(tried, tries + 1, since, rand::random(), ended);
+        let delivery = Delivery::after(tried, tries + 1, since, pauses, rand::random(), ended);
         (tried, SettledTry { event: event.number, delivery, tries: tries + 1, since, answer })
     });
     let ended = join_all(sending).await;
     let now = node.clock.now();
-    let back = health.with(|endpoint| note(endpoint, &ended, now));
+    let back = health.with(|endpoint| note(endpoint, &ended, pauses, now));
     let gone = ended.iter().any(|(tried, _)| *tried == Tried::Gone);
     let tries = ended.into_iter().map(|(_, tried)| tried).collect();
     let settle = SettleWebhook { webhook: webhook.id, cursor, tries, back, gone, now };
@@ -142,13 +142,13 @@ async fn step(
 }
 
 /// Tells the endpoint's state what became of a page; returns whether it is back by that.
-fn note(endpoint: &mut Endpoint, ended: &[(Tried, SettledTry)], now: Time) -> bool {
+fn note(endpoint: &mut Endpoint, ended: &[(Tried, SettledTry)], pauses: Pauses, now: Time) -> bool {
     let was_paused = endpoint.paused_until().is_some();
     // What it took comes last: one that takes anything is up.
     let (taken, failed): (Vec<_>, Vec<_>) =
         ended.iter().partition(|(tried, _)| *tried == Tried::Taken);
     for (tried, _) in failed.into_iter().chain(taken) {
-        endpoint.observe(*tried, rand::random(), now);
+        endpoint.observe(*tried, pauses, rand::random(), now);
     }
     was_paused && endpoint.paused_until().is_none()
 }

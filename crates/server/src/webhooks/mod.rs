@@ -17,7 +17,7 @@ mod sign;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::webhook::Endpoint;
+use domain::webhook::{Endpoint, Pauses};
 use domain::{AppId, EventSet, EventType, Time, WebhookId};
 use providers::outbound::{Client, NoAnswer};
 use store::model::{Webhook, WebhookState};
@@ -31,6 +31,7 @@ pub use sign::{SIGNING_SECRET_PREFIX, generate_secret};
 /// The endpoints that this node serves.
 pub struct Webhooks {
     client: Client,
+    pauses: Pauses,
     running: Mutex<HashMap<WebhookId, Running>>,
     /// Which frequent events apps keep, remembered.
     wanted: Mutex<HashMap<AppId, EventSet>>,
@@ -65,8 +66,8 @@ impl std::fmt::Debug for Webhooks {
 
 impl Webhooks {
     /// None is served yet.
-    pub fn new(client: Client) -> Self {
-        Self { client, running: Mutex::default(), wanted: Mutex::default() }
+    pub fn new(client: Client, pauses: Pauses) -> Self {
+        Self { client, pauses, running: Mutex::default(), wanted: Mutex::default() }
     }
 
     /// Whether a URL may be called, as far as can be seen without calling it.

@@ -77,6 +77,9 @@ async fn settings_keep_what_is_not_given() {
             "clients_set_push": false,
             "print_push_logs": false,
             "log_payloads": false,
+            "kept_events": [],
+            "offline_event_every": 3600,
+            "offline_event_body": false,
         })
     );
     let change = json!({ "climb_after": 60, "background_push": false, "alert_body": "Look!" });
@@ -97,6 +100,9 @@ async fn settings_keep_what_is_not_given() {
         ("ring_time", json!(4)),
         ("ring_time", json!(121)),
         ("hold_while_active_elsewhere", json!(601)),
+        ("offline_event_every", json!(59)),
+        ("kept_events", json!(["call.missed"])),
+        ("kept_events", json!(["nothing"])),
         ("resume_time", json!(0)),
         ("resume_time", json!(121)),
         ("default_ttl", json!(0)),

@@ -4,6 +4,7 @@ mod broadcasts;
 mod calls;
 mod certificate;
 mod circuits;
+mod events;
 mod full_disk;
 mod iphones_by_fcm;
 mod isolation;

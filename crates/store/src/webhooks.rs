@@ -20,6 +20,11 @@ impl Store {
         self.sqlite().events(app, after, limit).await
     }
 
+    /// The number of the newest event of an app; 0: there is none.
+    pub async fn newest_event(&self, app: AppId) -> Result<i64, Error> {
+        self.sqlite().newest_event(app).await
+    }
+
     /// Which frequent events an app keeps, because a webhook or its settings ask for them.
     pub async fn wanted_events(&self, app: AppId) -> Result<EventSet, Error> {
         self.sqlite().wanted_events(app).await

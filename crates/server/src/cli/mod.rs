@@ -15,6 +15,7 @@ mod send;
 mod serve;
 mod sim;
 mod token;
+mod webhooks;
 
 use std::process::ExitCode;
 
@@ -58,6 +59,8 @@ enum Command {
     Sim(sim::Args),
     /// Make a user token, for a user's app to connect with
     Token(token::Args),
+    /// See an app's events in this terminal
+    Webhooks(webhooks::Args),
 }
 
 impl Cli {
@@ -85,6 +88,7 @@ impl Cli {
             Command::Serve(args) => wait(serve::run(args, &environment)),
             Command::Sim(args) => wait(sim::run(args)),
             Command::Token(args) => wait(token::run(args, &environment)),
+            Command::Webhooks(args) => wait(webhooks::run(args, &environment)),
         }
     }
 }

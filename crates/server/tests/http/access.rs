@@ -16,7 +16,7 @@ pub(super) enum By {
 }
 
 /// Every route, with whose key it asks for; `APP` stands for the app's id.
-pub(super) const ROUTES: [(&str, &str, By); 68] = [
+pub(super) const ROUTES: [(&str, &str, By); 77] = [
     ("POST", "/v1/apps", By::Admin),
     ("GET", "/v1/apps", By::Admin),
     ("GET", "/v1/apps/APP", By::AppOrAdmin),
@@ -32,6 +32,15 @@ pub(super) const ROUTES: [(&str, &str, By); 68] = [
     ("GET", "/v1/apps/APP/credentials", By::AppOrAdmin),
     ("DELETE", "/v1/apps/APP/credentials/crd_999", By::AppOrAdmin),
     ("POST", "/v1/apps/APP/credentials/crd_999/probe", By::AppOrAdmin),
+    ("POST", "/v1/apps/APP/webhooks", By::AppOrAdmin),
+    ("GET", "/v1/apps/APP/webhooks", By::AppOrAdmin),
+    ("GET", "/v1/apps/APP/webhooks/whk_999", By::AppOrAdmin),
+    ("PATCH", "/v1/apps/APP/webhooks/whk_999", By::AppOrAdmin),
+    ("DELETE", "/v1/apps/APP/webhooks/whk_999", By::AppOrAdmin),
+    ("POST", "/v1/apps/APP/webhooks/whk_999/rotate", By::AppOrAdmin),
+    ("POST", "/v1/apps/APP/webhooks/whk_999/test", By::AppOrAdmin),
+    ("POST", "/v1/apps/APP/webhooks/whk_999/replay", By::AppOrAdmin),
+    ("GET", "/v1/apps/APP/webhooks/whk_999/deliveries", By::AppOrAdmin),
     ("GET", "/v1/webpush-key", By::AnyOfApp),
     ("POST", "/v1/users/alice/tokens", By::App),
     ("DELETE", "/v1/users/alice/tokens", By::App),

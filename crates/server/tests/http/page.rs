@@ -70,6 +70,7 @@ fn filled(path: &str) -> String {
         ("{blocked}", "mallory"),
         ("{key}", "key_999"),
         ("{credential}", "crd_999"),
+        ("{webhook}", "whk_999"),
         ("{user}", "alice"),
         ("{device}", "phone"),
         ("{kind}", "apns"),

@@ -38,6 +38,10 @@ impl Sqlite {
         self.readers.read(move |conn| events(conn, app, after, limit)).await
     }
 
+    pub(crate) async fn newest_event(&self, app: AppId) -> Result<i64, Error> {
+        self.readers.read(move |conn| newest_event(conn, app)).await
+    }
+
     pub(crate) async fn wanted_events(&self, app: AppId) -> Result<EventSet, Error> {
         self.writer.change(move |tx| tx.wanted(app)).await
     }
@@ -235,6 +239,12 @@ pub(super) fn event_row(row: &Row<'_>) -> rusqlite::Result<Event> {
         sequence: row.get(4)?,
         body: row.get(5)?,
     })
+}
+
+pub(super) fn newest_event(conn: &Connection, app: AppId) -> Result<i64, Error> {
+    let mut statement = conn.prepare_cached("SELECT MAX(number) FROM events WHERE app = ?1")?;
+    let newest = statement.query_row([app.number()], |row| row.get::<_, Option<i64>>(0))?;
+    Ok(newest.unwrap_or(0))
 }
 
 fn events(conn: &Connection, app: AppId, after: i64, limit: usize) -> Result<Vec<Event>, Error> {

@@ -18,7 +18,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::Sqlite;
 use super::bodies::{json, parse};
-use super::events::{EVENT_COLUMNS, EVENT_WIDTH, event_row};
+use super::events::{EVENT_COLUMNS, EVENT_WIDTH, event_row, newest_event};
 use super::rows::{At, word};
 use super::writer::Tx;
 use crate::Error;
@@ -451,10 +451,7 @@ fn work(
         .prepare_cached("SELECT MIN(due) FROM webhook_deliveries WHERE webhook = ?1 AND due > ?2")?
         .query_row(params![id, At(now)], |row| row.get::<_, Option<At>>(0))?
         .map(|at| at.0);
-    let newest = snapshot
-        .prepare_cached("SELECT MAX(number) FROM events WHERE app = ?1")?
-        .query_row([webhook.app.number()], |row| row.get::<_, Option<i64>>(0))?
-        .unwrap_or(0);
+    let newest = newest_event(&snapshot, webhook.app)?;
     let fresh = {
         // A test is for the endpoint it was asked for, which has a row for it.
         let mut statement = snapshot.prepare_cached(&format!(

@@ -218,6 +218,10 @@ fn every_setting_was_thought_of() {
         clients_set_push: _,
         // How long a message is kept.
         default_ttl_s: _,
+        // What is told to back ends.
+        kept_events: _,
+        offline_event_every: _,
+        offline_event_body: _,
     } = Settings::default();
     let Policy {
         push_enabled: _,

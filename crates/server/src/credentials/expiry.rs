@@ -72,6 +72,18 @@ mod tests {
     use crate::clock::Clock;
     use crate::config::Config;
 
+    /// The example of the page.
+    fn as_the_page_shows_it() -> Value {
+        let page = include_str!("../../../../docs/webhooks.md");
+        let (_, part) = page.split_once("### `credential.expiring`").unwrap();
+        let example = part.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+        serde_json::from_str(example).unwrap()
+    }
+
+    fn fields(data: &Value) -> Vec<&String> {
+        data.as_object().unwrap().keys().collect()
+    }
+
     #[tokio::test]
     async fn the_end_is_announced_once_a_step() {
         let folder = tempfile::tempdir().unwrap();
@@ -91,6 +103,7 @@ mod tests {
         };
         node.store.add_credential(new).await.unwrap();
         let mut seen = Vec::new();
+        let shown = as_the_page_shows_it();
         for day in 0..45 {
             hand.set(start.plus(Duration::from_secs(day * 86_400)));
             look(&node).await.unwrap();
@@ -99,6 +112,7 @@ mod tests {
                 assert_eq!(event.kind, EventType::CredentialExpiring);
                 let body: Value = serde_json::from_str(&event.body).unwrap();
                 assert_eq!(body["subject"], "Apple Push Services: com.example.app");
+                assert_eq!(fields(&body), fields(&shown), "as docs/webhooks.md shows it");
                 seen.push((day, body["days"].as_u64().unwrap()));
             }
         }

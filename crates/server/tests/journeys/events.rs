@@ -83,8 +83,8 @@ async fn until(world: &World, kind: &str, fits: impl Fn(&Value) -> bool) -> Even
     tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("no {kind} that fits"))
 }
 
-async fn asleep(world: &World, user: &str) -> Phone {
-    let phone = world.phone(user, Platform::Ios, &format!("{user}'s iPhone")).await;
+async fn asleep(world: &World, user: &str, platform: Platform) -> Phone {
+    let phone = world.phone(user, platform, &format!("{user}'s phone")).await;
     let phone = phone.expect("a phone");
     phone.launch().await.expect("it connects");
     phone.suspend().await;
@@ -96,7 +96,7 @@ async fn asleep(world: &World, user: &str) -> Phone {
 async fn every_event_is_as_the_page_shows_it() {
     let world = world_that_keeps_all().await;
     let bob = sender(&world).await;
-    let alice = asleep(&world, "alice").await;
+    let alice = asleep(&world, "alice", Platform::Ios).await;
     until(&world, "user.connected", |data| data["user"] == "alice").await;
 
     // A message wakes her.
@@ -118,7 +118,7 @@ async fn every_event_is_as_the_page_shows_it() {
     until(&world, "push.sent", |data| data["push"].is_string()).await;
 
     // A token that is gone.
-    let carol = asleep(&world, "carol").await;
+    let carol = asleep(&world, "carol", Platform::Ios).await;
     world.devices().unregister(&carol.push_token(TargetKindName::Apns).expect("a token"));
     bob.send("carol", "Noon?").await.expect("accepted");
     let failed = until(&world, "push.failed", |data| data["wake"].is_string()).await;
@@ -129,7 +129,7 @@ async fn every_event_is_as_the_page_shows_it() {
     until(&world, "device.token_dropped", |data| data["user"] == "carol").await;
 
     // Somebody whom nothing wakes.
-    let dave = asleep(&world, "dave").await;
+    let dave = asleep(&world, "dave", Platform::Android).await;
     dave.force_quit().await;
     bob.send("dave", "Noon?").await.expect("accepted");
     until(&world, "wake.exhausted", |data| data["user"] == "dave").await;

@@ -7,7 +7,6 @@ use axum::Json;
 use axum::extract::State;
 use domain::AppId;
 use serde::Deserialize;
-use tokio::time::{Instant, timeout_at};
 use wire::http::{Event, Page};
 
 use super::auth::AppKey;
@@ -63,7 +62,8 @@ async fn found(
     limit: usize,
     wait: u32,
 ) -> Result<Vec<store::model::Event>, Problem> {
-    let until = Instant::now() + Duration::from_secs(u64::from(wait));
+    let over = tokio::time::sleep(Duration::from_secs(u64::from(wait)));
+    tokio::pin!(over);
     let mut news = node.store.new_events(app);
     loop {
         news.mark_unchanged();
@@ -71,13 +71,10 @@ async fn found(
         if !found.is_empty() || wait == 0 {
             return Ok(found);
         }
-        let told = tokio::select! {
-            told = timeout_at(until, news.changed()) => told,
+        tokio::select! {
+            told = news.changed() => if told.is_err() { return Ok(found) },
+            () = &mut over => return Ok(found),
             () = node.tasks.stopped() => return Ok(found),
-        };
-        // In time, and by a store that is still open.
-        if !matches!(told, Ok(Ok(()))) {
-            return Ok(found);
         }
     }
 }

@@ -187,7 +187,7 @@ impl Tx<'_> {
 
     /// A session of a user's app began, and they had none; or their last one ended.
     pub(super) fn tell_presence(
-        &mut self,
+        &self,
         kind: EventType,
         device: &DeviceRow,
         now: Time,

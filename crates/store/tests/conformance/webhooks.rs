@@ -304,3 +304,20 @@ async fn what_became_of_an_event_goes_with_it() {
     world.store().sweep(0, world.now).await.expect("swept");
     assert_eq!(world.states(&webhook).await, []);
 }
+
+#[tokio::test]
+async fn both_secrets_are_sealed_anew_in_their_place() {
+    let world = World::new().await;
+    let webhook = world.webhook(Subscription::All).await;
+    let until = world.now.plus(DAY);
+    let rotated = world.store().rotate_webhook(world.app, webhook.id, vec![2], until).await;
+    rotated.expect("kept").expect("it is there");
+    let context = store::webhook_context(world.app);
+    let seal = move |place: &str, sealed: &[u8]| match place == context {
+        true => Ok([sealed, &[200]].concat()),
+        false => Err(format!("{place} is no webhook's")),
+    };
+    assert_eq!(world.store().reseal(seal, "note").await.expect("sealed"), 2);
+    let webhook = world.again(&webhook).await;
+    assert_eq!((webhook.secret, webhook.old_secret), (vec![2, 200], Some((vec![1, 200], until))));
+}

@@ -2,26 +2,34 @@
 
 use std::sync::Arc;
 
-use domain::{Epoch, InboxId, MessageId, Offset};
+use domain::{Epoch, MessageId, Offset};
 use store::model::{ReadDone, ReadWhat, Reading};
 use wire::limits;
 
 use crate::accept::{check_name, storage_problem};
 use crate::http::problem::{Problem, ProblemCode};
 use crate::node::Node;
+use crate::report::SessionReport;
 
-/// Notes what a user has read: the senders and the user's other devices learn of it.
+/// Notes what the user of a device has read: the senders and the user's other devices learn of it.
 ///
 /// # Errors
 ///
 /// A [`Problem`] that names the field.
-pub async fn read(node: &Arc<Node>, inbox: InboxId, read: wire::Read) -> Result<(), Problem> {
+pub async fn read(
+    node: &Arc<Node>,
+    report: &SessionReport,
+    read: wire::Read,
+) -> Result<(), Problem> {
     let what = what(read)?;
-    let reading = Reading { inbox, what, now: node.clock.now() };
+    let reading = Reading { inbox: report.inbox, what, now: node.clock.now() };
     let (done, effects) = node.store.read_mark(reading).await.map_err(storage_problem)?;
     node.carry_out(effects);
     match done {
-        ReadDone::Noted => Ok(()),
+        ReadDone::Noted(messages) => {
+            report.read(node, messages);
+            Ok(())
+        }
         ReadDone::OtherEpoch => Err(Problem::new(
             ProblemCode::Conflict,
             "the position is of another epoch; connect again and read from there",

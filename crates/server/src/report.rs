@@ -66,6 +66,16 @@ pub struct SessionReport {
 }
 
 impl SessionReport {
+    /// Writes that its user has read these messages on it.
+    pub fn read(&self, node: &Node, messages: Vec<MessageId>) {
+        let now = node.clock.now();
+        for message in messages {
+            let mut record = self.record(now, "read");
+            record.message = Some(message);
+            node.log.append(record);
+        }
+    }
+
     /// Writes one record about the session.
     pub fn write(
         &self,
@@ -74,12 +84,17 @@ impl SessionReport {
         covered: Option<(Offset, Offset)>,
         detail: Option<Value>,
     ) {
-        let mut record = Record::new(node.clock.now(), self.app, self.inbox, Step::Session, reason);
-        record.user = Some(Arc::clone(&self.user));
-        record.device = Some(DeviceName { number: self.device, id: Arc::clone(&self.device_name) });
+        let mut record = self.record(node.clock.now(), reason);
         record.offsets = covered.map(|(after, up_to)| Covered { after, up_to });
         record.detail = detail.map(|detail| detail.to_string());
         node.log.append(record);
+    }
+
+    fn record(&self, at: Time, reason: &'static str) -> Record {
+        let mut record = Record::new(at, self.app, self.inbox, Step::Session, reason);
+        record.user = Some(Arc::clone(&self.user));
+        record.device = Some(DeviceName { number: self.device, id: Arc::clone(&self.device_name) });
+        record
     }
 }
 

@@ -162,7 +162,8 @@ pub(super) async fn read_mark(
     Body(body): Body<ReadPost>,
 ) -> Result<StatusCode, Problem> {
     let ReadPost { thread, up_to, messages } = body;
-    reading::read(&node, device.inbox, wire::Read { thread, up_to, messages }).await?;
+    let read = wire::Read { thread, up_to, messages };
+    reading::read(&node, &session_report(device), read).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -173,14 +174,17 @@ fn report(
     reason: &'static str,
     covered: Option<(Offset, Offset)>,
 ) {
-    let report = SessionReport {
+    session_report(device).write(node, reason, covered, Some(json!({ "by": "http" })));
+}
+
+fn session_report(device: DeviceIdentity) -> SessionReport {
+    SessionReport {
         app: device.app,
         inbox: device.inbox,
         user: Arc::from(device.user),
         device: device.device,
         device_name: Arc::from(device.name),
-    };
-    report.write(node, reason, covered, Some(json!({ "by": "http" })));
+    }
 }
 
 /// `PUT /v1/me/targets/{kind}`.

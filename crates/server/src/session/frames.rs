@@ -49,7 +49,7 @@ impl Connection {
                 Ok(())
             }
             ClientFrame::Read(read) => {
-                let read = reading::read(&self.node, self.inbox, read).await;
+                let read = reading::read(&self.node, &self.report, read).await;
                 self.answer(read.map(|()| None)).await
             }
             ClientFrame::CallStart(start) => {

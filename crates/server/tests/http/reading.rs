@@ -55,6 +55,16 @@ async fn what_is_read_on_one_device_reaches_the_sender_and_the_other_device() {
     server.me(&device, Method::POST, "/v1/me/read", Some(body)).await.is(204);
     assert_eq!(alice.hear_a("receipt").await["receipts"][0]["id"], second["id"]);
     assert_eq!(tablet.hear_a("read").await["messages"], json!([second["id"]]));
+    // The timeline of each says who read it, and where.
+    for (message, device) in [(&first, "phone"), (&second, "watch")] {
+        let path = format!("/v1/messages/{}/timeline", text(&message["id"]));
+        let is_read = |record: &&Value| record["reason"] == "read";
+        let timeline = server.call(Method::GET, &path, None).await.is(200);
+        let records = timeline["items"].as_array().expect("a list");
+        let read: Vec<_> = records.iter().filter(is_read).collect();
+        let [read] = read[..] else { panic!("once: {timeline}") };
+        assert_eq!((&read["user"], &read["device"]), (&json!("bob"), &json!(device)), "{read}");
+    }
     // Each field is named when it is wrong, and the session goes on.
     let mut above = up_to.clone();
     above["offset"] = json!(1_000);

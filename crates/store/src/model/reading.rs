@@ -30,10 +30,10 @@ pub enum ReadWhat {
 }
 
 /// What became of a read mark.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadDone {
-    /// Noted; what was noted before changes nothing.
-    Noted,
+    /// Noted: these messages were not before.
+    Noted(Vec<MessageId>),
     /// The position is of another epoch.
     OtherEpoch,
     /// The position is above the head.

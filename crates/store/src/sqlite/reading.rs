@@ -73,7 +73,9 @@ struct JustRead {
 
 impl Tx<'_> {
     fn read_mark(&self, reading: &Reading, fx: &mut Effects) -> Result<ReadDone, Error> {
-        let Some(inbox) = self.inbox(reading.inbox)? else { return Ok(ReadDone::Noted) };
+        let Some(inbox) = self.inbox(reading.inbox)? else {
+            return Ok(ReadDone::Noted(Vec::new()));
+        };
         let (read, sync) = match &reading.what {
             ReadWhat::Thread { thread, epoch, up_to } => {
                 if *epoch != inbox.epoch {
@@ -83,7 +85,7 @@ impl Tx<'_> {
                     return Ok(ReadDone::AboveHead);
                 }
                 let Some(before) = self.raise_mark(inbox.id, thread, *up_to)? else {
-                    return Ok(ReadDone::Noted);
+                    return Ok(ReadDone::Noted(Vec::new()));
                 };
                 let read = self.read_thread(inbox.id, thread, before, *up_to)?;
                 let thread = Some(thread.clone());
@@ -92,7 +94,7 @@ impl Tx<'_> {
             ReadWhat::Messages(messages) => {
                 let read = self.read_messages(inbox.id, messages)?;
                 if read.is_empty() {
-                    return Ok(ReadDone::Noted);
+                    return Ok(ReadDone::Noted(Vec::new()));
                 }
                 let messages = read.iter().map(|read| read.message).collect();
                 (read, ReadBody { thread: None, up_to: None, messages })
@@ -100,6 +102,7 @@ impl Tx<'_> {
         };
         self.tell_own_devices(inbox.id, &sync, reading.now, fx)?;
         let mut by_sender: BTreeMap<i64, Vec<ReceiptOf>> = BTreeMap::new();
+        let messages = read.iter().map(|read| MessageId::from_bits(read.message)).collect();
         for read in read {
             if let Some(sender) = read.sender {
                 let receipt = ReceiptOf { message: read.message, state: ReceiptState::Read };
@@ -107,7 +110,7 @@ impl Tx<'_> {
             }
         }
         self.tell_senders(inbox.id, by_sender, reading.now, fx)?;
-        Ok(ReadDone::Noted)
+        Ok(ReadDone::Noted(messages))
     }
 
     /// Returns where the mark was before; `None`: there or beyond already.

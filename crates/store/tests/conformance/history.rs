@@ -8,6 +8,7 @@
 mod player;
 mod promises;
 mod pushes;
+mod quiet;
 
 use std::time::Duration;
 
@@ -18,13 +19,30 @@ use self::player::Player;
 /// Phones that may take part; they begin as devices of two users in turn.
 const PHONES: usize = 4;
 
+/// Threads that messages may be of; beside them there are messages of none.
+const THREADS: [Option<&str>; 3] = [None, Some("lunch"), Some("work")];
+
 /// One step; numbers pick among what there is, modulo how much there is.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     /// A message from the back end or a phone to some of the users.
-    Send { from: Option<usize>, to: u8, short: bool, quiet: bool, urgent: bool, born: bool },
+    Send {
+        from: Option<usize>,
+        to: u8,
+        thread: usize,
+        short: bool,
+        quiet: bool,
+        urgent: bool,
+        born: bool,
+    },
     /// An earlier send again.
     Resend(usize),
+    /// A user mutes a thread, or all of them, or does so no more.
+    Mute { user: usize, thread: usize, on: bool },
+    /// A user blocks another one, or does so no more.
+    Block { user: usize, other: usize, on: bool },
+    /// A phone's user has read a thread up to some place, or a message that was sent.
+    Read { phone: usize, thread: usize, entries: usize },
     /// A phone connects, and says what it holds or does not.
     Connect { phone: usize, fetch: bool, holds: bool },
     /// A phone signs in as the other user.
@@ -82,15 +100,22 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (
             proptest::option::of(any_phone.clone()),
             1_u8..8,
+            0..THREADS.len(),
             any::<bool>(),
             proptest::bool::weighted(0.2),
             any::<bool>(),
             any::<bool>(),
         )
-            .prop_map(|(from, to, short, quiet, urgent, born)| {
-                Step::Send { from, to, short, quiet, urgent, born }
+            .prop_map(|(from, to, thread, short, quiet, urgent, born)| {
+                Step::Send { from, to, thread, short, quiet, urgent, born }
             }),
         1 => any::<usize>().prop_map(Step::Resend),
+        2 => (0_usize..3, 0..=THREADS.len(), proptest::bool::weighted(0.6))
+            .prop_map(|(user, thread, on)| Step::Mute { user, thread, on }),
+        1 => (0_usize..3, 0_usize..3, proptest::bool::weighted(0.6))
+            .prop_map(|(user, other, on)| Step::Block { user, other, on }),
+        3 => (any_phone.clone(), 0..=THREADS.len(), any::<usize>())
+            .prop_map(|(phone, thread, entries)| Step::Read { phone, thread, entries }),
         5 => (any_phone.clone(), proptest::bool::weighted(0.3), any::<bool>())
             .prop_map(|(phone, fetch, holds)| Step::Connect { phone, fetch, holds }),
         1 => (any_phone.clone(), proptest::bool::weighted(0.3))

@@ -14,6 +14,8 @@ pub(crate) use pushes::{DeliveryFact, MemberFact, PushFact};
 pub(crate) struct Snapshot {
     pub(crate) inboxes: Vec<InboxFact>,
     pub(crate) entries: Vec<EntryFact>,
+    /// Entries that wake nobody as things stand: read, or of a muted thread.
+    pub(crate) quiet: BTreeSet<(InboxId, Offset)>,
     pub(crate) devices: Vec<DeviceFact>,
     pub(crate) sessions: Vec<SessionFact>,
     pub(crate) wakes: Vec<WakeFact>,
@@ -137,13 +139,24 @@ impl Snapshot {
 
     /// The newest entry the device is owed.
     pub(crate) fn owed(&self, device: &DeviceFact, now: Time) -> Option<Offset> {
-        let owed = self.entries.iter().filter(|entry| {
+        self.all_owed(device, now).max()
+    }
+
+    /// The newest entry the device is owed and to be woken for.
+    pub(crate) fn owed_aloud(&self, device: &DeviceFact, now: Time) -> Option<Offset> {
+        self.all_owed(device, now)
+            .filter(|offset| !self.quiet.contains(&(device.inbox, *offset)))
+            .max()
+    }
+
+    fn all_owed(&self, device: &DeviceFact, now: Time) -> impl Iterator<Item = Offset> {
+        let owed = self.entries.iter().filter(move |entry| {
             entry.inbox == device.inbox
                 && entry.wakes
                 && entry.offset > device.cursor
                 && entry.expires_at > now
         });
-        owed.map(|entry| entry.offset).max()
+        owed.map(|entry| entry.offset)
     }
 
     pub(crate) fn inbox(&self, inbox: InboxId) -> &InboxFact {

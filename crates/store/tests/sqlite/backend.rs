@@ -103,6 +103,15 @@ impl Backend {
                     })
                 },
             ),
+            quiet: all
+                .rows(
+                    "SELECT inbox, offset FROM read_entries UNION
+                     SELECT e.inbox, e.offset FROM entries e JOIN mutes m
+                       ON m.inbox = e.inbox AND (m.thread = '*' OR m.thread = e.thread)",
+                    |row| Ok((InboxId::from_number(row.get(0)?), offset(row, 1)?)),
+                )
+                .into_iter()
+                .collect(),
             devices: all.rows("SELECT id, inbox, cursor FROM devices", |row| {
                 Ok(DeviceFact {
                     number: DeviceNumber::from_number(row.get(0)?),

@@ -1,6 +1,6 @@
 //! Plays a history, and remembers what was promised in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::call::CallInput;
 use domain::{
@@ -13,9 +13,9 @@ use store::model::{
 };
 
 use super::super::world::{DAY, Phone, SECOND, World, accepted, credential, held, refused};
-use super::{PHONES, Step};
+use super::{PHONES, Step, THREADS};
 
-const USERS: [&str; 3] = ["alice", "bob", "carol"];
+pub(super) const USERS: [&str; 3] = ["alice", "bob", "carol"];
 
 /// The world, and what everybody in it was told.
 pub(super) struct Player {
@@ -37,6 +37,8 @@ pub(super) struct Player {
     pub(super) direct: Vec<PushId>,
     /// Deliveries of them on their way.
     pub(super) deliveries: Vec<ClaimedDelivery>,
+    /// Who blocks whom, by their places in [`USERS`].
+    pub(super) blocks: BTreeSet<(usize, usize)>,
 }
 
 /// A phone and what it has acknowledged.
@@ -71,12 +73,13 @@ impl Player {
             calls: Vec::new(),
             direct: Vec::new(),
             deliveries: Vec::new(),
+            blocks: BTreeSet::new(),
         }
     }
 
     pub(super) async fn play(&mut self, step: Step) {
         match step {
-            Step::Send { from, to, short, quiet, urgent, born } => {
+            Step::Send { from, to, thread, short, quiet, urgent, born } => {
                 let users: Vec<_> = USERS
                     .into_iter()
                     .enumerate()
@@ -94,6 +97,7 @@ impl Player {
                 content.expires_at =
                     self.world.now.plus(if short { SECOND * 20 } else { DAY * 20 });
                 content.wakes = !quiet;
+                content.thread = THREADS[thread].map(str::to_owned);
                 content.urgency = if urgent { Urgency::High } else { Urgency::Normal };
                 self.send(Accept { content: content.into(), birth, ..accept }).await;
             }
@@ -108,6 +112,9 @@ impl Player {
                     assert_eq!(now, entries);
                 }
             }
+            Step::Mute { user, thread, on } => self.mute(user, thread, on).await,
+            Step::Block { user, other, on } => self.block(user, other, on).await,
+            Step::Read { phone, thread, entries } => self.read(phone, thread, entries).await,
             Step::Connect { phone, fetch, holds } => self.connect(phone, fetch, holds).await,
             Step::SignIn { phone, fetch } => self.sign_in(phone, fetch).await,
             Step::End(nth) => {
@@ -193,7 +200,8 @@ impl Player {
         let Accepted::Stored { entries, failed, replayed: false, .. } = accepted else {
             panic!("{accepted:?}");
         };
-        assert_eq!((entries.len(), failed.len()), (accept.recipients.len(), 0));
+        let reached: Vec<_> = entries.iter().map(|(inbox, _)| *inbox).collect();
+        assert_eq!((reached, failed.len()), (self.who_takes(&accept), 0), "all but who blocks");
         for (inbox, offset) in &entries {
             let message =
                 Message { id: accept.message.bits(), expires_at: accept.content.expires_at };
@@ -330,7 +338,7 @@ impl Player {
     }
 }
 
-fn pick<T>(from: &[T], nth: usize) -> Option<&T> {
+pub(super) fn pick<T>(from: &[T], nth: usize) -> Option<&T> {
     nth.checked_rem(from.len()).and_then(|nth| from.get(nth))
 }
 

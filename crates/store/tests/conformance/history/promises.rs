@@ -66,6 +66,7 @@ impl Player {
         }
         self.replace_credential().await;
         self.route(false, false).await;
+        self.unmute_all().await;
         // Longer than any pause of the ladder, shorter than the messages live.
         let end = self.world.now.plus(DAY * 3);
         loop {
@@ -84,7 +85,8 @@ impl Player {
         }
         let snapshot = self.world.look();
         for device in &snapshot.devices {
-            if let Some(owed) = snapshot.owed(device, self.world.now) {
+            // What was read is there for whoever comes, and wakes nobody.
+            if let Some(owed) = snapshot.owed_aloud(device, self.world.now) {
                 let pushed = snapshot.wake(device.number).map(|wake| wake.pushed);
                 assert!(pushed >= Some(owed), "{}: {pushed:?} of {owed:?}", device.number);
             }

@@ -64,6 +64,7 @@ impl World {
             assert!(!before.lives(device.number), "a push to the awake");
             let owed = before.owed(device, self.now);
             assert!(owed.is_some_and(|head| claimed.plan.covers <= head), "for what is owed");
+            assert!(before.owed_aloud(device, self.now).is_some(), "for what is read or muted");
             assert!(claimed.plan.covers > device.cursor, "for what it does not have");
             assert!(claimed.plan.expires_at > self.now);
         }

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use domain::inbox::Quiet;
+use domain::inbox::{Owing, Quiet};
+use domain::wake::Wake;
 use domain::{AppId, DeviceNumber, InboxId, MessageId, Offset, Time, Urgency};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -11,6 +12,7 @@ use super::bodies::{Answer, ReadBody, json, parse};
 use super::inboxes::{MESSAGE, NewEntry, READ};
 use super::receipts::{RECEIPT_TTL, ReceiptOf};
 use super::rows::{At, Bits, offset};
+use super::wakes::DeviceRow;
 use super::writer::Tx;
 use crate::Error;
 use crate::model::{
@@ -334,12 +336,25 @@ impl Tx<'_> {
             else {
                 continue;
             };
-            if let Some(next) = stored.wake.unmuted(now) {
+            let next = match stored.wake.unmuted(now) {
+                None => self.heard_first(&stored.wake, &row, now)?,
+                next => next,
+            };
+            if let Some(next) = next {
                 stored.wake = next;
                 self.save_wake(stored, &row, None, fx)?;
             }
         }
         Ok(())
+    }
+
+    /// What was muted while its device was pushed for something else is news to it now, as if it
+    /// had just come.
+    fn heard_first(&self, wake: &Wake, row: &DeviceRow, now: Time) -> Result<Option<Wake>, Error> {
+        match self.owing(row.inbox, row.cursor, wake.pushed, now)? {
+            Owing::Owed(owed) if owed.oldest_unpushed.is_some() => Ok(wake.join(owed.urgency, now)),
+            Owing::Owed(_) | Owing::Quiet(_) | Owing::Nothing => Ok(None),
+        }
     }
 }
 

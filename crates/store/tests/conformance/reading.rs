@@ -283,6 +283,31 @@ async fn a_muted_thread_wakes_nobody_until_the_mute_is_taken_back() {
 }
 
 #[tokio::test]
+async fn what_was_muted_while_the_wake_was_used_up_is_pushed_once_it_is_heard() {
+    let mut world = World::new().await;
+    let bob = world.sleeper("bob").await;
+    mute(&world, &bob, "lunch").await;
+    for thread in ["work", "lunch"] {
+        let mut send = in_thread(world.message(&["bob"]), thread);
+        Arc::make_mut(&mut send.content).expires_at = world.now.plus(DAY * 20);
+        world.send_this(send).await;
+    }
+    // Every rung and repeat is pushed for the first, and nothing comes of it.
+    while standing(&world.wake(&bob).await.unwrap()).0 != Reason::Exhausted {
+        world.pass(SECOND * 86_400);
+        for claimed in world.claim_due().await {
+            assert_eq!(claimed.plan.covers, Offset::from_number(1), "the other one is muted");
+            world.settle(&claimed, accepted()).await;
+        }
+    }
+    unmute(&world, &bob, "lunch").await;
+    // Alerts of one wake are three seconds apart.
+    world.pass(SECOND * 3);
+    let claimed = world.claim_one().await;
+    assert_eq!(claimed.plan.covers, Offset::from_number(2));
+}
+
+#[tokio::test]
 async fn whoever_is_blocked_sees_success_and_reaches_nobody() {
     let mut world = World::new().await;
     let alice = world.phone("alice").await;

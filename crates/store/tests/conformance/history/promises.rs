@@ -1,6 +1,7 @@
 //! What must hold after each step of a history, and at its end.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use domain::{InboxId, Offset, Platform, TargetKind};
 use store::model::{EntryKind, InboxRead};
@@ -66,9 +67,23 @@ impl Player {
         }
         self.replace_credential().await;
         self.route(false, false).await;
+        // Longer than any pause of the ladder; twice of it is shorter than the messages live.
+        self.the_ladder_is_climbed(DAY * 3).await;
         self.unmute_all().await;
-        // Longer than any pause of the ladder, shorter than the messages live.
-        let end = self.world.now.plus(DAY * 3);
+        self.the_ladder_is_climbed(DAY * 3).await;
+        let snapshot = self.world.look();
+        for device in &snapshot.devices {
+            // What was read is there for whoever comes, and wakes nobody.
+            if let Some(owed) = snapshot.owed_aloud(device, self.world.now) {
+                let pushed = snapshot.wake(device.number).map(|wake| wake.pushed);
+                assert!(pushed >= Some(owed), "{}: {pushed:?} of {owed:?}", device.number);
+            }
+        }
+    }
+
+    /// Every push that is due within a time goes out and is taken.
+    async fn the_ladder_is_climbed(&mut self, time: Duration) {
+        let end = self.world.now.plus(time);
         loop {
             for claimed in self.world.claim_due().await {
                 self.world.settle(&claimed, accepted()).await;
@@ -82,14 +97,6 @@ impl Player {
                 break;
             }
             self.world.now = next.max(self.world.now.plus(SECOND));
-        }
-        let snapshot = self.world.look();
-        for device in &snapshot.devices {
-            // What was read is there for whoever comes, and wakes nobody.
-            if let Some(owed) = snapshot.owed_aloud(device, self.world.now) {
-                let pushed = snapshot.wake(device.number).map(|wake| wake.pushed);
-                assert!(pushed >= Some(owed), "{}: {pushed:?} of {owed:?}", device.number);
-            }
         }
     }
 

@@ -28,7 +28,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use domain::{LaneId, TargetKind};
+use domain::{EventType, LaneId, TargetKind};
+use store::model::Settings;
 
 use self::count::count;
 use self::cpu_time::CpuTime;
@@ -75,6 +76,9 @@ struct Scene {
     to: Arc<[User]>,
     /// Whether another message came before, so that a wake is open already.
     joins: bool,
+    /// Whether the app keeps `message.offline`, which is then written for every message: at most
+    /// once for a user until they connect outside of a bench.
+    told: bool,
     budget: Option<(&'static str, f64)>,
 }
 
@@ -104,13 +108,23 @@ async fn run() -> Result<()> {
             way: Way::Accept,
             to: Arc::clone(&asleep),
             joins: false,
+            told: false,
             budget: Some(("≥ 15,000 messages/s", 15_000.0)),
+        },
+        Scene {
+            name: "the same, and the event message.offline is kept",
+            way: Way::Accept,
+            to: Arc::clone(&asleep),
+            joins: false,
+            told: true,
+            budget: None,
         },
         Scene {
             name: "accept, recipient asleep: joins an open wake",
             way: Way::Accept,
             to: Arc::clone(&asleep),
             joins: true,
+            told: false,
             budget: None,
         },
         Scene {
@@ -118,6 +132,7 @@ async fn run() -> Result<()> {
             way: Way::Accept,
             to: Arc::clone(&live),
             joins: false,
+            told: false,
             budget: Some(("≥ 25,000 messages/s", 25_000.0)),
         },
         Scene {
@@ -125,6 +140,7 @@ async fn run() -> Result<()> {
             way: Way::Cycle,
             to: asleep,
             joins: false,
+            told: false,
             budget: None,
         },
         Scene {
@@ -132,6 +148,7 @@ async fn run() -> Result<()> {
             way: Way::Cycle,
             to: Arc::clone(&live),
             joins: false,
+            told: false,
             budget: None,
         },
     ];
@@ -166,6 +183,17 @@ async fn run() -> Result<()> {
     Ok(())
 }
 
+/// Lets the app keep `message.offline`, each time a wake opens, or not.
+async fn keep_offline(stage: &Stage, keep: bool) -> Result<()> {
+    let settings = Settings {
+        kept_events: keep.then_some(EventType::MessageOffline).into_iter().collect(),
+        offline_event_every: Duration::ZERO,
+        ..Settings::default()
+    };
+    stage.node.store.set_settings(stage.app, settings, stage.node.clock.now()).await?;
+    Ok(())
+}
+
 impl Scene {
     /// Runs its rounds and prints its row; adds the rates of the yardstick to `bare`.
     async fn measure(
@@ -175,6 +203,7 @@ impl Scene {
         yardstick: &Yardstick,
         bare: &mut Vec<f64>,
     ) -> Result<()> {
+        keep_offline(stage, self.told).await?;
         let rows = self.count_rows(stage, senders).await?;
         self.round(stage, senders).await?;
         let (mut rates, mut ratios, mut writer) = (Vec::new(), Vec::new(), Vec::new());

@@ -190,7 +190,7 @@ async fn keep_offline(stage: &Stage, keep: bool) -> Result<()> {
         offline_event_every: Duration::ZERO,
         ..Settings::default()
     };
-    stage.node.store.set_settings(stage.app, settings, stage.node.clock.now()).await?;
+    stage.node.store.set_settings(stage.app.id, settings, stage.node.clock.now()).await?;
     Ok(())
 }
 

@@ -124,7 +124,7 @@ impl EventSet {
 
     /// What is in one of the two.
     #[must_use]
-    pub const fn and(self, other: Self) -> Self {
+    pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
@@ -170,7 +170,7 @@ mod tests {
             let given = matches!(event, EventType::PushSent | EventType::CallMissed);
             assert_eq!(set.has(event), given, "{event:?}");
         }
-        assert_eq!(set.and(EventSet::default()), set);
+        assert_eq!(set.union(EventSet::default()), set);
         assert_eq!(set.iter().count(), 2);
         assert_eq!(EventSet::all_by_default().iter().count(), EventType::ALL.len() - 2);
         assert!(!EventSet::all_by_default().has(EventType::PushSent));

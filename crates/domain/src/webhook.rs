@@ -119,11 +119,6 @@ impl Delivery {
         // The last try is at the end of the day, not hours before it.
         Self::Waiting { due: now.plus(pause).min(end) }
     }
-
-    /// Whether an event that waits for a paused endpoint since then has waited long enough.
-    pub fn is_over(since: Time, now: Time) -> bool {
-        now >= since.plus(TRIED_FOR)
-    }
 }
 
 /// How an endpoint is doing. Kept in memory: after a start its first answers tell anew.

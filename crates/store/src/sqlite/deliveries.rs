@@ -276,7 +276,7 @@ impl Tx<'_> {
         done.dropped = judgement == Judgement::Drop;
         if let Some((app, event)) = &settle.event {
             let device = settle.token.as_ref().map(|judged| judged.device);
-            self.tell_of_push(*app, device, event, settle.now)?;
+            self.tell(*app, device, event, settle.now)?;
         }
         let (Some(mut stored), Some(head)) =
             (self.delivery(settle.key)?, self.push_head(settle.key.push)?)

@@ -1,5 +1,6 @@
 //! Devices and their sessions.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use domain::inbox::{Held, Known, Owing, Verdict, judge, starting_cursor};
@@ -187,17 +188,28 @@ impl Tx<'_> {
                 &connect.new_secret[..],
             ],
         )?;
-        let sessions = self.all(
-            "DELETE FROM sessions WHERE device = ?1 RETURNING id",
-            [device.number.number()],
-            session_id,
-        )?;
+        let sessions = self.end_sessions_of(device, connect.now)?;
         self.legs_lost(device.number, device.inbox, connect.now, fx)?;
-        if !sessions.is_empty() {
-            self.tell_disconnected(device, device.inbox, connect.now)?;
-        }
         let row = self.device(device.number)?.ok_or_else(|| gone("a device just moved"))?;
         Ok((row, sessions))
+    }
+
+    /// Ends every session of a device at once, as one that goes or gets another user; `device` is
+    /// its row from before that.
+    pub(super) fn end_sessions_of(
+        &mut self,
+        device: &DeviceRow,
+        now: Time,
+    ) -> Result<Vec<SessionId>, Error> {
+        let ended = self.all(
+            "DELETE FROM sessions WHERE device = ?1 RETURNING id, fetch",
+            [device.number.number()],
+            |row| Ok((session_id(row)?, row.get::<_, bool>(1)?)),
+        )?;
+        if ended.iter().any(|(_, fetch)| !fetch) {
+            self.tell_disconnected(device, device.inbox, now)?;
+        }
+        Ok(ended.into_iter().map(|(session, _)| session).collect())
     }
 
     fn open_session(
@@ -447,12 +459,19 @@ impl Tx<'_> {
         grace: Time,
         fx: &mut Effects,
     ) -> Result<(), Error> {
-        let devices = self.all("DELETE FROM sessions RETURNING device", [], |row| {
-            row.get(0).map(DeviceNumber::from_number)
-        })?;
-        for device in devices {
-            if let Some(row) = self.device(device)? {
-                self.tell_disconnected(&row, row.inbox, now)?;
+        let sessions =
+            self.all("DELETE FROM sessions RETURNING device, inbox, fetch", [], |row| {
+                let device = DeviceNumber::from_number(row.get(0)?);
+                Ok((device, InboxId::from_number(row.get(1)?), row.get::<_, bool>(2)?))
+            })?;
+        let mut told = HashSet::new();
+        for (device, inbox, fetch) in sessions {
+            // All are gone by now: each user's first one is their last one too.
+            if !fetch
+                && told.insert(inbox)
+                && let Some(row) = self.device(device)?
+            {
+                self.tell_disconnected(&row, inbox, now)?;
             }
             self.lost(device, Loss::Restart, grace, now, fx)?;
         }

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use super::Sqlite;
 use super::bodies::parse;
+use super::inboxes::MESSAGE;
 use super::rows::{At, Bits, word};
 use super::wakes::DeviceRow;
 use super::writer::Tx;
@@ -19,14 +20,7 @@ impl Sqlite {
         event: NewEvent,
         now: Time,
     ) -> Result<(), Error> {
-        self.writer
-            .change(move |tx| {
-                if event.kind.is_frequent() && !tx.wants(app, event.kind)? {
-                    return Ok(());
-                }
-                tx.add_event(app, None, event.kind, &event.body, now)
-            })
-            .await
+        self.writer.change(move |tx| tx.tell(app, None, &event, now)).await
     }
 
     pub(crate) async fn events(
@@ -64,10 +58,24 @@ impl Tx<'_> {
         }
         let mut wanted = self.settings(app)?.kept_events;
         for subscription in self.subscriptions(app)? {
-            wanted = wanted.and(subscription.types());
+            wanted = wanted.union(subscription.types());
         }
         self.cache.wanted.insert(app, wanted);
         Ok(wanted)
+    }
+
+    /// Writes an event that the caller made, unless it is a frequent one that the app does not want.
+    pub(super) fn tell(
+        &mut self,
+        app: AppId,
+        device: Option<DeviceNumber>,
+        event: &NewEvent,
+        now: Time,
+    ) -> Result<(), Error> {
+        if event.kind.is_frequent() && !self.wants(app, event.kind)? {
+            return Ok(());
+        }
+        self.add_event(app, device, event.kind, &event.body, now)
     }
 
     /// Writes an event, about a device where it is about one. Whether a frequent one is wanted, the
@@ -96,8 +104,9 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// A message waits at `at` for devices of a user that are not connected: their app is told,
-    /// once until somebody connects or a set time has passed.
+    /// What waits at `at` waits for devices of a user that are not connected: if it is a message,
+    /// their app is told, once until somebody connects or a set time has passed. A missed call has
+    /// an event of its own.
     pub(super) fn tell_offline(
         &mut self,
         app: AppId,
@@ -112,8 +121,10 @@ impl Tx<'_> {
         let again = now.minus(settings.offline_event_every);
         let tell = self.run(
             "UPDATE inboxes SET offline_at = ?2
-             WHERE id = ?1 AND (offline_at IS NULL OR offline_at <= ?3)",
-            params![inbox.number(), At(now), At(again)],
+             WHERE id = ?1 AND (offline_at IS NULL OR offline_at <= ?3)
+               AND EXISTS (SELECT 1 FROM entries
+                           WHERE inbox = ?1 AND offset = ?4 AND kind = ?5)",
+            params![inbox.number(), At(now), At(again), at.number(), MESSAGE],
         )?;
         if tell == 0 {
             return Ok(());

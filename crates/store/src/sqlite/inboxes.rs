@@ -310,8 +310,7 @@ impl Tx<'_> {
                 }
             }
         }
-        // Whoever missed a call is told of by `call.missed`.
-        if waits && quiet.is_none() && entry.kind == MESSAGE {
+        if waits && quiet.is_none() {
             self.tell_offline(app, inbox, at, now)?;
         }
         Ok(())

@@ -4,7 +4,7 @@ use domain::{DeviceNumber, EventType, SessionId, Time};
 use rusqlite::params;
 
 use super::Sqlite;
-use super::rows::{At, Bits};
+use super::rows::At;
 use super::writer::Tx;
 use crate::Error;
 use crate::model::Effects;
@@ -48,15 +48,9 @@ impl Tx<'_> {
         // First the targets, the usual way: what waited for them ends.
         self.remove_targets(device, None, now, fx)?;
         let number = device.number();
-        let sessions =
-            self.all("DELETE FROM sessions WHERE device = ?1 RETURNING id", [number], |row| {
-                row.get::<_, Bits>(0).map(|bits| SessionId::from_bits(bits.0))
-            })?;
+        let sessions = self.end_sessions_of(&row, now)?;
         self.run("DELETE FROM wakes WHERE device = ?1", [number])?;
         self.run("DELETE FROM topic_devices WHERE device = ?1", [number])?;
-        if !sessions.is_empty() {
-            self.tell_disconnected(&row, row.inbox, now)?;
-        }
         let body = serde_json::json!({
             "user": self.user_of(row.inbox)?,
             "device": row.name,

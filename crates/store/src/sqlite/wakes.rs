@@ -16,8 +16,8 @@ use super::rows::{
 use super::writer::Tx;
 use crate::Error;
 use crate::model::{
-    Birth, CallRecord, Claimed, Decision, Effects, Judged, NewEvent, Newest, Settle, SettleDone,
-    Subject, WakeKey,
+    Birth, CallRecord, Claimed, Decision, Effects, Judged, Newest, Settle, SettleDone, Subject,
+    WakeKey,
 };
 
 /// How many of a device's unacknowledged entries a decision reads.
@@ -505,23 +505,9 @@ impl Tx<'_> {
             self.judge_token(&judged, &settle.outcome, settle.now, &mut done.effects)?;
         done.dropped = judgement == Judgement::Drop;
         if let Some(event) = &settle.event {
-            self.tell_of_push(device.app, Some(settle.key.device), event, settle.now)?;
+            self.tell(device.app, Some(settle.key.device), event, settle.now)?;
         }
         Ok(done)
-    }
-
-    /// Writes what the caller has to say about a push, where the app wants to hear it.
-    pub(super) fn tell_of_push(
-        &mut self,
-        app: AppId,
-        device: Option<DeviceNumber>,
-        event: &NewEvent,
-        now: Time,
-    ) -> Result<(), Error> {
-        if event.kind.is_frequent() && !self.wants(app, event.kind)? {
-            return Ok(());
-        }
-        self.add_event(app, device, event.kind, &event.body, now)
     }
 
     fn settle_wake(

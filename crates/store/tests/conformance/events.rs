@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::{Diagnosis, EventSet, EventType, Platform, RetryRule, TargetKind, TokenVerdict};
-use store::model::{CallMove, Event, HushKind, NewEvent, Settings};
+use store::model::{CallMove, Connect, Event, HushKind, NewEvent, Settings};
 
 use super::world::{DAY, NOON, SECOND, World, refused};
 
@@ -231,6 +231,50 @@ async fn a_user_is_connected_from_the_first_session_to_the_last() {
     assert_eq!(kinds(&world).await, [came, went, came, went], "a restart ends every session");
     let gone = of_kind(&world, went).await;
     assert_eq!(gone[1]["device"], phone.name.as_str());
+}
+
+#[tokio::test]
+async fn a_restart_ends_a_users_sessions_once_and_a_fetch_is_no_presence() {
+    let mut world = World::new().await;
+    keep_all(&world).await;
+    world.phone("alice").await;
+    world.phone("alice").await;
+    let mut bob = world.sleeper("bob").await;
+    let mut carol = world.sleeper("carol").await;
+    for phone in [&mut bob, &mut carol] {
+        let hello = Connect { replaces: false, ..world.hello(phone) };
+        world.greet(phone, hello).await;
+    }
+    world.store().remove_device(carol.number, world.now).await.expect("removed");
+    world.kill().await;
+    let gone = of_kind(&world, EventType::UserDisconnected).await;
+    let users: Vec<_> = gone.iter().map(|event| event["user"].as_str().expect("a user")).collect();
+    assert_eq!(users, ["bob", "carol", "alice"], "the first two as they fell asleep");
+}
+
+#[tokio::test]
+async fn a_missed_call_that_waits_is_no_message_and_hides_none() {
+    let mut world = World::new().await;
+    keep_all(&world).await;
+    let alice = world.phone("alice").await;
+    let mut bob = world.sleeper("bob").await;
+    let (call, _) = world.ring(&alice, "bob").await;
+    world.pass(SECOND * 60);
+    let step = CallMove {
+        call: call.id,
+        app: world.app,
+        by: None,
+        input: domain::call::CallInput::Tick,
+        answer: None,
+        now: world.now,
+    };
+    world.store().move_call(step).await.expect("moved");
+    // He looks, and falls asleep again without an ack: the missed call waits from then on.
+    world.connect(&mut bob).await;
+    world.end(&bob).await;
+    assert_eq!(of_kind(&world, EventType::MessageOffline).await, [] as [serde_json::Value; 0]);
+    world.send("bob").await;
+    assert_eq!(of_kind(&world, EventType::MessageOffline).await.len(), 1);
 }
 
 #[tokio::test]

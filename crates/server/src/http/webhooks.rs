@@ -19,7 +19,7 @@ use wire::http::{
 use wire::limits;
 
 use super::auth::OwnApp;
-use super::body::{self, Body, Params, not_a_next};
+use super::body::{Body, Params, Part, page};
 use super::path::Named;
 use super::problem::{Problem, ProblemCode};
 use crate::accept::storage_problem;
@@ -34,9 +34,6 @@ const ALL: &str = "*";
 
 /// Seconds for which an old secret signs too, when nothing is said, and at most.
 const KEEP_OLD: (u32, u32) = (86_400, 604_800);
-
-/// Deliveries in one answer when nothing is said, and at most.
-const LIMITS: (usize, usize) = (100, 1_000);
 
 /// `POST /v1/apps/{app}/webhooks`: it gets what happens from now on; its secret is shown once.
 pub(super) async fn create(
@@ -223,11 +220,9 @@ pub(super) async fn deliveries(
     Params(asked): Params<Asked>,
 ) -> Result<Json<Page<WebhookDelivery>>, Problem> {
     let webhook = found(&node, app, &webhook).await?;
-    let limit = body::limit(asked.limit, LIMITS)?;
-    let before = match &asked.after {
-        Some(text) => Some(text.parse::<i64>().map_err(|_| not_a_next())?),
-        None => None,
-    };
+    let part = Part { limit: asked.limit, after: asked.after };
+    let limit = part.limit()?;
+    let before = part.after.as_ref().map(|_| part.after_number()).transpose()?;
     let filter = match asked.state {
         None => DeliveryFilter::All,
         Some(WebhookDeliveryState::Waiting) => DeliveryFilter::Waiting,
@@ -237,7 +232,7 @@ pub(super) async fn deliveries(
     let found = node.store.webhook_deliveries(webhook.id, filter, before, limit + 1).await;
     let found = found.map_err(storage_problem)?;
     let shown = |delivery| shown_delivery(&node, delivery);
-    Ok(Json(body::page(found, limit, shown, |last| last.event.number.to_string())))
+    Ok(Json(page(found, limit, shown, |last| last.event.number.to_string())))
 }
 
 fn shown_delivery(node: &Node, delivery: store::model::WebhookDelivery) -> WebhookDelivery {

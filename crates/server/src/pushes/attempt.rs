@@ -46,7 +46,7 @@ async fn attempt(node: &Arc<Node>, mut claimed: ClaimedDelivery) {
     }
     let Sent { outcome, detail, credential } = sent;
     let now = node.clock.now();
-    let event = report::push_event(node, about(&claimed), &outcome, &detail).await;
+    let event = report::push_event(node, claimed.app, || about(&claimed), &outcome, &detail).await;
     let event = event.map(|event| (claimed.app, event));
     log_push(node, &claimed, &outcome, detail, now);
     // The room is the provider's, not the store's.
@@ -233,7 +233,6 @@ fn about(claimed: &ClaimedDelivery) -> About {
         DeliveryTo::Raw(_) => (None, None),
     };
     About {
-        app: claimed.app,
         attempt: claimed.attempt,
         target: target_kind(claimed),
         of: serde_json::json!({

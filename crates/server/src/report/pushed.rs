@@ -1,6 +1,6 @@
 //! Events about pushes: `push.failed`, and `push.sent` where it is asked for.
 
-use domain::{AttemptId, EventType, Outcome, RetryRule, TargetKind};
+use domain::{AppId, AttemptId, EventType, Outcome, RetryRule, TargetKind};
 use serde_json::{Value, json};
 use store::model::NewEvent;
 
@@ -9,8 +9,6 @@ use crate::node::Node;
 /// What a push was about.
 #[derive(Clone, Debug)]
 pub struct About {
-    /// The app.
-    pub app: domain::AppId,
     /// The attempt.
     pub attempt: AttemptId,
     /// The kind of target it went to.
@@ -19,11 +17,12 @@ pub struct About {
     pub of: Value,
 }
 
-/// What an app is to hear of a push; `None`: nothing, or it does not want to. `detail` is what the
-/// push log says of it.
+/// What an app is to hear of a push; `None`: nothing, or it does not want to. `about` is asked only
+/// where it does; `detail` is what the push log says of it.
 pub async fn push_event(
     node: &Node,
-    about: About,
+    app: AppId,
+    about: impl FnOnce() -> About,
     outcome: &Outcome,
     detail: &Value,
 ) -> Option<NewEvent> {
@@ -32,9 +31,10 @@ pub async fn push_event(
         Outcome::Refused(_) | Outcome::Unknown { .. } => EventType::PushFailed,
         Outcome::Withdrawn => return None,
     };
-    if !node.wants_event(about.app, kind).await {
+    if !node.wants_event(app, kind).await {
         return None;
     }
+    let about = about();
     let mut body = about.of;
     body["attempt"] = about.attempt.to_string().into();
     body["target"] = about.target.map(TargetKind::as_str).into();

@@ -31,7 +31,7 @@ async fn attempt(node: &Arc<Node>, mut claimed: Claimed) {
     }
     let Sent { outcome, detail, credential } = send(node, &claimed).await;
     let now = node.clock.now();
-    let event = report::push_event(node, about(&claimed), &outcome, &detail).await;
+    let event = report::push_event(node, claimed.app, || about(&claimed), &outcome, &detail).await;
     log_push(node, &claimed, &outcome, detail, now);
     // The room is the provider's, not the store's.
     drop(slot);
@@ -140,7 +140,6 @@ fn wanted(node: &Arc<Node>, ringing: Ringing) -> impl Fn() -> bool + Send + Sync
 /// What an event about the push says it was for.
 fn about(claimed: &Claimed) -> About {
     About {
-        app: claimed.app,
         attempt: claimed.plan.attempt,
         target: Some(claimed.target.kind),
         of: serde_json::json!({

@@ -14,6 +14,7 @@ use wire::limits;
 
 use super::Health;
 use super::sign::Signer;
+use crate::attempt::settled;
 use crate::node::Node;
 use crate::to_wire;
 
@@ -114,7 +115,11 @@ async fn step(
     }
     let is_full = again.len() >= limit || more;
     let due = again.into_iter().map(|tried| (tried.event, tried.tries, tried.since));
-    let events = due.chain(fresh.into_iter().map(|event| (event.clone(), 0, event.at)));
+    let fresh = fresh.into_iter().map(|event| {
+        let at = event.at;
+        (event, 0, at)
+    });
+    let events = due.chain(fresh);
     let (to, pauses): (&Webhook, _) = (webhook, node.webhooks.pauses);
     let sending = events.map(|(event, tries, since)| async move {
         let (tried, answer) = send(node, to, signer, &event).await;
@@ -128,13 +133,15 @@ async fn step(
     let gone = ended.iter().any(|(tried, _)| *tried == Tried::Gone);
     let tries = ended.into_iter().map(|(_, tried)| tried).collect();
     let settle = SettleWebhook { webhook: webhook.id, cursor, tries, back, gone, now };
-    let there = settled(node, settle).await?;
+    // Until the store takes it: what was taken must not go out again for a moment's trouble with
+    // the disk.
+    let there = settled(node, || node.store.settle_webhook(settle.clone())).await;
     webhook.cursor = webhook.cursor.max(cursor);
     if gone {
         node.webhooks.forget_wanted(webhook.app);
         tracing::warn!(webhook.id = %webhook.id, "a webhook answered 410 and gets no more events");
     }
-    match there && !gone {
+    match there == Some(true) && !gone {
         true if is_full || back => Ok(Step::Again),
         true => Ok(Step::Wait(Wait { until: Some(now), paused: false })),
         false => Ok(Step::Over),
@@ -151,21 +158,6 @@ fn note(endpoint: &mut Endpoint, ended: &[(Tried, SettledTry)], pauses: Pauses, 
         endpoint.observe(*tried, pauses, rand::random(), now);
     }
     was_paused && endpoint.paused_until().is_none()
-}
-
-/// Stores what a page came to, until the store takes it: events that were taken must not go out
-/// again for a moment's trouble with the disk.
-async fn settled(node: &Node, settle: SettleWebhook) -> Result<bool, store::Error> {
-    loop {
-        match node.store.settle_webhook(settle.clone()).await {
-            Err(store::Error::Closed) => return Err(store::Error::Closed),
-            Err(error) => {
-                tracing::warn!(%error, webhook.id = %settle.webhook, "tries are not stored yet");
-                tokio::time::sleep(STORE_AGAIN).await;
-            }
-            done => return done,
-        }
-    }
 }
 
 /// Parks what has waited for a day: an endpoint that is away for longer gets it by a replay.

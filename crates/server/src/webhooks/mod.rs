@@ -26,15 +26,22 @@ use tokio_util::sync::CancellationToken;
 
 use crate::node::Node;
 
-pub use sign::{SIGNING_SECRET_PREFIX, generate_secret};
+pub use sign::generate_secret;
 
 /// The endpoints that this node serves.
 pub struct Webhooks {
     client: Client,
     pauses: Pauses,
     running: Mutex<HashMap<WebhookId, Running>>,
-    /// Which frequent events apps keep, remembered.
-    wanted: Mutex<HashMap<AppId, EventSet>>,
+    wanted: Mutex<Wanted>,
+}
+
+/// Which frequent events apps keep, remembered.
+#[derive(Default)]
+struct Wanted {
+    apps: HashMap<AppId, EventSet>,
+    /// Counts what was forgotten: an answer asked for before that is not kept after it.
+    forgotten: u64,
 }
 
 /// An endpoint that is served.
@@ -97,7 +104,9 @@ impl Webhooks {
 
     /// Forgets which frequent events an app keeps: its webhooks or settings have changed.
     pub fn forget_wanted(&self, app: AppId) {
-        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).remove(&app);
+        let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        wanted.apps.remove(&app);
+        wanted.forgotten += 1;
     }
 
     /// Serves no longer: it was removed.
@@ -115,14 +124,20 @@ impl Node {
         if !event.is_frequent() {
             return true;
         }
-        let wanted = &self.webhooks.wanted;
-        let known = wanted.lock().unwrap_or_else(PoisonError::into_inner).get(&app).copied();
+        let wanted = || self.webhooks.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        let (known, asked_at) = {
+            let wanted = wanted();
+            (wanted.apps.get(&app).copied(), wanted.forgotten)
+        };
         if let Some(known) = known {
             return known.has(event);
         }
         match self.store.wanted_events(app).await {
             Ok(types) => {
-                wanted.lock().unwrap_or_else(PoisonError::into_inner).insert(app, types);
+                let mut wanted = wanted();
+                if wanted.forgotten == asked_at {
+                    wanted.apps.insert(app, types);
+                }
                 types.has(event)
             }
             // The store asks once more where it writes.

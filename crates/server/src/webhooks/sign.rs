@@ -13,7 +13,7 @@ use crate::seal::{MasterKey, SealError};
 use crate::secret::Secret;
 
 /// How the text of a signing secret begins; what follows is the key in base64.
-pub const SIGNING_SECRET_PREFIX: &str = "whsec_";
+const PREFIX: &str = "whsec_";
 
 /// The key's length; the scheme asks for 24 to 64 bytes.
 const KEY_BYTES: usize = 32;
@@ -29,7 +29,7 @@ pub fn generate_secret(
 ) -> Result<(Secret<String>, Vec<u8>), SealError> {
     let key = Zeroizing::new(rand::random::<[u8; KEY_BYTES]>());
     let sealed = master_key.seal(&store::webhook_context(app), &*key)?;
-    let text = format!("{SIGNING_SECRET_PREFIX}{}", BASE64_STANDARD.encode(*key));
+    let text = format!("{PREFIX}{}", BASE64_STANDARD.encode(*key));
     Ok((Secret::new(text), sealed))
 }
 

@@ -130,6 +130,16 @@ pub(crate) const RULES: &[Rule] = &[
         why: "configuration has one door; an option read elsewhere is in no help and no reference",
         fix: "add a row to the options table in server/src/config",
     },
+    Rule {
+        name: "loose-route",
+        words: &["Router::new", "Router::default"],
+        from: &["crates/server/"],
+        kind: Kind::Ship,
+        home: &["crates/server/src/http/routes.rs"],
+        except: &[],
+        why: "a route that is not in the table is in no test of who may call what",
+        fix: "add a row to server/src/http/routes/table.rs",
+    },
     // `providers` and `sim` speak the push services' HTTP and are left out: what a status means
     // there is the vendor's to say, and stands in their response files.
     Rule {

@@ -54,6 +54,12 @@ const SAMPLES: &[(&str, &str, &str, &str)] = &[
         "env!(\"CARGO_PKG_VERSION\")",
     ),
     (
+        "loose-route",
+        "crates/server/src/http/mod.rs",
+        "Router::new().route(\"/v1/new\", get(new))",
+        "fn router() -> Router<Arc<Node>> { routes::router().with_state(node) }",
+    ),
+    (
         "http-status",
         "crates/store/src/lib.rs",
         "use http::StatusCode;",

@@ -1,0 +1,86 @@
+//! Which paths there are, for whom, and what each is for: one table, from which the router is made,
+//! so that there is no route without a row. What is said elsewhere about the routes, and what is
+//! tested of each of them, goes by the same rows.
+//!
+//! ```text
+//!   table.rs ─▶ ROUTES ─┬─▶ router()
+//!                       └─▶ who may call what, docs/api.md, the description of the API
+//! ```
+
+mod table;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn;
+use axum::routing::{MethodFilter, MethodRouter};
+use http::Method;
+
+use super::body;
+use crate::node::Node;
+
+pub use table::ROUTES;
+
+/// One method of one path.
+#[derive(Debug)]
+pub struct Route {
+    /// What is done to the path.
+    pub method: Method,
+    /// The path, its parameters in braces.
+    pub path: &'static str,
+    /// Who may ask.
+    pub caller: Caller,
+    /// What may stand behind the `?`.
+    pub query: Query,
+    /// What it is for, in a few words.
+    pub summary: &'static str,
+    /// Puts the function that answers under a method.
+    serve: fn(MethodFilter) -> MethodRouter<Arc<Node>>,
+}
+
+/// Who a route is for. Each but the first two is an extractor of `auth.rs`, which refuses all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// Whoever reaches the port.
+    Anybody,
+    /// Whoever proves to be a device's user in the first frame of a WebSocket.
+    FirstFrame,
+    /// The operator.
+    Admin,
+    /// The back end of an app, which sees its own app.
+    App,
+    /// The back end of the app that the path names, or the operator.
+    OwnApp,
+    /// The back end of an app, one of its users or one of its devices.
+    AnyKey,
+    /// A device, by its secret alone or beside its user's token.
+    Device,
+}
+
+/// What a route takes behind the `?`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Query {
+    /// Anything, and reads none of it: what looks after the process may add its own, and so may a
+    /// browser's WebSocket.
+    Ignored,
+    /// These parameters and no other.
+    Named(&'static [&'static str]),
+    /// Nothing: a misspelt parameter is not taken for its default there either.
+    None,
+}
+
+/// Serves every row.
+pub(super) fn router() -> Router<Arc<Node>> {
+    ROUTES.iter().fold(Router::new(), |router, route| router.route(route.path, route.served()))
+}
+
+impl Route {
+    fn served(&self) -> MethodRouter<Arc<Node>> {
+        let method = MethodFilter::try_from(self.method.clone());
+        let served = (self.serve)(method.expect("a row has one of the methods of RFC 9110"));
+        match self.query {
+            Query::None => served.route_layer(from_fn(body::no_parameters)),
+            Query::Ignored | Query::Named(_) => served,
+        }
+    }
+}

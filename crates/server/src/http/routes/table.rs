@@ -1,0 +1,144 @@
+//! The table itself, in the order of `docs/api.md`.
+//!
+//! A row is: who may ask, the method, the path, the parameters behind the `?` (nothing for none,
+//! `*` for any), what it is for, and the function that answers.
+
+use axum::routing::on;
+use http::Method;
+
+use super::{Caller, Query, Route};
+use crate::http::{
+    apps, calls, connect, credentials, events, hushes, me, messages, push_log, pushes, settings,
+    token_keys, topics, users, webhooks,
+};
+
+macro_rules! routes {
+    ($(
+        $caller:ident $method:ident $path:literal [$($query:tt)*] $summary:literal => $serve:path;
+    )+) => {
+        /// Every route.
+        pub static ROUTES: &[Route] = &[$(Route {
+            method: Method::$method,
+            path: $path,
+            caller: Caller::$caller,
+            query: query!($($query)*),
+            summary: $summary,
+            serve: |method| on(method, $serve),
+        }),+];
+    };
+}
+
+macro_rules! query {
+    () => { Query::None };
+    (*) => { Query::Ignored };
+    ($($name:ident),+) => { Query::Named(&[$(stringify!($name)),+]) };
+}
+
+routes! {
+    // For whoever watches over the process.
+    Anybody GET "/healthz" [*] "Whether the process runs" => connect::health;
+    Anybody GET "/readyz" [*] "Whether the process takes requests" => connect::ready;
+
+    // For the operator.
+    Admin POST "/v1/apps" [] "Make an app" => apps::create;
+    Admin GET "/v1/apps" [] "List the apps" => apps::list;
+
+    // For the operator and the app's back end.
+    OwnApp GET "/v1/apps/{app}" [] "Show an app" => apps::show;
+    OwnApp POST "/v1/apps/{app}/keys" [] "Make another key of an app" => apps::create_key;
+    OwnApp GET "/v1/apps/{app}/keys" [] "List the keys of an app" => apps::list_keys;
+    OwnApp DELETE "/v1/apps/{app}/keys/{key}" [] "Take a key back" => apps::delete_key;
+    OwnApp GET "/v1/apps/{app}/settings" [] "Show the settings" => settings::show;
+    OwnApp PATCH "/v1/apps/{app}/settings" [] "Change settings" => settings::change;
+    OwnApp POST "/v1/apps/{app}/credentials" []
+        "Upload a credential of a push service" => credentials::upload;
+    OwnApp GET "/v1/apps/{app}/credentials" [] "List the credentials" => credentials::list;
+    OwnApp DELETE "/v1/apps/{app}/credentials/{credential}" []
+        "Delete a credential" => credentials::delete;
+    OwnApp POST "/v1/apps/{app}/credentials/{credential}/probe" []
+        "Ask the push service whether it believes a credential" => credentials::probe;
+    OwnApp POST "/v1/apps/{app}/token-keys" []
+        "Add a key that user tokens are signed with" => token_keys::create;
+    OwnApp GET "/v1/apps/{app}/token-keys" [] "List the token keys" => token_keys::list;
+    OwnApp DELETE "/v1/apps/{app}/token-keys/{key}" [] "Delete a token key" => token_keys::delete;
+    OwnApp POST "/v1/apps/{app}/webhooks" [] "Make a webhook" => webhooks::create;
+    OwnApp GET "/v1/apps/{app}/webhooks" [] "List the webhooks" => webhooks::list;
+    OwnApp GET "/v1/apps/{app}/webhooks/{webhook}" [] "Show a webhook" => webhooks::show;
+    OwnApp PATCH "/v1/apps/{app}/webhooks/{webhook}" [] "Change a webhook" => webhooks::change;
+    OwnApp DELETE "/v1/apps/{app}/webhooks/{webhook}" [] "Delete a webhook" => webhooks::delete;
+    OwnApp POST "/v1/apps/{app}/webhooks/{webhook}/rotate" []
+        "Give a webhook a new secret" => webhooks::rotate;
+    OwnApp POST "/v1/apps/{app}/webhooks/{webhook}/test" []
+        "Send a webhook an event now" => webhooks::test;
+    OwnApp POST "/v1/apps/{app}/webhooks/{webhook}/replay" []
+        "Send a webhook events again" => webhooks::replay;
+    OwnApp GET "/v1/apps/{app}/webhooks/{webhook}/deliveries" [state, limit, after]
+        "List what a webhook was sent" => webhooks::deliveries;
+
+    // For the app's back end.
+    App POST "/v1/users/{user}/tokens" [] "Make a token of a user" => users::create_token;
+    App DELETE "/v1/users/{user}/tokens" [] "Take a user's tokens back" => users::revoke_tokens;
+    App GET "/v1/users/{user}/devices" [] "List the devices of a user" => users::devices;
+    App DELETE "/v1/users/{user}/devices/{device}" [] "Remove a device" => users::remove_device;
+    App GET "/v1/users/{user}/mutes" [] "List what a user has muted" => hushes::user_mutes;
+    App PUT "/v1/users/{user}/mutes/{thread}" [] "Mute a thread of a user" => hushes::mute;
+    App DELETE "/v1/users/{user}/mutes/{thread}" [] "Take a mute back" => hushes::unmute;
+    App GET "/v1/users/{user}/blocks" [] "List whom a user has blocked" => hushes::user_blocks;
+    App PUT "/v1/users/{user}/blocks/{blocked}" [] "Block somebody for a user" => hushes::block;
+    App DELETE "/v1/users/{user}/blocks/{blocked}" [] "Take a block back" => hushes::unblock;
+    App PUT "/v1/users/{user}/devices/{device}/targets/{kind}" []
+        "Register a push target of a device" => users::put_target;
+    App DELETE "/v1/users/{user}/devices/{device}/targets/{kind}" []
+        "Remove a push target of a device" => users::delete_target;
+    App POST "/v1/messages" [] "Send a message" => messages::create;
+    App GET "/v1/messages/{message}/timeline" []
+        "Show what became of a message" => messages::timeline;
+    App GET "/v1/push-log" [user, device, message, push, code, step, limit, after]
+        "List what was pushed and why" => push_log::list;
+    App POST "/v1/pushes" [] "Push to users, devices, targets or topics" => pushes::create;
+    App GET "/v1/pushes" [limit, after] "List the pushes" => pushes::list;
+    App GET "/v1/pushes/{push}" [] "Show a push" => pushes::show;
+    App GET "/v1/pushes/{push}/deliveries" [limit, after]
+        "List the deliveries of a push" => pushes::deliveries;
+    App POST "/v1/pushes/{push}/cancel" [] "Cancel a push" => pushes::cancel;
+    App POST "/v1/pushes/{push}/pause" [] "Pause a push" => pushes::pause;
+    App POST "/v1/pushes/{push}/resume" [] "Resume a push" => pushes::resume;
+    App GET "/v1/topics" [limit, after] "List the topics" => topics::list;
+    App GET "/v1/topics/{topic}/devices" [limit, after]
+        "List the devices of a topic" => topics::devices;
+    App POST "/v1/topics/{topic}/devices" [] "Put devices into a topic" => topics::add;
+    App DELETE "/v1/topics/{topic}/devices" [] "Take devices out of a topic" => topics::remove;
+    App PUT "/v1/topics/{topic}/devices/{device}" [] "Put a device into a topic" => topics::put;
+    App DELETE "/v1/topics/{topic}/devices/{device}" []
+        "Take a device out of a topic" => topics::take;
+    App DELETE "/v1/topics/{topic}" [] "Delete a topic" => topics::delete;
+    App GET "/v1/events" [limit, after, wait] "List what happened, or wait for it" => events::list;
+
+    // For apps on devices.
+    FirstFrame GET "/v1/connect" [*] "Open a session over a WebSocket" => connect::connect;
+    AnyKey GET "/v1/webpush-key" []
+        "Show the key that browsers subscribe with" => credentials::webpush_key;
+    Device GET "/v1/me/inbox" [epoch, after, limit] "Read what waits" => me::inbox;
+    Device POST "/v1/me/ack" [] "Acknowledge what was read" => me::ack;
+    Device POST "/v1/me/read" [] "Mark messages as read" => me::read_mark;
+    Device GET "/v1/me/mutes" [] "List what its user has muted" => hushes::my_mutes;
+    Device PUT "/v1/me/mutes/{thread}" [] "Mute a thread of its user" => hushes::mute_mine;
+    Device DELETE "/v1/me/mutes/{thread}" [] "Take a mute of its user back" => hushes::unmute_mine;
+    Device GET "/v1/me/blocks" [] "List whom its user has blocked" => hushes::my_blocks;
+    Device PUT "/v1/me/blocks/{user}" [] "Block somebody for its user" => hushes::block_mine;
+    Device DELETE "/v1/me/blocks/{user}" [] "Take a block of its user back" => hushes::unblock_mine;
+    Device PUT "/v1/me/targets/{kind}" [] "Register a push target of its own" => me::put_target;
+    Device DELETE "/v1/me/targets/{kind}" [] "Remove a push target of its own" => me::delete_target;
+    Device GET "/v1/me/topics" [] "List the topics that it is in" => topics::mine;
+    Device PUT "/v1/me/topics/{topic}" [] "Join a topic" => topics::put_me;
+    Device DELETE "/v1/me/topics/{topic}" [] "Leave a topic" => topics::take_me;
+    Device DELETE "/v1/me/device" [] "Sign out" => me::sign_out;
+    Device GET "/v1/me/calls/{call}" [after] "Show a call and its signals" => calls::show;
+    Device POST "/v1/me/calls/{call}/ringing" [] "Say that a call rings" => calls::ringing;
+    Device POST "/v1/me/calls/{call}/signal" []
+        "Send the other side of a call a signal" => calls::signal;
+    Device POST "/v1/me/calls/{call}/answer" [] "Answer a call" => calls::answer;
+    Device POST "/v1/me/calls/{call}/reject" [] "Reject a call" => calls::reject;
+    Device POST "/v1/me/calls/{call}/cancel" [] "Cancel a call" => calls::cancel;
+    Device POST "/v1/me/calls/{call}/end" [] "End a call" => calls::end;
+}

@@ -9,6 +9,7 @@ mod calls;
 mod credentials;
 mod events;
 mod fuzz;
+mod impostors;
 mod inbox;
 mod messages;
 mod page;

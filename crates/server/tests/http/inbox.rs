@@ -183,11 +183,7 @@ async fn a_call_is_moved_by_its_two_sides_alone() {
     let call = uuid::Uuid::new_v4().to_string();
     let start = json!({ "type": "call.start", "call": call, "to": "bob", "caller_name": "Alice" });
     session.say(start).await;
-    for (device, verb) in [
-        (&caller, "answer"),
-        (&caller, "reject"),
-        (&callee, "cancel"),
-    ] {
+    for (device, verb) in [(&caller, "answer"), (&caller, "reject"), (&callee, "cancel")] {
         let refused = step(&server, device, &call, verb, None).await;
         let detail = refused.refused(403, "forbidden", Some("call"));
         assert!(detail.contains("no part"), "{verb}: {detail}");

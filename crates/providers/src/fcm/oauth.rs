@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use domain::{Outcome, Time};
+use domain::{Outcome, Scope, Time};
 use http::header::{CONTENT_TYPE, HeaderMap};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Uri};
@@ -93,11 +93,14 @@ pub(super) struct OAuth {
 impl OAuth {
     /// The endpoint that the configuration names, or else the account, if it is Google's.
     pub(super) fn new(config: &Config, account: &Account) -> Result<Self, Error> {
-        let url = match &config.oauth {
-            Some(url) => url.clone(),
-            None => google_url(&account.token_uri)?,
+        let (url, endpoint) = match &config.oauth {
+            Some(url) => (url.clone(), Endpoint::parse("oauth", url, config)?),
+            None => {
+                let url = google_url(&account.token_uri)?;
+                let endpoint = Endpoint::guarded("oauth", &url, config)?;
+                (url, endpoint)
+            }
         };
-        let endpoint = Endpoint::parse("oauth", &url, config)?;
         let path = url.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
         let policy =
             Policy { cautious_start: usize::MAX, connections: 1, goaway_refuses: |_| false };
@@ -176,9 +179,13 @@ impl OAuth {
 
     /// One request to the token endpoint.
     async fn request(&self, account: &Account, now: Time) -> Result<AccessToken, Refused> {
-        let failed = |failure: &Failure| Refused {
-            outcome: Box::new(failure.outcome(&self.pauses)),
-            answer: None,
+        let failed = |failure: &Failure| {
+            let mut outcome = failure.outcome(&self.pauses);
+            if let (Failure::Blocked(_), Outcome::Refused(refusal)) = (failure, &mut outcome) {
+                // Whatever device it was for: without a token none of this account's is pushed.
+                refusal.scope = Scope::Credential;
+            }
+            Refused { outcome: Box::new(outcome), answer: None }
         };
         let claims = Claims {
             iss: &account.client_email,

@@ -12,6 +12,7 @@ mod fuzz;
 mod impostors;
 mod inbox;
 mod messages;
+mod outbound_urls;
 mod page;
 mod paths;
 mod push_log;

@@ -26,6 +26,7 @@ pub mod config;
 pub mod credentials;
 pub mod demo;
 pub mod dev;
+pub mod explain;
 pub mod from_wire;
 pub mod http;
 pub mod ids;

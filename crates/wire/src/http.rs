@@ -3,6 +3,7 @@
 //! Requests refuse unknown fields: a misspelt setting should not be taken for its default.
 
 mod events;
+mod explain;
 mod push_choice;
 mod pushes;
 mod tokens;
@@ -21,6 +22,7 @@ use crate::server::{CallEndReason, CallState, FailedRecipient, ServerFrame};
 use crate::{HeldPosition, Position};
 
 pub use events::*;
+pub use explain::*;
 pub use pushes::*;
 pub use tokens::*;
 pub use topics::*;
@@ -551,6 +553,9 @@ pub struct Record {
     pub step: String,
     /// The stable reason word.
     pub reason: String,
+    /// The same in a sentence; of a refused push, what to do.
+    #[serde(default)]
+    pub sentence: String,
     /// The user whose inbox it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,

@@ -4,6 +4,7 @@ mod backup;
 mod client;
 mod config;
 mod demo;
+mod explain;
 mod flags;
 mod init;
 mod keys;
@@ -41,6 +42,8 @@ enum Command {
     Config(config::Args),
     /// Show the whole way on this machine: a server, simulated push services, phones that sleep
     Demo(demo::Args),
+    /// Say why a push to a user, a device or of a message does not arrive, and what to fix
+    Explain(explain::Args),
     /// Start in a new folder: a configuration, the admin key, an app and its key
     Init(init::Args),
     /// Change the master key
@@ -79,6 +82,7 @@ impl Cli {
             Command::Backup(args) => backup::backup(args, &environment),
             Command::Config(args) => config::run(args, &environment),
             Command::Demo(args) => wait(demo::run(args)),
+            Command::Explain(args) => wait(explain::run(args, &environment)),
             Command::Init(args) => wait(init::run(args, &environment)),
             Command::Keys(args) => wait(keys::run(args, &environment)),
             Command::Listen(args) => wait(listen::run(args, &environment)),

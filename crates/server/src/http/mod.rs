@@ -15,6 +15,7 @@ mod calls;
 mod connect;
 mod credentials;
 mod events;
+mod explain;
 #[cfg(test)]
 mod fuzz;
 mod guard;
@@ -41,6 +42,8 @@ use wire::limits;
 
 use crate::node::Node;
 use problem::{Problem, ProblemCode};
+
+pub(crate) use push_log::shown;
 
 /// Every route of the table.
 pub fn router(node: Arc<Node>) -> Router {

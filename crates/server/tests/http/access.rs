@@ -16,7 +16,7 @@ pub(super) enum By {
 }
 
 /// Every route, with whose key it asks for; `APP` stands for the app's id.
-pub(super) const ROUTES: [(&str, &str, By); 77] = [
+pub(super) const ROUTES: [(&str, &str, By); 79] = [
     ("POST", "/v1/apps", By::Admin),
     ("GET", "/v1/apps", By::Admin),
     ("GET", "/v1/apps/APP", By::AppOrAdmin),
@@ -56,6 +56,8 @@ pub(super) const ROUTES: [(&str, &str, By); 77] = [
     ("POST", "/v1/messages", By::App),
     ("GET", "/v1/messages/msg_00000000000000000000000000000000/timeline", By::App),
     ("GET", "/v1/push-log", By::App),
+    ("GET", "/v1/push-log/export", By::App),
+    ("GET", "/v1/explain", By::App),
     ("POST", "/v1/pushes", By::App),
     ("GET", "/v1/pushes", By::App),
     ("GET", "/v1/pushes/psh_00000000000000000000000000000000", By::App),

@@ -160,13 +160,23 @@ impl Server {
 
     /// A user token.
     pub(super) async fn token(&self, user: &str) -> String {
+        self.token_of(&self.app.1, user).await
+    }
+
+    /// A user token of the app that has this key.
+    pub(super) async fn token_of(&self, key: &str, user: &str) -> String {
         let path = format!("/v1/users/{user}/tokens");
-        text(&self.call(Method::POST, &path, Some(json!({}))).await.is(201)["token"])
+        text(&self.ask(Method::POST, &path, key, Some(json!({}))).await.is(201)["token"])
     }
 
     /// A device of a user that has connected once, and gone.
     pub(super) async fn device(&self, user: &str, id: &str) -> Device {
-        let token = self.token(user).await;
+        self.device_of(&self.app.1, user, id).await
+    }
+
+    /// A device of the app that has this key.
+    pub(super) async fn device_of(&self, key: &str, user: &str, id: &str) -> Device {
+        let token = self.token_of(key, user).await;
         let mut session = Session::open(self.address).await;
         let device = json!({ "id": id, "platform": "ios" });
         session.say(json!({ "type": "connect", "token": token, "device": device })).await;

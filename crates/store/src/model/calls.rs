@@ -115,7 +115,7 @@ pub enum CallMoved {
     Stands(CallRecord),
     /// Not this device's to say.
     NotYours,
-    /// No such call.
+    /// No such call of this device's user.
     Unknown,
 }
 

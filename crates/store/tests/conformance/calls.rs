@@ -316,13 +316,19 @@ async fn only_who_has_a_part_in_a_call_moves_it() {
     let (mut world, bob, iphone, android) = three().await;
     let carol = world.phone("carol").await;
     let (record, _) = world.ring(&bob, "alice").await;
+    // For whoever has no part in it there is no such call.
+    for input in [
+        CallInput::Answer(carol.number),
+        CallInput::Decline,
+        CallInput::Cancel,
+        CallInput::End(carol.number),
+        CallInput::Lost { device: bob.number, back_by: world.now },
+        CallInput::Back(bob.number),
+    ] {
+        let (moved, _) = world.play(&record, Some(&carol), input).await;
+        assert!(matches!(moved, CallMoved::Unknown), "{input:?}: {moved:?}");
+    }
     let table = [
-        (&carol, CallInput::Answer(carol.number)),
-        (&carol, CallInput::Decline),
-        (&carol, CallInput::Cancel),
-        (&carol, CallInput::End(carol.number)),
-        (&carol, CallInput::Lost { device: bob.number, back_by: world.now }),
-        (&carol, CallInput::Back(bob.number)),
         (&bob, CallInput::Answer(bob.number)),
         (&iphone, CallInput::Cancel),
         (&iphone, CallInput::End(iphone.number)),

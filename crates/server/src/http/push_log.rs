@@ -25,7 +25,7 @@ use crate::{from_wire, report, to_wire};
 /// Records in one answer when nothing is said.
 const LIMIT: usize = 100;
 
-/// What records are wanted; all given must hold.
+/// What records are wanted, and which page of them; all given must hold.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Wanted {
@@ -41,6 +41,31 @@ pub(super) struct Wanted {
     until: Option<String>,
     limit: Option<usize>,
     after: Option<String>,
+}
+
+/// The same without pages: serde refuses unknown fields only of a flat struct.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct WantedWhole {
+    user: Option<String>,
+    device: Option<String>,
+    message: Option<String>,
+    push: Option<String>,
+    wake: Option<String>,
+    call: Option<String>,
+    code: Option<u16>,
+    step: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+}
+
+impl From<WantedWhole> for Wanted {
+    fn from(whole: WantedWhole) -> Self {
+        let WantedWhole { user, device, message, push, wake, call, code, step, since, until } =
+            whole;
+        let (limit, after) = (Some(MAX_LIMIT), None);
+        Self { user, device, message, push, wake, call, code, step, since, until, limit, after }
+    }
 }
 
 /// `GET /v1/push-log`: newest first.
@@ -63,18 +88,11 @@ pub(super) async fn list(
 pub(super) async fn export(
     State(node): State<Arc<Node>>,
     key: AppKey,
-    Params(wanted): Params<Wanted>,
+    Params(wanted): Params<WantedWhole>,
 ) -> Result<Response, Problem> {
-    let whole = |field| Problem::invalid_field(field, "an export has no pages; leave it out");
-    match wanted {
-        Wanted { limit: Some(_), .. } => return Err(whole("limit")),
-        Wanted { after: Some(_), .. } => return Err(whole("after")),
-        Wanted { limit: None, after: None, .. } => {}
-    }
     let now = node.clock.now();
-    let mut query = query(&node, &key, wanted).await?;
+    let mut query = query(&node, &key, wanted.into()).await?;
     query.order = Order::OldestFirst;
-    query.limit = MAX_LIMIT;
     // It ends, whatever is written meanwhile.
     query.until = Some(query.until.map_or(now, |until| until.min(now)));
     let first = node.log.query(query.clone()).await.map_err(storage_problem)?;

@@ -25,7 +25,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use thiserror::Error;
 use tokio::time::timeout;
 
-pub use crate::transport::{Book, Guard, Names, Proxy, address_is_public};
+pub use crate::transport::{Book, Guard, Names, Network, Proxy, address_is_public};
 
 use crate::config::Config;
 use crate::origin::Origin;

@@ -27,6 +27,7 @@ pub mod credentials;
 pub mod demo;
 pub mod dev;
 pub mod explain;
+pub mod failures;
 pub mod from_wire;
 pub mod http;
 pub mod ids;

@@ -17,6 +17,7 @@ use crate::circuits::Circuits;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::credentials::Clients;
+use crate::failures::Failures;
 use crate::ids::Ids;
 use crate::pushes::sending::Sending;
 use crate::rates::Rates;
@@ -88,6 +89,8 @@ pub struct Node {
     pub admin_key: KeyHash,
     /// Apps' settings, remembered.
     pub settings_cache: SettingsCache,
+    /// How often addresses have shown keys that are not good.
+    pub failures: Failures,
     /// How much users have used of what they may do.
     pub rates: Rates,
     /// Calls that ring, as far as this node knows.
@@ -151,6 +154,7 @@ impl Node {
             sending: Sending::default(),
             relane: tokio::sync::Notify::new(),
             circuits: Circuits::new(&config.circuit),
+            failures: Failures::new(config.rate.failed_logins_per_minute),
             rates: Rates::new(&config.rate),
             settings_cache: SettingsCache::default(),
             token_keys: TokenKeys::new(clients.outbound()?),

@@ -1,9 +1,12 @@
 //! Runs the server: listens, serves, and stops in good order.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -12,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::clock::Clock;
 use crate::config::{Config, ServeMode};
+use crate::http::client_address::Peer;
 use crate::node::{Node, StartError};
 use crate::secret::ADMIN_KEY_FILE;
 
@@ -85,7 +89,7 @@ pub async fn serve(node: Arc<Node>, listener: TcpListener, stop: impl Future<Out
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, _)) => connection(&node, &app, &graceful, stream),
+            Ok((stream, peer)) => connection(&node, &app, &graceful, (stream, peer.ip())),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be taken");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -106,13 +110,17 @@ fn connection(
     node: &Arc<Node>,
     app: &axum::Router,
     graceful: &GracefulShutdown,
-    stream: TcpStream,
+    (stream, peer): (TcpStream, IpAddr),
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection was gone before it was served");
         return;
     }
-    let service = TowerToHyperService::new(app.clone());
+    let app = TowerToHyperService::new(app.clone());
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        app.call(request)
+    });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     builder.http2().timer(TokioTimer::new());

@@ -22,6 +22,7 @@ mod rig;
 mod sessions;
 mod shape;
 mod strangers;
+mod throttle;
 mod token_keys;
 mod topics;
 mod uploads;

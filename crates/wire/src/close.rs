@@ -17,7 +17,8 @@ pub enum CloseCode {
     Replaced,
     /// 4413: a frame larger than the limit.
     TooLarge,
-    /// 4429: too slow a reader, or too many frames; connect again after a pause.
+    /// 4429: too slow a reader, too many frames, or too many tokens and secrets from one address that
+    /// were not good; connect again after a pause.
     TooSlow,
     /// 4500: a fault of the server; connect again after a pause.
     Internal,

@@ -102,7 +102,7 @@ fn v4(high: u16, low: u16) -> Ipv4Addr {
 
 /// A network: `10.1.0.0/16`, `fd00::/8`, or one address.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Network {
+pub struct Network {
     /// Any address in it.
     address: IpAddr,
     /// How many leading bits its addresses share; at most the address's bits.
@@ -122,7 +122,7 @@ impl Network {
 
     /// Whether the address is in it. A mapped address (`::ffff:…`) counts as the IPv4 address it
     /// leads to.
-    pub(super) fn has(self, address: IpAddr) -> bool {
+    pub fn has(self, address: IpAddr) -> bool {
         match (self.address.to_canonical(), address.to_canonical()) {
             (IpAddr::V4(own), IpAddr::V4(other)) => {
                 let differing = own.to_bits() ^ other.to_bits();

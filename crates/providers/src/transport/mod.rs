@@ -36,7 +36,7 @@ mod roots;
 mod stream;
 mod window;
 
-pub use address::address_is_public;
+pub use address::{Network, address_is_public};
 pub(crate) use connect::{Endpoint, Timeouts, tls_config};
 pub(crate) use connection::HeaderTable;
 pub(crate) use failure::Failure;

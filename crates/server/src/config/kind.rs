@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::Uri;
+use providers::outbound::Network;
 
 use crate::secret::Secret;
 
@@ -35,6 +36,8 @@ pub enum Kind {
         /// The largest value taken.
         most: u64,
     },
+    /// IP networks and addresses, separated by commas.
+    Networks,
     /// A file or folder. A relative one in the file starts from the file's folder, any other from
     /// the current folder.
     Path,
@@ -79,6 +82,7 @@ pub(crate) enum Value {
     Address(SocketAddr),
     Count(u64),
     Duration(Duration),
+    Networks(Vec<Network>),
     Path(PathBuf),
     Secret(Secret<String>),
     Text(String),
@@ -110,6 +114,14 @@ impl Kind {
                 let text = self.text(typed)?;
                 let not_one = || misfit(format!("is {text:?}, not an IP address and a port"));
                 text.parse().map(Value::Address).map_err(|_| not_one())
+            }
+            Self::Networks => {
+                let entries = self.text(typed)?.split(',').map(str::trim);
+                let networks = entries.map(|entry| {
+                    let not_one = |()| misfit(format!("has {entry:?}, which is no network"));
+                    entry.parse().map_err(not_one)
+                });
+                networks.collect::<Result<_, _>>().map(Value::Networks)
             }
             Self::Path => {
                 let text = self.text(typed)?;
@@ -196,6 +208,9 @@ impl fmt::Display for Kind {
             Self::Milliseconds { least, most } => {
                 write!(f, "a whole number of milliseconds from {least} to {most}")
             }
+            Self::Networks => f.write_str(
+                "networks and addresses in quotes, separated by commas, such as \"10.0.0.0/8, ::1\"",
+            ),
             Self::Path => f.write_str("a path in quotes"),
             Self::Secret => f.write_str("a secret text in quotes"),
             Self::Text => write!(f, "1 to {LONGEST_TEXT} bytes of text in quotes"),
@@ -284,6 +299,10 @@ mod tests {
             (word, quoted("json"), Ok("Word(\"json\")")),
             (word, quoted("xml"), Err("is \"xml\", which it does not know; write one of \"text\"")),
             (Kind::Path, quoted(""), Err("is not a path")),
+            (Kind::Networks, quoted("10.0.0.0/8, ::1"), Ok("Networks([10.0.0.0/8, ::1/128])")),
+            (Kind::Networks, quoted("10.0.0.0/8,"), Err("has \"\", which is no network; write")),
+            (Kind::Networks, quoted("10.0.0.0/33"), Err("has \"10.0.0.0/33\", which is no net")),
+            (Kind::Networks, quoted("localhost"), Err("has \"localhost\", which is no network")),
         ] {
             match (read(kind, &typed), expected) {
                 (Ok(value), Ok(expected)) => assert_eq!(value, expected),

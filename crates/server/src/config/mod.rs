@@ -30,6 +30,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::Uri;
+use providers::outbound::Network;
 
 pub use environment::{CommandVariable, Environment};
 pub use error::{ConfigError, Fault};
@@ -60,6 +61,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     pub listen: SocketAddr,
     pub tls: Tls,
+    pub trusted_proxies: Vec<Network>,
     pub master_key: Option<Secret<String>>,
     pub log: Log,
     pub session: Session,
@@ -140,6 +142,7 @@ pub struct Rate {
     pub calls_to_user_per_minute: u32,
     pub live_per_minute: u32,
     pub frames_per_minute: u32,
+    pub failed_logins_per_minute: u32,
 }
 
 /// The section `inbox`.

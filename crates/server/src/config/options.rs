@@ -46,6 +46,7 @@ impl OptionRow {
             | Kind::Count { .. }
             | Kind::Days { .. }
             | Kind::Milliseconds { .. }
+            | Kind::Networks
             | Kind::Path
             | Kind::Text
             | Kind::Url(_)
@@ -101,6 +102,8 @@ options! {
         "The folder of the database, the push log, the master key and the admin key.";
     LISTEN = "listen", Kind::Address, Some("127.0.0.1:7300"), Restart,
         "Where the HTTP API and the WebSocket are served; port 0 takes any free one.";
+    TRUSTED_PROXIES = "trusted_proxies", Kind::Networks, None, Restart,
+        "The proxies in front of this server: from these alone `X-Forwarded-For` is believed, and the right-most address in it that is none of them is the client's.";
     MASTER_KEY = "master_key", Kind::Secret, None, Restart,
         "The key that seals credentials in the database; when not set, the file `master.key` in `data_dir`, made at the first start.";
     TLS_CERTIFICATE_FILE = "tls.certificate_file", Kind::Path, None, Restart,
@@ -145,6 +148,9 @@ options! {
     RATE_FRAMES_PER_MINUTE = "rate.frames_per_minute",
         Kind::Count { least: 60, most: 10_000_000 }, Some("60000"), Restart,
         "How many frames of any kind one session may send a minute; with more it is closed.";
+    RATE_FAILED_LOGINS_PER_MINUTE = "rate.failed_logins_per_minute",
+        Kind::Count { least: 1, most: 10_000_000 }, Some("30"), Restart,
+        "How many keys, tokens and secrets that are not good one address may show a minute; with more it is told `rate_limited` instead of why. A good key passes all the same.";
     INBOX_MAX_ENTRIES = "inbox.max_entries", Kind::Count { least: 10, most: 1_000_000 },
         Some("10000"), Restart,
         "How many entries wait for one user at most; what only lagging devices lack goes first, then sends are refused.";
@@ -265,6 +271,7 @@ mod tests {
                 Kind::Secret if row.name.ends_with("_url") => {}
                 Kind::Address
                 | Kind::Count { .. }
+                | Kind::Networks
                 | Kind::Path
                 | Kind::Secret
                 | Kind::Text

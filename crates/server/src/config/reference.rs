@@ -65,9 +65,13 @@ pub fn defaults_file() -> String {
 pub fn as_toml(row: &OptionRow, text: &str) -> String {
     match row.kind {
         Kind::Count { .. } | Kind::Days { .. } | Kind::Milliseconds { .. } => text.to_owned(),
-        Kind::Address | Kind::Path | Kind::Secret | Kind::Text | Kind::Url(_) | Kind::Word(_) => {
-            toml::Value::String(text.to_owned()).to_string()
-        }
+        Kind::Address
+        | Kind::Networks
+        | Kind::Path
+        | Kind::Secret
+        | Kind::Text
+        | Kind::Url(_)
+        | Kind::Word(_) => toml::Value::String(text.to_owned()).to_string(),
     }
 }
 
@@ -78,6 +82,7 @@ pub fn values(row: &OptionRow) -> String {
         Kind::Count { least, most } => format!("{least} to {most}"),
         Kind::Days { least, most } => format!("{least} to {most} days"),
         Kind::Milliseconds { least, most } => format!("{least} to {most} ms"),
+        Kind::Networks => "networks".to_owned(),
         Kind::Path => "path".to_owned(),
         Kind::Secret => "secret".to_owned(),
         Kind::Text => "text".to_owned(),

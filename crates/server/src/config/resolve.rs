@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::Uri;
+use providers::outbound::Network;
 
 use super::error::{ConfigError, Fault};
 use super::kind::{Typed, Value};
@@ -30,6 +31,7 @@ impl RawConfig {
                 certificate_file: reader.path(&row::TLS_CERTIFICATE_FILE),
                 key_file: reader.path(&row::TLS_KEY_FILE),
             },
+            trusted_proxies: reader.networks(&row::TRUSTED_PROXIES),
             master_key: reader.secret(&row::MASTER_KEY),
             log: Log { level: reader.level(), format: reader.format() },
             session: Session {
@@ -46,6 +48,7 @@ impl RawConfig {
                 calls_to_user_per_minute: reader.count(&row::RATE_CALLS_TO_USER_PER_MINUTE),
                 live_per_minute: reader.count(&row::RATE_LIVE_PER_MINUTE),
                 frames_per_minute: reader.count(&row::RATE_FRAMES_PER_MINUTE),
+                failed_logins_per_minute: reader.count(&row::RATE_FAILED_LOGINS_PER_MINUTE),
             },
             inbox: Inbox {
                 max_entries: reader.count(&row::INBOX_MAX_ENTRIES),
@@ -129,6 +132,14 @@ impl Reader<'_> {
         match self.value(row) {
             Some(Value::Duration(duration)) => duration,
             other => self.otherwise(row, other, Duration::ZERO),
+        }
+    }
+
+    fn networks(&mut self, row: &OptionRow) -> Vec<Network> {
+        match self.value(row) {
+            None => Vec::new(),
+            Some(Value::Networks(networks)) => networks,
+            other => self.otherwise(row, other, Vec::new()),
         }
     }
 
@@ -276,6 +287,7 @@ mod tests {
                     words.iter().map(|word| (*word).to_owned()).collect()
                 }
                 crate::config::Kind::Address
+                | crate::config::Kind::Networks
                 | crate::config::Kind::Path
                 | crate::config::Kind::Secret
                 | crate::config::Kind::Text

@@ -16,7 +16,7 @@ use crate::secret::{KeyKind, KeyText, SecretError};
 use crate::users;
 
 /// The header that proves a device beside its user's token.
-const DEVICE_SECRET: &str = "reveille-device-secret";
+pub(super) const DEVICE_SECRET: &str = "reveille-device-secret";
 
 /// The operator of the server.
 pub(super) struct Admin;

@@ -4,16 +4,17 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::ws::WebSocket;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{State, WebSocketUpgrade};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use http::HeaderValue;
 use http::header::{CONNECTION, UPGRADE};
 use serde_json::{Value, json};
 use wire::limits;
 
+use super::client_address::ClientAddress;
 use super::problem::{Problem, ProblemCode};
 use crate::node::Node;
 
@@ -27,6 +28,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub(super) async fn connect(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     State(node): State<Arc<Node>>,
+    Extension(client): Extension<ClientAddress>,
 ) -> Response {
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade,
@@ -41,14 +43,14 @@ pub(super) async fn connect(
         .max_frame_size(2 * limits::FRAME_BYTES)
         .on_upgrade(async move |socket| {
             // The node's own task: counted, and waited for at the end.
-            node.tasks.start("session", session(Arc::clone(&node), Box::new(socket)));
+            node.tasks.start("session", session(Arc::clone(&node), Box::new(socket), client));
         })
 }
 
 /// Serves a session. When the node stops, whoever was greeted is told so and leaves; a client that
 /// has not yet said who it is has no reason to, and is not waited for.
-async fn session(node: Arc<Node>, socket: Box<WebSocket>) {
-    let mut serving = pin!(crate::session::serve(Arc::clone(&node), socket));
+async fn session(node: Arc<Node>, socket: Box<WebSocket>, client: ClientAddress) {
+    let mut serving = pin!(crate::session::serve(Arc::clone(&node), socket, client.0));
     tokio::select! {
         () = &mut serving => return,
         () = node.tasks.stopped() => {}

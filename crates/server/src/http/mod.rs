@@ -1,9 +1,9 @@
 //! The HTTP API under `/v1`, and the WebSocket's door.
 //!
 //! ```text
-//!   request ─▶ [guard] ─▶ [routes] ─▶ [auth: who asks] ─▶ [path, body: checked] ─▶ one verb
-//!                 ▲                            └─────────── Problem ◀──────────────────┘
-//!                 └───────────────────────────────────────────┘
+//!   request ─▶ [guard] ─▶ [throttle] ─▶ [routes] ─▶ [auth: who asks] ─▶ [path, body: checked] ─▶ verb
+//!                 ▲           ▲                         └─────────── Problem ◀──────────────────┘
+//!                 └───────────┴────────────────────────────────────────┘
 //! ```
 //!
 //! Every refusal is a [`problem::Problem`]; no other module knows an HTTP status.
@@ -12,6 +12,7 @@ mod apps;
 mod auth;
 mod body;
 mod calls;
+pub(crate) mod client_address;
 mod connect;
 mod credentials;
 mod events;
@@ -28,6 +29,7 @@ mod push_log;
 mod pushes;
 pub mod routes;
 mod settings;
+mod throttle;
 mod token_keys;
 mod topics;
 mod users;
@@ -52,6 +54,7 @@ pub fn router(node: Arc<Node>) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .layer(Extension(settings::Turn::default()))
         .layer(DefaultBodyLimit::max(limits::HTTP_BODY_BYTES))
+        .layer(from_fn_with_state(Arc::clone(&node), throttle::throttle))
         .layer(from_fn_with_state(node.tasks.clone(), guard::guard))
         .with_state(node)
 }

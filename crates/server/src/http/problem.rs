@@ -181,10 +181,12 @@ impl From<&SecretError> for Problem {
     }
 }
 
+/// The code is an extension of the response as well, for what looks at answers on their way out.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (code, retry_after) = (self.code, self.retry_after);
         let mut response = (code.status(), Json(wire::Problem::from(self))).into_response();
+        response.extensions_mut().insert(code);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(pause) = retry_after {

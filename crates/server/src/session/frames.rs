@@ -8,6 +8,7 @@ use domain::{AppId, MaySend};
 use store::model::{Acked, Reach, Sender};
 use wire::{ClientFrame, CloseCode, Rejected, ServerFrame};
 
+use super::hello::failed;
 use super::{Connection, Ending, Rights, store_failed};
 use crate::accept::{Incoming, accept};
 use crate::calls::{self, Caller};
@@ -194,7 +195,10 @@ impl Connection {
                 )
                 .await
             }
-            Err(problem) => self.complain(&problem.with_field("token")).await,
+            Err(problem) => {
+                let problem = failed(&self.node, self.client, problem);
+                self.complain(&problem.with_field("token")).await
+            }
         }
     }
 

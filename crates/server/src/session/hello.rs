@@ -1,5 +1,6 @@
 //! The first frame: who is calling, and what it holds.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::ws::Message;
@@ -37,7 +38,11 @@ pub(super) struct Hello {
 }
 
 /// Waits for the first frame and connects its device.
-pub(super) async fn hello(node: &Arc<Node>, socket: &mut Socket) -> Result<Hello, Ending> {
+pub(super) async fn hello(
+    node: &Arc<Node>,
+    socket: &mut Socket,
+    client: IpAddr,
+) -> Result<Hello, Ending> {
     let patience = node.config.session.first_frame_timeout;
     let frame = tokio::time::timeout(patience, first_frame(socket)).await.map_err(|_| {
         let detail = "no first frame came in time; send `connect` at once";
@@ -49,7 +54,7 @@ pub(super) async fn hello(node: &Arc<Node>, socket: &mut Socket) -> Result<Hello
         Ok(identified) => identified,
         Err(problem) => {
             woken::refused(node, &frame, &problem).await;
-            return Err(refuse(problem));
+            return Err(refuse(failed(node, client, problem)));
         }
     };
     let device_secret = KeyText::generate(KeyKind::Device);
@@ -71,10 +76,7 @@ pub(super) async fn hello(node: &Arc<Node>, socket: &mut Socket) -> Result<Hello
             ));
         }
         Connected::BadSecret => {
-            return Err(forbidden(
-                "`device_secret` is not this device's; send the one that `connected` gave, \
-                 or take a new device id",
-            ));
+            return Err(guessed(node, client));
         }
     };
     let effects = std::mem::take(&mut device.effects);
@@ -248,6 +250,14 @@ fn greet(
     }
 }
 
+/// A key was not good: the refusal, or another one without the reason if there were too many.
+pub(super) fn failed(node: &Node, client: IpAddr, problem: Problem) -> Problem {
+    if problem.code() != ProblemCode::Unauthorized {
+        return problem;
+    }
+    node.failures.count(client, node.clock.now()).unwrap_or(problem)
+}
+
 /// Closes with the code that says whether another token would help.
 fn refuse(problem: Problem) -> Ending {
     let code = match problem.code() {
@@ -257,9 +267,24 @@ fn refuse(problem: Problem) -> Ending {
         ProblemCode::Internal | ProblemCode::StorageFull | ProblemCode::Unavailable => {
             CloseCode::Internal
         }
+        ProblemCode::RateLimited => CloseCode::TooSlow,
         _ => CloseCode::BadFrame,
     };
     Ending::Close(code, problem)
+}
+
+/// A secret was shown that is not the device's.
+fn guessed(node: &Node, client: IpAddr) -> Ending {
+    let held = node.failures.count(client, node.clock.now());
+    held.map_or_else(
+        || {
+            forbidden(
+                "`device_secret` is not this device's; send the one that `connected` gave, \
+                 or take a new device id",
+            )
+        },
+        refuse,
+    )
 }
 
 fn forbidden(detail: &'static str) -> Ending {

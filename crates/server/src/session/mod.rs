@@ -21,6 +21,7 @@ mod socket;
 mod woken;
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,6 +95,8 @@ struct Connection {
     handle: Arc<Handle>,
     reading: Option<Reading>,
     id: SessionId,
+    /// From where it speaks.
+    client: IpAddr,
     app: AppId,
     inbox: InboxId,
     device: DeviceNumber,
@@ -110,11 +113,11 @@ struct Connection {
     started_at: Time,
 }
 
-/// Serves one WebSocket until it ends.
-pub async fn serve(node: Arc<Node>, socket: Box<WebSocket>) {
+/// Serves one WebSocket, of a client at this address, until it ends.
+pub async fn serve(node: Arc<Node>, socket: Box<WebSocket>, client: IpAddr) {
     // All that is not the waiting is boxed: a task is as large as its largest step, and most
     // sessions do nothing but wait.
-    if let Some(mut connection) = Box::pin(Connection::begin(node, socket)).await {
+    if let Some(mut connection) = Box::pin(Connection::begin(node, socket, client)).await {
         let ending = connection.talk().await;
         Box::pin(connection.end(ending)).await;
     }
@@ -122,9 +125,9 @@ pub async fn serve(node: Arc<Node>, socket: Box<WebSocket>) {
 
 impl Connection {
     /// Greets whoever comes; `None` when nothing came of it.
-    async fn begin(node: Arc<Node>, socket: Box<WebSocket>) -> Option<Box<Self>> {
+    async fn begin(node: Arc<Node>, socket: Box<WebSocket>, client: IpAddr) -> Option<Box<Self>> {
         let mut socket = Socket::new(socket, node.config.session.ack_deadline);
-        let hello = match hello::hello(&node, &mut socket).await {
+        let hello = match hello::hello(&node, &mut socket, client).await {
             Ok(hello) => hello,
             Err(Ending::Gone) => return None,
             Err(Ending::Close(code, problem)) => {
@@ -159,6 +162,7 @@ impl Connection {
             machine,
             handle,
             id,
+            client,
             rights,
             heard,
             report,
@@ -435,7 +439,7 @@ mod tests {
     use super::*;
 
     /// The bytes of what an `async fn` returns.
-    fn bytes<A, B, F>(_: fn(A, B) -> F) -> usize {
+    fn bytes<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
         size_of::<F>()
     }
 

@@ -1,6 +1,6 @@
 //! A server inside the test, and the smallest client that can be polite and rude.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use server::clock::Clock;
 use server::config::Config;
 use server::node::Node;
 use server::secret::{ADMIN_KEY_FILE, KeyKind, load_key};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
@@ -77,6 +77,8 @@ impl Server {
         config.providers.apns_sandbox_url = nowhere.clone();
         config.providers.fcm_url = nowhere.clone();
         config.providers.fcm_oauth_url = Some(nowhere);
+        // They all come from one address.
+        config.rate.failed_logins_per_minute = 10_000_000;
         change(&mut config);
         let node = Node::start(config, clock, false).await.expect("it starts");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -150,11 +152,20 @@ impl Server {
     }
 
     /// Any request, as it is.
-    pub(super) async fn send(&self, mut request: Request<Full<Bytes>>) -> Answer {
+    pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
+        self.send_from(Ipv4Addr::LOCALHOST.into(), request).await
+    }
+
+    /// Any request, over a connection from this address.
+    pub(super) async fn send_from(
+        &self,
+        from: IpAddr,
+        mut request: Request<Full<Bytes>>,
+    ) -> Answer {
         let host = self.address.to_string().parse().expect("a header value");
         request.headers_mut().insert("host", host);
         let what = format!("{} {}", request.method(), request.uri());
-        let exchange = exchange(self.address, request);
+        let exchange = exchange(from, self.address, request);
         tokio::time::timeout(PATIENCE, exchange).await.unwrap_or_else(|_| panic!("{what}: silence"))
     }
 
@@ -380,8 +391,10 @@ fn with_body(request: http::request::Builder, body: Option<Value>) -> Request<Fu
     request.expect("a request")
 }
 
-async fn exchange(address: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
-    let stream = TcpStream::connect(address).await.expect("the server listens");
+async fn exchange(from: IpAddr, address: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind((from, 0).into()).expect("an address of this machine");
+    let stream = socket.connect(address).await.expect("the server listens");
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("HTTP");
     let answer = async {

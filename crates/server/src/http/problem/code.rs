@@ -179,7 +179,7 @@ impl ProblemCode {
                 "rate_limited",
                 StatusCode::TOO_MANY_REQUESTS,
                 "too many in a short time",
-                "A user did more of it in a minute than the server's operator allows; the limits are the options under `rate`.\nSend again after the pause that is given, with the same id: nothing was stored.",
+                "A user did more of it in a minute than the server's operator allows; the limits are the options under `rate`.\nSend again after the pause that is given, with the same id: nothing was stored.\nOr this address has shown too many keys, tokens or secrets that are not good: a good one passes, and after the pause it is told again what is wrong with the others.",
             ),
             Self::StorageFull => (
                 "storage_full",

@@ -127,6 +127,10 @@ async fn a_push_that_never_reached_the_app_is_told_from_one_whose_app_was_not_le
     stage.upload().await;
     let phone = stage.server.device("alice", "phone").await;
     stage.token(&phone).await;
+    // The next rung is not what is asked about.
+    let settings = format!("/v1/apps/{}/settings", stage.server.app.0);
+    let slow = Some(json!({ "climb_after": 600 }));
+    stage.server.call(Method::PATCH, &settings, slow).await.is(200);
     let message = stage.server.message("alice", json!("wake up")).await;
     let push = stage.pushed("accepted").await;
     let soon = stage.explain(&format!("message={message}")).await;
@@ -138,6 +142,7 @@ async fn a_push_that_never_reached_the_app_is_told_from_one_whose_app_was_not_le
     let silent = stage.explain(&format!("message={message}")).await;
     to_fix(&silent, "never_reached", "swiping");
 
+    stage.hand.advance(Duration::from_secs(1));
     // The app runs, and comes with a token that is none.
     let mut session = Session::open(stage.server.address).await;
     session

@@ -26,6 +26,7 @@ pub mod config;
 pub mod credentials;
 pub mod demo;
 pub mod dev;
+pub mod doctor;
 pub mod explain;
 pub mod failures;
 pub mod from_wire;

@@ -2,6 +2,7 @@
 //!
 //! Requests refuse unknown fields: a misspelt setting should not be taken for its default.
 
+mod doctor;
 mod events;
 mod explain;
 mod push_choice;
@@ -21,6 +22,7 @@ use crate::client::{
 use crate::server::{CallEndReason, CallState, FailedRecipient, ServerFrame};
 use crate::{HeldPosition, Position};
 
+pub use doctor::*;
 pub use events::*;
 pub use explain::*;
 pub use pushes::*;

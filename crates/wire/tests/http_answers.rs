@@ -8,9 +8,9 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use serde_json::value::RawValue;
 use wire::http::{
-    Acked, App, CallShown, Conclusion, Credential, CredentialKind, CredentialProbe, Device,
-    DeviceExplained, Explanation, Finding, InboxPage, Key, MessageAccepted, Page, Record,
-    SignalShown, Target, Timeline, TokenAlgorithm, TokenKey, UserToken, WakeState, Webhook,
+    Acked, App, CallShown, Check, Conclusion, Credential, CredentialKind, CredentialProbe, Device,
+    DeviceExplained, Examination, Explanation, Finding, InboxPage, Key, MessageAccepted, Page,
+    Record, SignalShown, Target, Timeline, TokenAlgorithm, TokenKey, UserToken, WakeState, Webhook,
     WebhookAnswer, WebhookDelivery, WebhookDeliveryState, WebhookReplayed, WebhookStateName,
 };
 use wire::{
@@ -22,13 +22,14 @@ use crate::golden::{check_complete, check_golden, pretty};
 use crate::{http_requests, pushes};
 
 /// The golden files of answers.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 21] = [
     "http/acked",
     "http/app",
     "http/call",
     "http/call_ended",
     "http/credential",
     "http/device",
+    "http/examination",
     "http/explanation",
     "http/inbox_page",
     "http/key",
@@ -51,6 +52,7 @@ fn answers_are_as_agreed_and_read_back() {
     both_ways("http/app", &app(Some("rvl_app_EXAMPLE")));
     both_ways("http/credential", &credential());
     both_ways("http/device", &device());
+    both_ways("http/examination", &examination());
     both_ways("http/explanation", &explanation());
     both_ways("http/key", &key());
     both_ways("http/message_accepted", &message_accepted());
@@ -249,6 +251,28 @@ fn record() -> Record {
         push: None,
         code: Some(911),
         detail: Some(json!({ "status": 410, "reason": "Unregistered", "took_ms": 12 })),
+    }
+}
+
+fn examination() -> Examination {
+    Examination {
+        at: at("2026-03-01T06:31:00Z"),
+        checks: vec![
+            Check {
+                verdict: "ok".into(),
+                check: "push_log".into(),
+                about: None,
+                text: "The push log has lost nothing since the start.".into(),
+                remedy: None,
+            },
+            Check {
+                verdict: "failure".into(),
+                check: "credential".into(),
+                about: Some("apns_key crd_1 of app_1, apns production".into()),
+                text: "The push service does not take it: InvalidProviderToken (904).".into(),
+                remedy: Some("Upload another key.".into()),
+            },
+        ],
     }
 }
 

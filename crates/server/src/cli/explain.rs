@@ -56,7 +56,8 @@ pub(super) async fn run(args: Args, environment: &Environment) -> anyhow::Result
     Ok(if is_failure { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn shown(explanation: &Explanation, zone: &TimeZone) -> String {
+/// An explanation as a person reads it.
+pub(super) fn shown(explanation: &Explanation, zone: &TimeZone) -> String {
     let Explanation { conclusion, devices, timeline, .. } = explanation;
     let mut text = String::new();
     for record in timeline {
@@ -131,7 +132,8 @@ fn concluded(conclusion: &Conclusion) -> String {
     shown
 }
 
-fn style(verdict: &str) -> Style {
+/// How a verdict is coloured.
+pub(super) fn style(verdict: &str) -> Style {
     match verdict {
         "ok" => GOOD,
         "warning" => WARNING,

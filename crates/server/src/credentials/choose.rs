@@ -84,6 +84,11 @@ impl Clients {
         if fcm { vec![Place::Fcm] } else { Vec::new() }
     }
 
+    /// Whether a credential could be opened.
+    pub fn is_open(&self, app: AppId, credential: CredentialId) -> bool {
+        self.of(app).ids().contains(&credential)
+    }
+
     /// Whether an app has a credential for APNs.
     pub fn has_apns(&self, app: AppId) -> bool {
         !self.of(app).apns.is_empty()

@@ -15,6 +15,7 @@ mod calls;
 pub(crate) mod client_address;
 mod connect;
 mod credentials;
+mod doctor;
 mod events;
 mod explain;
 #[cfg(test)]

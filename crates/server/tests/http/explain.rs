@@ -208,3 +208,39 @@ async fn what_is_asked_about_must_be_one_thing_that_there_is() {
     ask("?device=nobodys").await.refused(404, "not_found", Some("device"));
     server.stop().await;
 }
+
+/// The first cells of the rows of a table that follows a heading.
+fn rows<'a>(page: &'a str, heading: &str) -> Vec<(&'a str, &'a str)> {
+    let part = page.split(heading).nth(1).expect("the heading");
+    let part = part.split("\n## ").next().expect("a part");
+    let rows = part.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.map(|row| {
+        let (word, rest) = row.split_once("` | ").expect("cells");
+        (word, rest.split(" | ").next().expect("a cell"))
+    })
+    .collect()
+}
+
+#[test]
+fn the_page_on_troubleshooting_has_every_rule_and_check_in_order() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/troubleshooting.md");
+    let page = std::fs::read_to_string(page).expect("docs/troubleshooting.md");
+    let rules: Vec<_> = domain::explain::Rule::ALL
+        .iter()
+        .map(|rule| (rule.as_str(), rule.verdict().as_str()))
+        .collect();
+    assert_eq!(rows(&page, "## Rules of `explain`"), rules);
+    let checks = server::doctor::Checked::ALL.map(|check| check.as_str());
+    let shown = rows(&page, "## Checks of `doctor`");
+    assert_eq!(shown.into_iter().map(|(word, _)| word).collect::<Vec<_>>(), checks);
+    // What the checklist names is a rule or a check.
+    let list = page.split("## The checklist").nth(1).expect("the list");
+    let list = list.split("\n## ").next().expect("a part");
+    for row in list.lines().filter(|line| line.starts_with("| ") && line.contains('`')) {
+        let found = row.split(" | ").nth(2).expect("what finds it");
+        for word in found.split('`').skip(1).step_by(2) {
+            let known = rules.iter().any(|(rule, _)| *rule == word) || checks.contains(&word);
+            assert!(known, "{word} is no rule and no check: {row}");
+        }
+    }
+}

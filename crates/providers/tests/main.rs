@@ -14,6 +14,7 @@ mod fcm;
 mod fcm_account;
 mod fcm_forms;
 mod guard;
+mod inside;
 mod limits;
 mod names;
 mod proxy;

@@ -164,6 +164,11 @@ impl Clients {
         Ok(providers::outbound::Client::new(&self.config)?)
     }
 
+    /// How push services are reached, as far as it is the same for all apps.
+    pub const fn config(&self) -> &providers::Config {
+        &self.config
+    }
+
     /// Reads every app's credentials.
     ///
     /// # Errors

@@ -126,7 +126,7 @@ fn app_id(node: &Node, app: AppId, wanted: &Wanted) -> Result<Option<String>, Pr
 ///
 /// A [`Problem`] of the field `token`, with the code 901.
 pub fn check_host(node: &Node, subscription: &str) -> Result<(), Problem> {
-    let refused = node.clients.refuses_host(subscription);
+    let refused = node.clients.refuses_endpoint(subscription);
     refused.map_or(Ok(()), |Refusal { diagnosis, reason, remedy, .. }| {
         Err(Problem::invalid_field("token", format!("{reason}; {remedy}")).diagnosed(diagnosis))
     })

@@ -27,4 +27,9 @@ pub use wakes::*;
 pub use webhooks::*;
 
 /// A SHA-256 of a secret or token: all that the store keeps of it.
+///
+/// It is looked up by an index, whose time may tell how much of a digest fits one that is kept.
+/// That helps nobody: each secret has 256 random bits, and whoever knew a whole digest would still
+/// have to find a secret that has it. Where two stand side by side they are compared in a time that
+/// does not depend on where they differ.
 pub type Digest = [u8; 32];

@@ -9,8 +9,9 @@ use serde::Deserialize;
 use zeroize::Zeroize;
 
 use super::GoogleServices;
-use super::oauth::AccessTokens;
-use crate::error::CredentialFault;
+use super::oauth::{self, AccessTokens};
+use crate::config::Config;
+use crate::error::{CredentialFault, Error};
 use crate::jws::SigningKey;
 use crate::upload::{FileKind, check_size, pem_problem, shown};
 
@@ -130,6 +131,25 @@ impl ServiceAccount {
             tokens: AccessTokens::default(),
         };
         Ok(Self { account: Arc::new(account), services: None })
+    }
+
+    /// Whether its file names a token endpoint that may be asked: Google's, unless the operator has
+    /// named another one.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialFault::Field`] for `token_uri`.
+    pub fn check_token_uri(&self, config: &Config) -> Result<(), CredentialFault> {
+        let wrong = |problem| CredentialFault::Field {
+            field: "token_uri",
+            problem,
+            remedy: "Upload the key file unchanged, as Google gave it.",
+        };
+        match oauth::place(config, &self.account) {
+            Ok(_) => Ok(()),
+            Err(Error::Config { problem, .. }) => Err(wrong(problem)),
+            Err(other) => Err(wrong(other.to_string())),
+        }
     }
 
     /// The same account, with what the app was built with: a token of another project's is then

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use domain::{Outcome, Time};
+use domain::{Outcome, Scope, Time};
 use http::header::{CONTENT_TYPE, HeaderMap};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Uri};
@@ -23,6 +23,7 @@ use crate::error::Error;
 use crate::transport::{
     Answer, Endpoint, Failure, Policy, Pool, Reconnect, Reply, Timeouts, WhenLost, post, tls_config,
 };
+use crate::upload::shown;
 
 /// What a token may be used for; the narrow one of the two scopes FCM takes.
 const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
@@ -93,11 +94,7 @@ pub(super) struct OAuth {
 impl OAuth {
     /// The endpoint that the configuration names, or else the account, if it is Google's.
     pub(super) fn new(config: &Config, account: &Account) -> Result<Self, Error> {
-        let url = match &config.oauth {
-            Some(url) => url.clone(),
-            None => google_url(&account.token_uri)?,
-        };
-        let endpoint = Endpoint::parse("oauth", &url, config)?;
+        let (url, endpoint) = place(config, account)?;
         let path = url.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
         let policy =
             Policy { cautious_start: usize::MAX, connections: 1, goaway_refuses: |_| false };
@@ -176,9 +173,13 @@ impl OAuth {
 
     /// One request to the token endpoint.
     async fn request(&self, account: &Account, now: Time) -> Result<AccessToken, Refused> {
-        let failed = |failure: &Failure| Refused {
-            outcome: Box::new(failure.outcome(&self.pauses)),
-            answer: None,
+        let failed = |failure: &Failure| {
+            let mut refusal = failure.refusal(&self.pauses);
+            if matches!(failure, Failure::Blocked(_)) {
+                // Whatever device it was for: without a token none of this account's is pushed.
+                refusal.scope = Scope::Credential;
+            }
+            Refused { outcome: Box::new(Outcome::Refused(refusal)), answer: None }
         };
         let claims = Claims {
             iss: &account.client_email,
@@ -228,6 +229,19 @@ struct Claims<'a> {
     exp: i64,
 }
 
+/// Where tokens come from: the operator's URL, or the account's own, past the guard.
+pub(super) fn place(config: &Config, account: &Account) -> Result<(Uri, Endpoint), Error> {
+    let (url, endpoint) = match &config.oauth {
+        Some(url) => (url.clone(), Endpoint::parse("oauth", url, config)?),
+        None => {
+            let url = google_url(&account.token_uri)?;
+            let endpoint = Endpoint::guarded("oauth", &url, config)?;
+            (url, endpoint)
+        }
+    };
+    Ok((url, endpoint))
+}
+
 /// The account's `token_uri`, if it is one of Google's.
 fn google_url(token_uri: &str) -> Result<Uri, Error> {
     let url = token_uri.parse::<Uri>().ok();
@@ -236,7 +250,10 @@ fn google_url(token_uri: &str) -> Result<Uri, Error> {
         Some(url) if google => Ok(url),
         _ => Err(Error::Config {
             setting: "oauth",
-            problem: format!("the service account's token_uri {token_uri:?} is not Google's"),
+            problem: format!(
+                "the service account's token_uri {} is not Google's",
+                shown(token_uri)
+            ),
             remedy: "upload the key file unchanged, or set the OAuth URL yourself",
         }),
     }

@@ -79,6 +79,19 @@ impl Endpoint {
         Ok(Self::new(&origin, names, proxy, None, Speech::Http2))
     }
 
+    /// The same where a tenant's file names the URL: past the guard, as all that tenants choose.
+    ///
+    /// # Errors
+    ///
+    /// As [`Endpoint::parse`].
+    pub(crate) fn guarded(
+        setting: &'static str,
+        url: &Uri,
+        config: &Config,
+    ) -> Result<Self, Error> {
+        Ok(Self { guard: Some(config.guard.clone()), ..Self::parse(setting, url, config)? })
+    }
+
     /// An origin that somebody else chose.
     pub(super) fn of_origin(
         origin: &Origin,

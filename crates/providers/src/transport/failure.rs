@@ -121,6 +121,11 @@ impl Failure {
 
     /// The outcome that does not depend on the provider: unreachable, try again later.
     pub(crate) fn outcome(&self, pauses: &Pauses) -> Outcome {
+        Outcome::Refused(self.refusal(pauses))
+    }
+
+    /// The same as a refusal.
+    pub(crate) fn refusal(&self, pauses: &Pauses) -> Refusal {
         let (diagnosis, scope, retry) = match self {
             Self::Request(_) => (Diagnosis::BadPayload, Scope::Push, RetryRule::Bare),
             // Only this URL leads there; the operator's other ones are not to suffer.
@@ -141,10 +146,7 @@ impl Failure {
             }
         };
         let reason = format!("{}: {self}", self.reason());
-        Outcome::Refused(Refusal {
-            scope,
-            ..Refusal::unsent(diagnosis, retry, reason, self.remedy())
-        })
+        Refusal { scope, ..Refusal::unsent(diagnosis, retry, reason, self.remedy()) }
     }
 }
 

@@ -87,7 +87,7 @@ impl Guard {
     /// # Errors
     ///
     /// [`Failure::Blocked`] if it is not public.
-    pub(super) fn check_unresolved(&self, host: &str, port: u16) -> Result<(), Failure> {
+    pub(crate) fn check_unresolved(&self, host: &str, port: u16) -> Result<(), Failure> {
         if let Ok(address) = host.parse::<IpAddr>() {
             return self.reachable(host, vec![SocketAddr::new(address, port)]).map(drop);
         }

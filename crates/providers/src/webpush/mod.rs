@@ -150,6 +150,19 @@ pub fn check_host(allowed: &Hosts, subscription: &Subscription) -> Result<(), Re
     Err(Refusal { scope: Scope::Device, ..refusal })
 }
 
+/// Whether a subscription's endpoint may be pushed to, as far as can be seen without resolving its
+/// name: its push service is allowed, and it does not plainly lead inside the operator's network.
+///
+/// # Errors
+///
+/// The refusal that every push to it would meet, before any connection is made: 901.
+pub fn check_endpoint(config: &Config, subscription: &Subscription) -> Result<(), Refusal> {
+    check_host(&config.webpush_hosts, subscription)?;
+    let origin = subscription.origin();
+    let seen = config.guard.check_unresolved(origin.host(), origin.port());
+    seen.map_err(|failure| failure.refusal(&config.pauses))
+}
+
 impl Inner {
     /// The request as records may hold it, and its body on the wire or why it is not sent.
     fn prepare(&self, push: &Push) -> (RequestRecord, Result<Bytes, Outcome>) {

@@ -121,10 +121,11 @@ impl Clients {
         }
     }
 
-    /// The refusal of a browser's subscription whose push service the operator does not allow.
-    pub fn refuses_host(&self, subscription: &str) -> Option<Refusal> {
+    /// The refusal of a browser's subscription whose push service the operator does not allow, or
+    /// that plainly leads inside.
+    pub fn refuses_endpoint(&self, subscription: &str) -> Option<Refusal> {
         let subscription = Subscription::parse(subscription.as_bytes()).ok()?;
-        webpush::check_host(&self.config.webpush_hosts, &subscription).err()
+        webpush::check_endpoint(&self.config, &subscription).err()
     }
 
     /// Whether pushes to such a target would fail as things stand: the code, and what to do.

@@ -89,7 +89,8 @@ pub async fn upload(
         google_services: upload.google_services,
     };
     let now = node.clock.now();
-    let read = move || (sealed.facts(now), sealed);
+    let config = node.clients.config().clone();
+    let read = move || (sealed.facts(&config, now), sealed);
     let (found, sealed) =
         node.tasks.compute(app, LONGEST_READING, read).await.ok_or_else(takes_too_long)?;
     let Found { facts, warnings, not_after } = found?;
@@ -220,10 +221,13 @@ fn file(kind: CredentialKind, file: String) -> Result<String, Problem> {
 
 impl Sealed {
     /// What is in the file, and what to know about it.
-    fn facts(&self, now: Time) -> Result<Found, Problem> {
+    fn facts(&self, config: &providers::Config, now: Time) -> Result<Found, Problem> {
         match self.parse(now)? {
             Parsed::Apns(credential) => Ok(apns_facts(credential.facts(), now)),
-            Parsed::Fcm(account) => Ok(fcm_facts(&account)),
+            Parsed::Fcm(account) => {
+                account.check_token_uri(config).map_err(refused)?;
+                Ok(fcm_facts(&account))
+            }
             Parsed::Webpush(key, subject) => Ok(Found {
                 facts: BTreeMap::from([
                     ("public_key".to_owned(), json!(key.public_key())),

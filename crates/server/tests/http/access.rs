@@ -94,11 +94,12 @@ fn path(route: &Route, app: &str) -> String {
 async fn every_route_lets_in_whom_it_is_for_and_nobody_else() {
     let place = Place::start().await;
     let (server, mut askers) = (&place.server, Askers::make(&place).await);
+    let mut line = server.line().await;
     for route in ROUTES {
         let path = path(route, &server.app.0);
         for asker in Asker::ALL {
             let what = format!("{} {path} by {asker:?}", route.method);
-            let answer = server.send(askers.request(asker, &route.method, &path)).await;
+            let answer = line.send(askers.request(asker, &route.method, &path)).await;
             let code = answer.body["code"].as_str().unwrap_or_default().to_owned();
             match expected(route.caller, asker) {
                 Becomes::Refused(status, expected) => {

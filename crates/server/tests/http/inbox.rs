@@ -188,8 +188,8 @@ async fn a_call_is_moved_by_its_two_sides_alone() {
         let detail = refused.refused(403, "forbidden", Some("call"));
         assert!(detail.contains("no part"), "{verb}: {detail}");
     }
-    // For whoever has no part in it at all there is no such call.
-    for verb in ["answer", "reject", "cancel", "end"] {
+    // For anybody else there is no such call.
+    for verb in ["answer", "reject", "cancel", "end", "ringing"] {
         let path = format!("/v1/me/calls/{call}/{verb}");
         let refused = server.me(&stranger, Method::POST, &path, None).await;
         refused.refused(404, "not_found", Some("call"));

@@ -1,13 +1,14 @@
 //! A server inside the test, and the smallest client that can be polite and rude.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use http::{HeaderMap, Method, Request};
+use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use server::clock::Clock;
@@ -153,20 +154,21 @@ impl Server {
 
     /// Any request, as it is.
     pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
-        self.send_from(Ipv4Addr::LOCALHOST.into(), request).await
+        self.line().await.send(request).await
     }
 
-    /// Any request, over a connection from this address.
-    pub(super) async fn send_from(
-        &self,
-        from: IpAddr,
-        mut request: Request<Full<Bytes>>,
-    ) -> Answer {
-        let host = self.address.to_string().parse().expect("a header value");
-        request.headers_mut().insert("host", host);
-        let what = format!("{} {}", request.method(), request.uri());
-        let exchange = exchange(from, self.address, request);
-        tokio::time::timeout(PATIENCE, exchange).await.unwrap_or_else(|_| panic!("{what}: silence"))
+    /// A connection for many requests, one after the other.
+    pub(super) async fn line(&self) -> Line {
+        let stream = TcpStream::connect(self.address).await.expect("the server listens");
+        Line::over(stream, self.address).await
+    }
+
+    /// The same from another address of this machine.
+    pub(super) async fn line_from(&self, from: IpAddr) -> Line {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind((from, 0).into()).expect("an address of this machine");
+        let stream = socket.connect(self.address).await.expect("the server listens");
+        Line::over(stream, self.address).await
     }
 
     /// A user token.
@@ -276,6 +278,42 @@ impl Answer {
         assert_eq!(body["status"], status, "{body}");
         assert_eq!(body["type"], format!("docs/problems.md#{code}"), "{body}");
         text(&body["detail"])
+    }
+}
+
+/// A connection.
+pub(super) struct Line {
+    sender: SendRequest<Full<Bytes>>,
+    host: HeaderValue,
+}
+
+impl Line {
+    async fn over(stream: TcpStream, address: SocketAddr) -> Self {
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.expect("HTTP");
+        // Ends when either side has had enough.
+        tokio::spawn(connection);
+        Self { sender, host: address.to_string().parse().expect("a header value") }
+    }
+
+    /// Any request, as it is.
+    pub(super) async fn send(&mut self, mut request: Request<Full<Bytes>>) -> Answer {
+        request.headers_mut().insert("host", self.host.clone());
+        let what = format!("{} {}", request.method(), request.uri());
+        let answer = async {
+            self.sender.ready().await.expect("the connection is open");
+            let answer = self.sender.send_request(request).await.expect("an answer");
+            let (parts, body) = answer.into_parts();
+            let bytes = body.collect().await.expect("a whole answer").to_bytes();
+            (parts, bytes)
+        };
+        let answer = tokio::time::timeout(PATIENCE, answer).await;
+        let (parts, bytes) = answer.unwrap_or_else(|_| panic!("{what}: silence"));
+        let body = match bytes.is_empty() {
+            true => Value::Null,
+            false => serde_json::from_slice(&bytes)
+                .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned())),
+        };
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 }
 
@@ -389,30 +427,4 @@ fn with_body(request: http::request::Builder, body: Option<Value>) -> Request<Fu
             .body(Full::new(Bytes::from(body.to_string()))),
     };
     request.expect("a request")
-}
-
-async fn exchange(from: IpAddr, address: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.bind((from, 0).into()).expect("an address of this machine");
-    let stream = socket.connect(address).await.expect("the server listens");
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("HTTP");
-    let answer = async {
-        let (parts, body) = sender.send_request(request).await.expect("an answer").into_parts();
-        let bytes = body.collect().await.expect("a whole answer").to_bytes();
-        (parts, bytes)
-    };
-    tokio::pin!(answer, connection);
-    // The connection does the reading and writing; what the answer needs of it may come with its
-    // end.
-    let (parts, bytes) = tokio::select! {
-        answer = &mut answer => answer,
-        _ = &mut connection => answer.await,
-    };
-    let body = match bytes.is_empty() {
-        true => Value::Null,
-        false => serde_json::from_slice(&bytes)
-            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned())),
-    };
-    Answer { status: parts.status.as_u16(), headers: parts.headers, body }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use server::clock::{Clock, Hand};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::rig::{Answer, Device, Server, Session, text};
+use super::rig::{Answer, Device, Line, Server, Session, text};
 
 const NOON: Time = Time::from_millis(1_800_000_000_000);
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -29,19 +29,20 @@ async fn server(trusted: &[&str]) -> (Server, Hand) {
     (server.await, hand)
 }
 
-/// Shows a key, from an address and with what proxies say of it.
-async fn show(server: &Server, from: IpAddr, forwarded: &[&str], key: &str) -> Answer {
+/// Shows a key, with what proxies say of its sender.
+async fn show(line: &mut Line, forwarded: &[&str], key: &str) -> Answer {
     let mut request = Request::get("/v1/topics").header("authorization", format!("Bearer {key}"));
     for line in forwarded {
         request = request.header("x-forwarded-for", *line);
     }
-    server.send_from(from, request.body(Default::default()).expect("a request")).await
+    line.send(request.body(Default::default()).expect("a request")).await
 }
 
 /// Shows a bad key until it is told no more why; how often it was.
 async fn told(server: &Server, from: IpAddr, forwarded: &[&str]) -> usize {
+    let mut line = server.line_from(from).await;
     for count in 0..100 {
-        let answer = show(server, from, forwarded, BAD).await;
+        let answer = show(&mut line, forwarded, BAD).await;
         if answer.status == 429 {
             return count;
         }
@@ -59,7 +60,7 @@ async fn an_address_that_shows_bad_keys_is_told_to_wait_and_a_good_key_passes() 
     hand.advance(Duration::from_secs(1));
     let spent = text(&spent["token"]);
     assert_eq!(told(&server, HERE, &[]).await, 3);
-    let held = show(&server, HERE, &[], BAD).await;
+    let held = show(&mut server.line().await, &[], BAD).await;
     assert_eq!(held.headers["retry-after"], "20");
     assert_eq!(held.body["retry_after_ms"], 20_000);
     let detail = held.refused(429, "rate_limited", None);
@@ -83,12 +84,12 @@ async fn an_address_that_shows_bad_keys_is_told_to_wait_and_a_good_key_passes() 
         answer.refused(429, "rate_limited", None);
     }
     // A good key passes, and who has to know what is wrong with theirs is told.
-    show(&server, HERE, &[], &server.app.1).await.is(200);
+    show(&mut server.line().await, &[], &server.app.1).await.is(200);
     server.ask(Method::GET, "/v1/apps", &server.admin, None).await.is(200);
     server.me(&phone, Method::GET, "/v1/me/inbox", None).await.is(200);
     let expired = server.ask(Method::GET, "/v1/webpush-key", &spent, None).await;
     expired.refused(401, "token_expired", None);
-    show(&server, HERE, &[], &server.admin).await.refused(403, "wrong_key_kind", None);
+    show(&mut server.line().await, &[], &server.admin).await.refused(403, "wrong_key_kind", None);
     let bare = Request::get("/v1/topics").body(Default::default()).expect("a request");
     server.send(bare).await.refused(401, "unauthorized", None);
     // Another address is another count, and time gives one back.

@@ -8,6 +8,7 @@ use domain::session::AppState;
 use domain::wake::{Rung, Wake};
 use domain::{DeviceNumber, Epoch, EventType, InboxId, Offset, Reason, SessionId, Time};
 use rusqlite::{Connection, params};
+use subtle::ConstantTimeEq;
 
 use super::inboxes::InboxRow;
 use super::rows::{At, Bits};
@@ -58,7 +59,8 @@ impl Tx<'_> {
                 (row.ok_or_else(|| gone("a device just added"))?, true)
             }
             (Identity::User { inbox, .. }, Some(proof)) => {
-                let proves = connect.secret == Some(proof.secret);
+                let shown = connect.secret.as_ref();
+                let proves = shown.is_some_and(|shown| shown.ct_eq(&proof.secret).into());
                 if !proves && (proof.proven || proof.row.inbox != *inbox) {
                     return Ok(match connect.secret {
                         None => Connected::SecretRequired,

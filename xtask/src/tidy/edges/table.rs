@@ -215,6 +215,12 @@ pub(crate) const EXTERNAL: &[External] = &[
         dev: &[],
     },
     External {
+        name: "subtle",
+        why: "digests of secrets are compared in the same time whatever differs; rustls brings it",
+        ship: &["store"],
+        dev: &[],
+    },
+    External {
         name: "tempfile",
         why: "folders that go away by themselves",
         ship: &["server", "sim"],

@@ -1,6 +1,7 @@
 //! The first frame: who is calling, and what it holds.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::ws::Message;
 use domain::session::{AppState, Session};
@@ -32,13 +33,14 @@ pub(super) struct Hello {
     pub(super) calls: Vec<CallRecord>,
     pub(super) heard: Heard,
     pub(super) seen_before: Time,
+    pub(super) ping_interval: Duration,
     pub(super) rights: Rights,
     pub(super) report: SessionReport,
 }
 
 /// Waits for the first frame and connects its device.
 pub(super) async fn hello(node: &Arc<Node>, socket: &mut Socket) -> Result<Hello, Ending> {
-    let patience = node.config.session.first_frame_timeout;
+    let patience = node.config().session.first_frame_timeout;
     let frame = tokio::time::timeout(patience, first_frame(socket)).await.map_err(|_| {
         let detail = "no first frame came in time; send `connect` at once";
         Ending::Close(CloseCode::TimedOut, Problem::new(ProblemCode::Unauthorized, detail))
@@ -220,6 +222,7 @@ fn greet(
         "open_wake": device.wake.map(|wake| wake.to_string()),
     });
     report.write(node, "connected", None, Some(detail));
+    let ping_interval = node.config().session.ping_interval;
     let connected = wire::Connected {
         session: session.to_string(),
         user: device.user,
@@ -228,9 +231,7 @@ fn greet(
         device_secret: device.secret_issued.then(|| secret.expose().to_owned()),
         targets: device.targets.into_iter().map(to_wire::target_kind).collect(),
         server_time: to_wire::time(node.clock.now()),
-        ping_interval: u32::try_from(node.config.session.ping_interval.as_secs())
-            .unwrap_or(u32::MAX)
-            .max(1),
+        ping_interval: u32::try_from(ping_interval.as_secs()).unwrap_or(u32::MAX).max(1),
         limits: wire::Limits::default(),
     };
     let machine =
@@ -243,6 +244,7 @@ fn greet(
         calls: device.calls,
         heard: Heard::new(),
         seen_before: device.seen_before,
+        ping_interval,
         rights,
         report,
     }

@@ -40,6 +40,7 @@ pub mod pushes;
 pub mod rates;
 pub mod reading;
 pub mod relane;
+pub mod reload;
 pub mod report;
 pub mod route;
 pub mod seal;

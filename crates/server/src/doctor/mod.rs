@@ -109,7 +109,7 @@ impl Checked {
 /// When the store cannot be read.
 pub async fn examine(node: &Arc<Node>) -> Result<Examination, store::Error> {
     let at = to_wire::time(node.clock.now());
-    let mut checks = vec![disk::check(&node.config.data_dir), push_log(node.log.dropped())];
+    let mut checks = vec![disk::check(&node.config().data_dir), push_log(node.log.dropped())];
     credentials::check(node, &mut checks).await?;
     webhooks(node, &mut checks).await?;
     Ok(Examination { at, checks })

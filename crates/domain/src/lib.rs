@@ -18,6 +18,7 @@ pub mod circuit;
 pub mod delivery;
 pub mod event;
 pub mod expiry;
+pub mod explain;
 pub mod id;
 pub mod inbox;
 pub mod locale;

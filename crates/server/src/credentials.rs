@@ -20,6 +20,7 @@ use crate::config::{Config, Outbound};
 use crate::node::Node;
 use crate::seal::SealError;
 
+pub use probe::Probed;
 pub use upload::{Upload, probe_places, upload};
 
 /// Why a client of a push service cannot be made.

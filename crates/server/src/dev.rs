@@ -37,11 +37,11 @@ pub async fn prepare(node: &Node) -> Result<(), StartError> {
         let app = node.store.add_app(APP.to_owned(), now).await?;
         let key = KeyText::generate(KeyKind::App);
         node.store.add_key(app.id, APP.to_owned(), *key.hash().as_bytes(), now).await?;
-        let file = node.config.data_dir.join(APP_KEY_FILE);
+        let file = node.config().data_dir.join(APP_KEY_FILE);
         write_private(&file, key.expose())?;
         tracing::info!(app.id = %app.id, key_file = %file.display(), "made an app to begin with");
     }
-    let port = node.config.listen.port();
+    let port = node.config().listen.port();
     tracing::info!(
         "phones in the same network reach this server at this machine's address, port {port}"
     );

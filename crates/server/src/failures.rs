@@ -13,6 +13,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ const MOST: usize = 50_000;
 /// How often each address has failed of late.
 #[derive(Debug)]
 pub struct Failures {
-    rate: Rate,
+    per_minute: AtomicU32,
     failed: Mutex<HashMap<Source, Used>>,
 }
 
@@ -50,7 +51,12 @@ impl Source {
 impl Failures {
     /// Nobody has failed. So many failures a minute are answered with their reason.
     pub fn new(per_minute: u32) -> Self {
-        Self { rate: Rate::per_minute(per_minute), failed: Mutex::default() }
+        Self { per_minute: AtomicU32::new(per_minute), failed: Mutex::default() }
+    }
+
+    /// Answers another number a minute from here on; what was counted stays counted.
+    pub fn set(&self, per_minute: u32) {
+        self.per_minute.store(per_minute, Ordering::Relaxed);
     }
 
     /// Counts a failure that is about to be told; what is to be told instead, if they were too
@@ -74,7 +80,7 @@ impl Failures {
             }
         }
         let used = failed.entry(source).or_default();
-        *used = self.rate.take(*used, 1, now)?;
+        *used = Rate::per_minute(self.per_minute.load(Ordering::Relaxed)).take(*used, 1, now)?;
         Ok(())
     }
 }

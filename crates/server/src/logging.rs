@@ -4,10 +4,10 @@ use std::io;
 
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{Layer, Registry, reload};
 
 use crate::config::{Log, LogFormat, LogLevel};
 
@@ -19,19 +19,32 @@ const OURS: [&str; 6] = ["domain", "providers", "reveille", "server", "sim", "st
 #[error("the process has a log already; set it up once, before anything else")]
 pub struct LogTaken;
 
+/// What changes the level of a log that is under way.
+#[derive(Clone, Debug)]
+pub struct Level(reload::Handle<Targets, Registry>);
+
+impl Level {
+    /// Lets through what this level does, from here on.
+    pub fn set(&self, level: LogLevel) {
+        // Fails only where the log itself is gone, and then there is nobody to tell.
+        let _gone = self.0.reload(targets(level));
+    }
+}
+
 /// Sends everything that is logged from here on to standard error.
 ///
 /// # Errors
 /// When the process has a log already: it can have one.
-pub fn start(log: Log) -> Result<(), LogTaken> {
+pub fn start(log: Log) -> Result<Level, LogTaken> {
     let colours = match anstream::AutoStream::choice(&io::stderr()) {
         anstream::ColorChoice::Never => Colours::Without,
         anstream::ColorChoice::Always
         | anstream::ColorChoice::AlwaysAnsi
         | anstream::ColorChoice::Auto => Colours::With,
     };
-    tracing::subscriber::set_global_default(subscriber(log, colours, io::stderr))
-        .map_err(|_| LogTaken)
+    let (subscriber, level) = subscriber(log, colours, io::stderr);
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| LogTaken)?;
+    Ok(level)
 }
 
 /// Whether levels and times are coloured.
@@ -41,7 +54,7 @@ enum Colours {
     Without,
 }
 
-fn subscriber<W>(log: Log, colours: Colours, writer: W) -> impl Subscriber + Send + Sync
+fn subscriber<W>(log: Log, colours: Colours, writer: W) -> (impl Subscriber + Send + Sync, Level)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -52,7 +65,8 @@ where
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
         LogFormat::Text => lines.boxed(),
     };
-    tracing_subscriber::registry().with(lines.with_filter(targets(log.level)))
+    let (filter, level) = reload::Layer::new(targets(log.level));
+    (tracing_subscriber::registry().with(lines.with_filter(filter)), Level(level))
 }
 
 /// What is let through. Libraries speak up only when something is wrong, or all when everything
@@ -93,42 +107,63 @@ mod tests {
         }
     }
 
-    fn logged(level: LogLevel, format: LogFormat) -> String {
+    /// Ours and theirs, at every level that may be let through.
+    fn speak() {
+        tracing::info!(target: "server::wake", { device.id = "dev_1" }, "ours informs");
+        tracing::debug!(target: "server::wake", "ours explains");
+        tracing::info!(target: "h2::codec", "theirs informs");
+        tracing::debug!(target: "h2::codec", "theirs shows a bearer token");
+        tracing::warn!(target: "h2::codec", "theirs warns");
+    }
+
+    /// What is written of it at one level after the other.
+    fn logged(levels: &[LogLevel], format: LogFormat) -> String {
         let page = Page::default();
         let writer = page.clone();
-        let log = Log { level, format };
-        let subscriber = subscriber(log, Colours::Without, move || writer.clone());
+        let log = Log { level: levels[0], format };
+        let (subscriber, level) = subscriber(log, Colours::Without, move || writer.clone());
         tracing::subscriber::with_default(subscriber, || {
-            tracing::info!(target: "server::wake", { device.id = "dev_1" }, "ours informs");
-            tracing::debug!(target: "server::wake", "ours explains");
-            tracing::info!(target: "h2::codec", "theirs informs");
-            tracing::debug!(target: "h2::codec", "theirs shows a bearer token");
-            tracing::warn!(target: "h2::codec", "theirs warns");
+            speak();
+            for next in &levels[1..] {
+                level.set(*next);
+                speak();
+            }
         });
         let text = page.0.lock().unwrap().clone();
         String::from_utf8(text).unwrap()
     }
 
+    const COUNTS: [(LogLevel, usize); 6] = [
+        (LogLevel::Off, 0),
+        (LogLevel::Error, 0),
+        (LogLevel::Warn, 1),
+        (LogLevel::Info, 2),
+        (LogLevel::Debug, 3),
+        (LogLevel::Trace, 4),
+    ];
+
     #[test]
     fn the_level_is_ours_and_libraries_only_warn() {
-        let counts = [
-            (LogLevel::Off, 0),
-            (LogLevel::Error, 0),
-            (LogLevel::Warn, 1),
-            (LogLevel::Info, 2),
-            (LogLevel::Debug, 3),
-            (LogLevel::Trace, 4),
-        ];
-        for (level, expected) in counts {
-            let text = logged(level, LogFormat::Text);
+        for (level, expected) in COUNTS {
+            let text = logged(&[level], LogFormat::Text);
             assert_eq!(text.lines().count(), expected, "{level:?}: {text}");
             assert!(!text.contains("bearer"));
         }
     }
 
     #[test]
+    fn the_level_changes_while_the_log_is_written() {
+        for (first, before) in COUNTS {
+            for (second, after) in COUNTS {
+                let text = logged(&[first, second], LogFormat::Text);
+                assert_eq!(text.lines().count(), before + after, "{first:?}, {second:?}: {text}");
+            }
+        }
+    }
+
+    #[test]
     fn a_json_line_is_one_object_with_its_fields() {
-        let text = logged(LogLevel::Info, LogFormat::Json);
+        let text = logged(&[LogLevel::Info], LogFormat::Json);
         let line: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
         assert_eq!(line["message"], "ours informs");
         assert_eq!(line["device.id"], "dev_1");

@@ -1,7 +1,7 @@
 //! Everything that lives in one server process, wired together in one place.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use domain::Incarnation;
@@ -9,7 +9,6 @@ use domain::session::Deadlines;
 use store::log::Log;
 use store::model::{Birth, Effects, InboxLimits};
 use store::{Slots, Store};
-use tokio_rustls::TlsAcceptor;
 
 use crate::broadcast::Broadcasts;
 use crate::calls::Ringing;
@@ -59,10 +58,10 @@ pub enum StartError {
 
 /// One server process. Shared by everything that runs in it.
 pub struct Node {
-    /// The configuration, resolved.
-    pub config: Config,
+    /// The configuration, resolved, as it is since the last reload.
+    config: RwLock<Arc<Config>>,
     /// What takes TLS connections; `None`: plain HTTP.
-    pub tls: Option<TlsAcceptor>,
+    pub tls: Option<crate::tls::Door>,
     /// The one clock.
     pub clock: Clock,
     /// The durable truth.
@@ -125,7 +124,7 @@ impl Node {
     /// Whatever keeps the server from starting, in words for its operator.
     pub async fn start(config: Config, clock: Clock, dev: bool) -> Result<Arc<Self>, StartError> {
         let now = clock.now();
-        let tls = crate::tls::acceptor(&config.tls)?;
+        let tls = crate::tls::Door::open(&config.tls)?;
         let options = store::Options {
             readers: config.store.readers,
             batch: config.store.batch,
@@ -155,7 +154,7 @@ impl Node {
             relane: tokio::sync::Notify::new(),
             circuits: Circuits::new(&config.circuit),
             failures: Failures::new(config.rate.failed_logins_per_minute),
-            rates: Rates::new(&config.rate),
+            rates: Rates::new(config.rate),
             settings_cache: SettingsCache::default(),
             token_keys: TokenKeys::new(clients.outbound()?),
             webhooks: Webhooks::new(clients.outbound()?, config.webhooks),
@@ -166,7 +165,7 @@ impl Node {
             tasks,
             dev,
             tls,
-            config,
+            config: RwLock::new(Arc::new(config)),
             clock,
             store,
             log,
@@ -210,10 +209,24 @@ impl Node {
 
     /// How long devices may take to acknowledge.
     pub fn deadlines(&self) -> Deadlines {
-        Deadlines {
-            foreground: self.config.session.ack_deadline,
-            background: self.config.session.background_ack_deadline,
-        }
+        let session = self.config().session;
+        Deadlines { foreground: session.ack_deadline, background: session.background_ack_deadline }
+    }
+
+    /// The configuration as it is now. What is built into the parts of this node stays what it was
+    /// when they were built; [`crate::config::options::Change`] says which options that are.
+    pub fn config(&self) -> Arc<Config> {
+        // A configuration is put there whole.
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes from a configuration that was read anew what a running node can.
+    pub fn take(&self, new: &Config) {
+        let taken = Arc::new(self.config().reloaded(new));
+        self.rates.set(taken.rate);
+        self.failures.set(taken.rate.failed_logins_per_minute);
+        self.log.retain(taken.push_log.retention_days);
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = taken;
     }
 
     /// Stops: sessions are told to come back elsewhere or later, attempts end, the log is written.

@@ -4,7 +4,7 @@
 //! by this node, and forgotten once given back.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::rate::{Rate, Used};
@@ -33,22 +33,24 @@ pub enum Counted {
 
 /// How much everybody has used.
 #[derive(Debug)]
-pub struct Rates {
-    config: config::Rate,
-    used: Mutex<State>,
-}
+pub struct Rates(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
+    limits: config::Rate,
     used: HashMap<(Counted, AppId, Box<str>), Used>,
     look_through_at: usize,
 }
 
 impl Rates {
     /// Nobody has used anything.
-    pub fn new(config: &config::Rate) -> Self {
-        let state = State { used: HashMap::new(), look_through_at: LOOK_THROUGH };
-        Self { config: *config, used: Mutex::new(state) }
+    pub fn new(limits: config::Rate) -> Self {
+        Self(Mutex::new(State { limits, used: HashMap::new(), look_through_at: LOOK_THROUGH }))
+    }
+
+    /// Holds everybody to other limits from here on; what was used stays used.
+    pub fn set(&self, limits: config::Rate) {
+        self.lock().limits = limits;
     }
 
     /// Counts what a user does, or says after which pause it may be done.
@@ -64,45 +66,50 @@ impl Rates {
         count: u32,
         now: Time,
     ) -> Result<(), Problem> {
-        let mut state = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = &mut *state;
+        let state = &mut *self.lock();
         if state.used.len() >= state.look_through_at {
             state.used.retain(|_, used| !used.is_over(now));
             state.look_through_at = LOOK_THROUGH.max(state.used.len() * 2);
         }
         let entry = state.used.entry((counted, app, Box::from(user))).or_default();
-        let taken = Rate::per_minute(self.per_minute(counted)).take(*entry, count, now);
-        *entry = taken.map_err(|pause| self.limited(counted, user, pause))?;
+        let most = most(&state.limits, counted);
+        let taken = Rate::per_minute(most).take(*entry, count, now);
+        *entry = taken.map_err(|pause| limited(counted, most, user, pause))?;
         Ok(())
     }
 
-    const fn per_minute(&self, counted: Counted) -> u32 {
-        match counted {
-            Counted::Messages => self.config.messages_per_minute,
-            Counted::MessagesTo => self.config.messages_to_user_per_minute,
-            Counted::Calls => self.config.calls_per_minute,
-            Counted::CallsTo => self.config.calls_to_user_per_minute,
-            Counted::Live => self.config.live_per_minute,
-        }
+    /// Every change under the lock is whole.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn limited(&self, counted: Counted, user: &str, pause: Duration) -> Problem {
-        let most = self.per_minute(counted);
-        let detail = match counted {
-            Counted::Messages => format!("a user may send {most} messages a minute"),
-            Counted::MessagesTo => {
-                format!("{user:?} takes {most} messages a minute from other users")
-            }
-            Counted::Calls => format!("a user may start {most} calls a minute"),
-            Counted::CallsTo => format!("{user:?} is called {most} times a minute at most"),
-            Counted::Live => format!("a user may send {most} live frames a minute"),
-        };
-        let problem = Problem::new(
-            ProblemCode::RateLimited,
-            format!("{detail}; send again after the pause, with the same id"),
-        );
-        problem.with_retry_after(pause)
+/// How many a minute.
+const fn most(limits: &config::Rate, counted: Counted) -> u32 {
+    match counted {
+        Counted::Messages => limits.messages_per_minute,
+        Counted::MessagesTo => limits.messages_to_user_per_minute,
+        Counted::Calls => limits.calls_per_minute,
+        Counted::CallsTo => limits.calls_to_user_per_minute,
+        Counted::Live => limits.live_per_minute,
     }
+}
+
+fn limited(counted: Counted, most: u32, user: &str, pause: Duration) -> Problem {
+    let detail = match counted {
+        Counted::Messages => format!("a user may send {most} messages a minute"),
+        Counted::MessagesTo => {
+            format!("{user:?} takes {most} messages a minute from other users")
+        }
+        Counted::Calls => format!("a user may start {most} calls a minute"),
+        Counted::CallsTo => format!("{user:?} is called {most} times a minute at most"),
+        Counted::Live => format!("a user may send {most} live frames a minute"),
+    };
+    let problem = Problem::new(
+        ProblemCode::RateLimited,
+        format!("{detail}; send again after the pause, with the same id"),
+    );
+    problem.with_retry_after(pause)
 }
 
 #[cfg(test)]
@@ -115,7 +122,7 @@ mod tests {
     #[test]
     fn each_user_has_their_own_and_what_was_given_back_is_forgotten() {
         let config = Config::defaults().unwrap();
-        let rates = Rates::new(&config::Rate { calls_per_minute: 2, ..config.rate });
+        let rates = Rates::new(config::Rate { calls_per_minute: 2, ..config.rate });
         let app = AppId::from_number(1);
         let call = |user: &str, now| rates.take(Counted::Calls, app, user, 1, now);
         assert!(call("alice", NOW).is_ok() && call("alice", NOW).is_ok());
@@ -131,6 +138,19 @@ mod tests {
         }
         let later = NOW.plus(Duration::from_secs(120));
         call("carol", later).unwrap();
-        assert_eq!(rates.used.lock().unwrap().used.len(), 1);
+        assert_eq!(rates.lock().used.len(), 1);
+    }
+
+    #[test]
+    fn other_limits_hold_from_the_next_one_on() {
+        let config = Config::defaults().unwrap();
+        let limits = |calls_per_minute| config::Rate { calls_per_minute, ..config.rate };
+        let rates = Rates::new(limits(2));
+        let call = || rates.take(Counted::Calls, AppId::from_number(1), "alice", 1, NOW);
+        assert!(call().is_ok());
+        rates.set(limits(1));
+        assert!(call().unwrap_err().detail().contains("start 1 calls"));
+        rates.set(limits(20));
+        assert!(call().is_ok());
     }
 }

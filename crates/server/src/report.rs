@@ -3,6 +3,7 @@
 pub mod print;
 mod pushed;
 mod request;
+mod sentence;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use store::model::{Claimed, Decision};
 use crate::node::Node;
 
 pub use pushed::{About, push_event};
+pub use sentence::{sentence, wake as wake_sentence};
 
 /// A message was taken in, at these places.
 pub fn accepted(

@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ServeMode};
 use crate::http::client_address::Peer;
 use crate::node::{Node, StartError};
+use crate::reload::{Hangups, Reload};
 use crate::secret::ADMIN_KEY_FILE;
 
 /// The longest a client may take to send the head of a request.
@@ -47,12 +48,19 @@ pub struct ListenError {
     source: std::io::Error,
 }
 
-/// Runs the server until it is asked to stop.
+/// Runs the server until it is asked to stop; `reload` is what it does when it is asked to read its
+/// configuration anew.
 ///
 /// # Errors
 ///
 /// Whatever keeps it from starting, in words for its operator.
-pub async fn run(mut config: Config, mode: ServeMode) -> Result<(), StartError> {
+pub async fn run(mut config: Config, mode: ServeMode, reload: Reload) -> Result<(), StartError> {
+    // A signal that comes before anybody waits for it ends the process.
+    let hangups = match mode {
+        // It runs in a terminal, which sends that signal when it is closed.
+        ServeMode::Dev => None,
+        ServeMode::Standard => Hangups::listen(),
+    };
     if mode == ServeMode::Dev {
         config.listen = crate::dev::listen(config.listen);
     }
@@ -64,7 +72,10 @@ pub async fn run(mut config: Config, mode: ServeMode) -> Result<(), StartError> 
     if mode == ServeMode::Dev {
         crate::dev::prepare(&node).await?;
     }
-    let admin_key = node.config.data_dir.join(ADMIN_KEY_FILE);
+    if let Some(hangups) = hangups {
+        reload.start(&node, hangups);
+    }
+    let admin_key = node.config().data_dir.join(ADMIN_KEY_FILE);
     tracing::info!(
         listen = %address,
         tls = node.tls.is_some(),
@@ -124,7 +135,7 @@ fn connection(
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     builder.http2().timer(TokioTimer::new());
-    let Some(tls) = node.tls.clone() else {
+    let Some(tls) = node.tls.as_ref().map(crate::tls::Door::acceptor) else {
         let served = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
         let served = graceful.watch(served.into_owned());
         return node.tasks.start("connection", async move { ended(served.await) });

@@ -4,7 +4,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
@@ -53,12 +53,51 @@ pub enum TlsError {
 const CERTIFICATE: &str = "tls.certificate_file";
 const KEY: &str = "tls.key_file";
 
-/// What takes TLS connections; `None`: the server speaks plain HTTP.
-///
-/// # Errors
-///
-/// [`TlsError`], which says what to set or which file to mend.
-pub fn acceptor(options: &Tls) -> Result<Option<TlsAcceptor>, TlsError> {
+/// What takes TLS connections, by the certificate that was read last.
+pub struct Door(RwLock<Current>);
+
+struct Current {
+    acceptor: TlsAcceptor,
+    chain: Vec<CertificateDer<'static>>,
+}
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Door").finish_non_exhaustive()
+    }
+}
+
+impl Door {
+    /// Reads the certificate; `None`: the server speaks plain HTTP.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`], which says what to set or which file to mend.
+    pub fn open(options: &Tls) -> Result<Option<Self>, TlsError> {
+        Ok(read_both(options)?.map(|current| Self(RwLock::new(current))))
+    }
+
+    /// What the next connection is taken by. Those that stand keep theirs.
+    pub fn acceptor(&self) -> TlsAcceptor {
+        // What is put there is whole.
+        self.0.read().unwrap_or_else(PoisonError::into_inner).acceptor.clone()
+    }
+
+    /// Reads the certificate anew; whether it is another one.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`]; the certificate that was there stays.
+    pub fn renew(&self, options: &Tls) -> Result<bool, TlsError> {
+        let Some(new) = read_both(options)? else { return Ok(false) };
+        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let is_another = current.chain != new.chain;
+        *current = new;
+        Ok(is_another)
+    }
+}
+
+fn read_both(options: &Tls) -> Result<Option<Current>, TlsError> {
     let (certificate, key) = match (&options.certificate_file, &options.key_file) {
         (None, None) => return Ok(None),
         (Some(_), None) => return Err(TlsError::Half { missing: KEY, set: CERTIFICATE }),
@@ -74,10 +113,10 @@ pub fn acceptor(options: &Tls) -> Result<Option<TlsAcceptor>, TlsError> {
     let private = private.map_err(|_| pem(KEY, "private key", key))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private))
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain.clone(), private))
         .map_err(TlsError::Pair)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Some(TlsAcceptor::from(Arc::new(config))))
+    Ok(Some(Current { acceptor: TlsAcceptor::from(Arc::new(config)), chain }))
 }
 
 fn read(option: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {

@@ -1,5 +1,6 @@
 //! The commands of the binary as people run them: as a child process, over real sockets.
 
+mod doctor;
 mod push_apns;
 mod push_fcm;
 mod push_stored;

@@ -8,6 +8,7 @@ mod apps;
 mod calls;
 mod credentials;
 mod events;
+mod explain;
 mod fuzz;
 mod impostors;
 mod inbox;

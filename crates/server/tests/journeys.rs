@@ -13,6 +13,7 @@ mod provider_tokens;
 mod proxy;
 mod push_log;
 mod pushes;
+mod reload;
 mod rude_clients;
 mod secrets;
 mod simulators;

@@ -138,6 +138,34 @@ pub fn restore(from: &Path, data_dir: &Path, sealed: Sealed) -> Result<Copied, E
     Ok(Copied { schema, bytes })
 }
 
+/// The largest database that is read through when it is looked at: some seconds.
+const LOOKED_THROUGH_BYTES: u64 = 1 << 30;
+
+/// Looks at a database, whether or not a server runs on it: its schema is known, and a file of at
+/// most 1 GiB is whole.
+///
+/// # Errors
+///
+/// [`Error::File`] if there is none; [`Error::Newer`]; [`Error::Database`] if it is damaged.
+pub fn look(database: &Path) -> Result<Copied, Error> {
+    let file = |source| Error::File { path: database.to_owned(), source };
+    let bytes = std::fs::metadata(database).map_err(file)?.len();
+    let conn = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    conn.busy_timeout(Duration::from_secs(10))?;
+    let schema = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let known = sqlite::known_schema();
+    if schema > known {
+        return Err(Error::Newer { path: database.to_owned(), found: schema, known });
+    }
+    if bytes <= LOOKED_THROUGH_BYTES {
+        let said: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if said != "ok" {
+            return Err(Error::Database(said));
+        }
+    }
+    Ok(Copied { schema, bytes })
+}
+
 /// A note of a database that no server uses now.
 ///
 /// # Errors

@@ -2,7 +2,9 @@
 //!
 //! Requests refuse unknown fields: a misspelt setting should not be taken for its default.
 
+mod doctor;
 mod events;
+mod explain;
 mod push_choice;
 mod pushes;
 mod tokens;
@@ -20,7 +22,9 @@ use crate::client::{
 use crate::server::{CallEndReason, CallState, FailedRecipient, ServerFrame};
 use crate::{HeldPosition, Position};
 
+pub use doctor::*;
 pub use events::*;
+pub use explain::*;
 pub use pushes::*;
 pub use tokens::*;
 pub use topics::*;
@@ -551,6 +555,9 @@ pub struct Record {
     pub step: String,
     /// The stable reason word.
     pub reason: String,
+    /// The same in a sentence; of a refused push, what to do.
+    #[serde(default)]
+    pub sentence: String,
     /// The user whose inbox it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,

@@ -8,10 +8,10 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use serde_json::value::RawValue;
 use wire::http::{
-    Acked, App, CallShown, Credential, CredentialKind, CredentialProbe, Device, InboxPage, Key,
-    MessageAccepted, Page, Record, SignalShown, Target, Timeline, TokenAlgorithm, TokenKey,
-    UserToken, WakeState, Webhook, WebhookAnswer, WebhookDelivery, WebhookDeliveryState,
-    WebhookReplayed, WebhookStateName,
+    Acked, App, CallShown, Check, Conclusion, Credential, CredentialKind, CredentialProbe, Device,
+    DeviceExplained, Examination, Explanation, Finding, InboxPage, Key, MessageAccepted, Page,
+    Record, SignalShown, Target, Timeline, TokenAlgorithm, TokenKey, UserToken, WakeState, Webhook,
+    WebhookAnswer, WebhookDelivery, WebhookDeliveryState, WebhookReplayed, WebhookStateName,
 };
 use wire::{
     CallEndReason, CallState, EnvironmentName, FailedRecipient, Gap, Media, PlatformName, Position,
@@ -22,13 +22,15 @@ use crate::golden::{check_complete, check_golden, pretty};
 use crate::{http_requests, pushes};
 
 /// The golden files of answers.
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 21] = [
     "http/acked",
     "http/app",
     "http/call",
     "http/call_ended",
     "http/credential",
     "http/device",
+    "http/examination",
+    "http/explanation",
     "http/inbox_page",
     "http/key",
     "http/message_accepted",
@@ -50,6 +52,8 @@ fn answers_are_as_agreed_and_read_back() {
     both_ways("http/app", &app(Some("rvl_app_EXAMPLE")));
     both_ways("http/credential", &credential());
     both_ways("http/device", &device());
+    both_ways("http/examination", &examination());
+    both_ways("http/explanation", &explanation());
     both_ways("http/key", &key());
     both_ways("http/message_accepted", &message_accepted());
     both_ways("http/page", &Page { items: vec![app(None)], next: Some("app_1".into()) });
@@ -237,6 +241,7 @@ fn record() -> Record {
         at: at("2026-03-01T06:30:00.5Z"),
         step: "push".into(),
         reason: "refused".into(),
+        sentence: "The token is gone; the app registers a new one when it next runs.".into(),
         user: Some("alice".into()),
         device: Some("6f9619ff-8b86-4d01-b42d-00cf4fc964ff".into()),
         wake: Some("wak_000000000000000000000000000000a7".into()),
@@ -249,11 +254,66 @@ fn record() -> Record {
     }
 }
 
+fn examination() -> Examination {
+    Examination {
+        at: at("2026-03-01T06:31:00Z"),
+        checks: vec![
+            Check {
+                verdict: "ok".into(),
+                check: "push_log".into(),
+                about: None,
+                text: "The push log has lost nothing since the start.".into(),
+                remedy: None,
+            },
+            Check {
+                verdict: "failure".into(),
+                check: "credential".into(),
+                about: Some("apns_key crd_1 of app_1, apns production".into()),
+                text: "The push service does not take it: InvalidProviderToken (904).".into(),
+                remedy: Some("Upload another key.".into()),
+            },
+        ],
+    }
+}
+
+fn explanation() -> Explanation {
+    let text = "The device has registered no push token.".to_owned();
+    let remedy = Some("Let the app register its token at each start.".to_owned());
+    let finding = |verdict: &str, rule: &str, text: &str, remedy: Option<String>| Finding {
+        verdict: verdict.into(),
+        rule: rule.into(),
+        text: text.into(),
+        remedy,
+    };
+    Explanation {
+        at: at("2026-03-01T06:31:00Z"),
+        conclusion: Conclusion {
+            verdict: "failure".into(),
+            rule: Some("no_target".into()),
+            device: Some("phone".into()),
+            text: text.clone(),
+            remedy: remedy.clone(),
+        },
+        devices: vec![DeviceExplained {
+            device: "phone".into(),
+            user: "alice".into(),
+            platform: PlatformName::Ios,
+            acknowledged: Some(false),
+            findings: vec![
+                finding("note", "asleep", "The device is not connected.", None),
+                finding("failure", "no_target", &text, remedy),
+            ],
+        }],
+        timeline: vec![record()],
+    }
+}
+
 fn timeline() -> Timeline {
     let accepted = Record {
         at: at("2026-03-01T06:30:00Z"),
         step: "accept".into(),
         reason: "accepted".into(),
+        sentence: "It was stored, and the sender was told so.".into(),
         device: None,
         wake: None,
         attempt: None,

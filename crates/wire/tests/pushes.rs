@@ -282,6 +282,7 @@ fn push_record() -> Record {
         at: at("2026-03-02T06:00:01Z"),
         step: "push".into(),
         reason: "refused".into(),
+        sentence: "Upload the credential again.".into(),
         user: Some("alice".into()),
         device: Some("phone-9".into()),
         wake: None,

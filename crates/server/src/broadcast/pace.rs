@@ -21,7 +21,7 @@ pub(super) struct Rate(Option<Mutex<Ramp>>);
 impl Ramps {
     /// Waits for a credential's next permit. `false`: the node stops.
     pub(super) async fn permit(&self, node: &Node, credential: CredentialId) -> bool {
-        let options = &node.config.broadcast;
+        let options = node.config().broadcast;
         let peak = NonZeroU32::new(options.fcm_per_second).unwrap_or(NonZeroU32::MIN);
         wait(node, |now| {
             let mut ramps = self.0.lock().unwrap_or_else(PoisonError::into_inner);

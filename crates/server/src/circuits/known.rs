@@ -121,6 +121,16 @@ impl Circuits {
         known.circuit.open()
     }
 
+    /// What is known of a credential in a place, for the judgement of its tokens.
+    pub fn facts(&self, key: &CircuitKey, now: Time) -> CredentialFacts {
+        let all = self.known();
+        let known = all.get(&key.credential).and_then(|places| places.known.get(&key.place));
+        known.map_or_else(CredentialFacts::default, |known| CredentialFacts {
+            believed_at: known.believed_at,
+            in_mass_failure: known.failures.holds(now).is_some(),
+        })
+    }
+
     /// What is remembered of credentials from the last life.
     pub fn remember(&self, app: AppId, key: &CircuitKey, believed_at: Option<Time>) {
         let mut all = self.known();

@@ -180,7 +180,7 @@ fn check_key(config: &Config, manifest: &Manifest, database: &Path) -> anyhow::R
 }
 
 /// The master key that is there; never a new one.
-fn master_key(config: &Config) -> anyhow::Result<Option<MasterKey>> {
+pub(super) fn master_key(config: &Config) -> anyhow::Result<Option<MasterKey>> {
     if config.master_key.is_none() && !config.data_dir.join(MASTER_KEY_FILE).exists() {
         return Ok(None);
     }

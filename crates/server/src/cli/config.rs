@@ -89,6 +89,7 @@ fn explain(raw: &RawConfig, row: &OptionRow) -> anyhow::Result<()> {
         ("value", format!("{} ({})", raw.shown(row).unwrap_or_else(unset), raw.origin(row))),
         ("default", row.default.map_or_else(unset, str::to_owned)),
         ("values", reference::values(row).replace('`', "")),
+        ("holds after", format!("a {}", row.change.word())),
         ("in the file", in_file),
         ("variable", row.variable()),
         ("flag", flag),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, ArgMatches, Command};
 
 use crate::config::options::{self, OptionRow};
-use crate::config::{CommandVariable, Environment, FILE_NAME, RawConfig, reference};
+use crate::config::{CommandVariable, Environment, FILE_NAME, RawConfig, Sources, reference};
 
 /// The options given as flags.
 #[derive(Debug, Default)]
@@ -18,8 +18,17 @@ impl OptionFlags {
         file: Option<PathBuf>,
         environment: &Environment,
     ) -> anyhow::Result<RawConfig> {
+        Ok(self.sources(file, environment)?.read()?)
+    }
+
+    /// Where that configuration is read from.
+    pub(super) fn sources(
+        self,
+        file: Option<PathBuf>,
+        environment: &Environment,
+    ) -> anyhow::Result<Sources> {
         let file = config_file(file, environment)?;
-        Ok(RawConfig::read(file.as_deref(), environment, self.0)?)
+        Ok(Sources { file, environment: environment.clone(), flags: self.0 })
     }
 }
 

@@ -4,6 +4,8 @@ mod backup;
 mod client;
 mod config;
 mod demo;
+mod doctor;
+mod explain;
 mod flags;
 mod init;
 mod keys;
@@ -41,6 +43,10 @@ enum Command {
     Config(config::Args),
     /// Show the whole way on this machine: a server, simulated push services, phones that sleep
     Demo(demo::Args),
+    /// Look whether configuration, database, keys, push services and webhooks are as they should be
+    Doctor(doctor::Args),
+    /// Say why a push to a user, a device or of a message does not arrive, and what to fix
+    Explain(explain::Args),
     /// Start in a new folder: a configuration, the admin key, an app and its key
     Init(init::Args),
     /// Change the master key
@@ -79,6 +85,8 @@ impl Cli {
             Command::Backup(args) => backup::backup(args, &environment),
             Command::Config(args) => config::run(args, &environment),
             Command::Demo(args) => wait(demo::run(args)),
+            Command::Doctor(args) => wait(doctor::run(args, &environment)),
+            Command::Explain(args) => wait(explain::run(args, &environment)),
             Command::Init(args) => wait(init::run(args, &environment)),
             Command::Keys(args) => wait(keys::run(args, &environment)),
             Command::Listen(args) => wait(listen::run(args, &environment)),

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use super::flags::OptionFlags;
 use crate::config::{Environment, ServeMode};
 use crate::logging;
+use crate::reload::Reload;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -20,9 +21,12 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, environment: &Environment) -> anyhow::Result<ExitCode> {
-    let config = args.options.read(args.config, environment)?.resolve()?;
+    let sources = args.options.sources(args.config, environment)?;
+    let typed = sources.read()?;
+    let config = typed.resolve()?;
     let mode = if args.dev { ServeMode::Dev } else { ServeMode::Standard };
-    logging::start(config.log)?;
-    crate::serve::run(config, mode).await?;
+    let level = logging::start(config.log)?;
+    let reload = Reload::new(sources, typed, level);
+    crate::serve::run(config, mode, reload).await?;
     Ok(ExitCode::SUCCESS)
 }

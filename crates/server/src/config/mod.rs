@@ -35,7 +35,7 @@ use providers::outbound::Network;
 pub use environment::{CommandVariable, Environment};
 pub use error::{ConfigError, Fault};
 pub use kind::{Kind, UrlForm};
-pub use raw::{Origin, RawConfig};
+pub use raw::{Origin, RawConfig, Sources};
 
 use crate::secret::Secret;
 
@@ -96,7 +96,7 @@ pub struct Log {
 }
 
 /// How much is logged; each level includes the ones before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
     /// Nothing.
     Off,
@@ -234,5 +234,63 @@ impl Config {
     /// Only if a row of the table has a default that breaks its own rule, which a test forbids.
     pub fn defaults() -> Result<Self, ConfigError> {
         RawConfig::default().resolve()
+    }
+
+    /// What a running server makes of a configuration that was read anew: every option that says
+    /// so in the table, [`options::Change::Reload`], has its new value.
+    pub fn reloaded(&self, new: &Self) -> Self {
+        Self {
+            tls: new.tls.clone(),
+            log: Log { level: new.log.level, ..self.log },
+            session: new.session,
+            rate: new.rate,
+            push_log: new.push_log,
+            ..self.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use options::{Change, OptionRow};
+
+    /// A value that is not the option's default.
+    fn another(row: &'static OptionRow) -> String {
+        match row.kind {
+            Kind::Address => "127.0.0.1:1".to_owned(),
+            Kind::Count { least, most }
+            | Kind::Days { least, most }
+            | Kind::Milliseconds { least, most } => {
+                let default = row.default.unwrap_or_default();
+                if default == least.to_string() { most.to_string() } else { least.to_string() }
+            }
+            Kind::Networks => "192.0.2.0/24".to_owned(),
+            Kind::Path | Kind::Secret | Kind::Text => "another".to_owned(),
+            Kind::Url(_) => "https://another.example".to_owned(),
+            Kind::Word(words) => {
+                words.iter().find(|word| row.default != Some(**word)).unwrap().to_string()
+            }
+        }
+    }
+
+    #[test]
+    fn a_reload_takes_what_the_table_says_and_nothing_else() {
+        let running = Config::defaults().unwrap();
+        for row in options::ALL {
+            let mut raw = RawConfig::default();
+            let typed = kind::Typed::Text(another(row));
+            let origin = Origin::Flag("test".to_owned());
+            raw.entries.insert(row.name, raw::Entry { typed, origin });
+            let new = raw.resolve().unwrap();
+            let told = raw.differences(&RawConfig::default());
+            assert_eq!(told.iter().map(|row| row.name).collect::<Vec<_>>(), [row.name]);
+            let expected = match row.change {
+                Change::Reload => &new,
+                Change::Restart => &running,
+            };
+            let seen = running.reloaded(&new);
+            assert_eq!(format!("{seen:?}"), format!("{expected:?}"), "{}", row.name);
+        }
     }
 }

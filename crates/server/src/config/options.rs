@@ -16,7 +16,7 @@ pub struct OptionRow {
     pub kind: Kind,
     /// Its value when nobody gives one, as it would be typed; `None`: it is then not set.
     pub default: Option<&'static str>,
-    /// Whether a running server could take a new value.
+    /// What it takes for a new value to hold.
     pub change: Change,
     /// What it is for: full sentences.
     pub about: &'static str,
@@ -25,10 +25,20 @@ pub struct OptionRow {
 /// What it takes for a new value to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Read wherever it is used: a running server could take it on SIGHUP.
+    /// A running server takes it on SIGHUP: [`super::Config::reloaded`].
     Reload,
     /// Built into what runs: only a restart.
     Restart,
+}
+
+impl Change {
+    /// In the words of the reference.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Reload => "reload",
+            Self::Restart => "restart",
+        }
+    }
 }
 
 impl OptionRow {
@@ -106,9 +116,9 @@ options! {
         "The proxies in front of this server: from these alone `X-Forwarded-For` is believed, and the right-most address in it that is none of them is the client's.";
     MASTER_KEY = "master_key", Kind::Secret, None, Restart,
         "The key that seals credentials in the database; when not set, the file `master.key` in `data_dir`, made at the first start.";
-    TLS_CERTIFICATE_FILE = "tls.certificate_file", Kind::Path, None, Restart,
-        "A PEM file with the certificate, and those between it and the authority, for TLS at the server's own door; when not set, it speaks plain HTTP and leaves TLS to a proxy.";
-    TLS_KEY_FILE = "tls.key_file", Kind::Path, None, Restart,
+    TLS_CERTIFICATE_FILE = "tls.certificate_file", Kind::Path, None, Reload,
+        "A PEM file with the certificate, and those between it and the authority, for TLS at the server's own door; when not set, it speaks plain HTTP and leaves TLS to a proxy. A reload reads both files anew; to begin or end TLS takes a restart.";
+    TLS_KEY_FILE = "tls.key_file", Kind::Path, None, Reload,
         "A PEM file with the private key of `tls.certificate_file`.";
     LOG_LEVEL = "log.level", Kind::Word(&["off", "error", "warn", "info", "debug", "trace"]),
         Some("info"), Reload,
@@ -117,7 +127,7 @@ options! {
         "How a log line looks: for people, or one JSON object.";
     SESSION_PING_INTERVAL_MS = "session.ping_interval_ms",
         Kind::Milliseconds { least: 100, most: 5 * MINUTE }, Some("25000"), Reload,
-        "How often the server pings a session; a load balancer in between must wait longer.";
+        "How often the server pings a session; a load balancer in between must wait longer. A session keeps what it was told when it connected.";
     SESSION_ACK_DEADLINE_MS = "session.ack_deadline_ms",
         Kind::Milliseconds { least: 50, most: MINUTE }, Some("5000"), Reload,
         "How long a session may take to acknowledge what it was sent before its device counts as asleep.";
@@ -131,25 +141,25 @@ options! {
         Kind::Milliseconds { least: 0, most: 5 * MINUTE }, Some("5000"), Reload,
         "Over how long the devices of a server that stops are told to spread their coming back; keep it below `wake.restart_grace_ms`.";
     RATE_MESSAGES_PER_MINUTE = "rate.messages_per_minute",
-        Kind::Count { least: 1, most: 10_000_000 }, Some("600"), Restart,
+        Kind::Count { least: 1, most: 10_000_000 }, Some("600"), Reload,
         "How many messages one user may send a minute, each recipient counted; the app's back end is not limited.";
     RATE_MESSAGES_TO_USER_PER_MINUTE = "rate.messages_to_user_per_minute",
-        Kind::Count { least: 1, most: 10_000_000 }, Some("3000"), Restart,
+        Kind::Count { least: 1, most: 10_000_000 }, Some("3000"), Reload,
         "How many messages a minute one user takes from other users.";
     RATE_CALLS_PER_MINUTE = "rate.calls_per_minute",
-        Kind::Count { least: 1, most: 10_000_000 }, Some("20"), Restart,
+        Kind::Count { least: 1, most: 10_000_000 }, Some("20"), Reload,
         "How many calls one user may start a minute.";
     RATE_CALLS_TO_USER_PER_MINUTE = "rate.calls_to_user_per_minute",
-        Kind::Count { least: 1, most: 10_000_000 }, Some("20"), Restart,
+        Kind::Count { least: 1, most: 10_000_000 }, Some("20"), Reload,
         "How many calls a minute may ring at one user.";
     RATE_LIVE_PER_MINUTE = "rate.live_per_minute",
-        Kind::Count { least: 1, most: 10_000_000 }, Some("1200"), Restart,
+        Kind::Count { least: 1, most: 10_000_000 }, Some("1200"), Reload,
         "How many frames that are passed on live one user may send a minute: typing, signals of a call, messages with a ttl of 0.";
     RATE_FRAMES_PER_MINUTE = "rate.frames_per_minute",
-        Kind::Count { least: 60, most: 10_000_000 }, Some("60000"), Restart,
+        Kind::Count { least: 60, most: 10_000_000 }, Some("60000"), Reload,
         "How many frames of any kind one session may send a minute; with more it is closed.";
     RATE_FAILED_LOGINS_PER_MINUTE = "rate.failed_logins_per_minute",
-        Kind::Count { least: 1, most: 10_000_000 }, Some("30"), Restart,
+        Kind::Count { least: 1, most: 10_000_000 }, Some("30"), Reload,
         "How many keys, tokens and secrets that are not good one address may show a minute; with more it is told `rate_limited` instead of why. A good key passes all the same.";
     INBOX_MAX_ENTRIES = "inbox.max_entries", Kind::Count { least: 10, most: 1_000_000 },
         Some("10000"), Restart,

@@ -10,9 +10,30 @@ use super::file;
 use super::kind::Typed;
 use super::options::{self, OptionRow};
 
+/// The three places that the configuration comes from, to be read, and read again.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// The file, if there is one.
+    pub file: Option<PathBuf>,
+    /// The environment of the process.
+    pub environment: Environment,
+    /// Its flags: rows with the text behind them.
+    pub flags: Vec<(&'static OptionRow, String)>,
+}
+
+impl Sources {
+    /// Reads them as they are now.
+    ///
+    /// # Errors
+    /// As [`RawConfig::read`].
+    pub fn read(&self) -> Result<RawConfig, ConfigError> {
+        RawConfig::read(self.file.as_deref(), &self.environment, self.flags.iter().cloned())
+    }
+}
+
 /// The configuration as typed: the file's values, over them the environment's, over them the
 /// flags', each with where it came from. Nothing is checked yet but the names.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RawConfig {
     pub(crate) entries: BTreeMap<&'static str, Entry>,
     /// Names that are no options; `resolve` tells them together with the values that are wrong.
@@ -20,7 +41,7 @@ pub struct RawConfig {
 }
 
 /// One value as typed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) typed: Typed,
     pub(crate) origin: Origin,
@@ -90,11 +111,36 @@ impl RawConfig {
     /// The value of an option as it was typed, or its default; `None`: it is not set.
     /// A secret shows only that it is set.
     pub fn shown(&self, row: &OptionRow) -> Option<String> {
-        let entry = self.entries.get(row.name);
-        if matches!(row.kind, super::Kind::Secret) {
-            return entry.map(|_| "(set)".to_owned());
+        match row.kind {
+            super::Kind::Secret => self.entries.get(row.name).map(|_| "(set)".to_owned()),
+            super::Kind::Address
+            | super::Kind::Count { .. }
+            | super::Kind::Days { .. }
+            | super::Kind::Milliseconds { .. }
+            | super::Kind::Networks
+            | super::Kind::Path
+            | super::Kind::Text
+            | super::Kind::Url(_)
+            | super::Kind::Word(_) => self.text(row),
         }
-        match entry.map(|entry| &entry.typed) {
+    }
+
+    /// Leaves an option at what it is there.
+    pub fn leave(&mut self, row: &OptionRow, there: &Self) {
+        match there.entries.get_key_value(row.name) {
+            Some((name, entry)) => drop(self.entries.insert(name, entry.clone())),
+            None => drop(self.entries.remove(row.name)),
+        }
+    }
+
+    /// The options that have other values here than there, secrets included.
+    pub fn differences(&self, there: &Self) -> Vec<&'static OptionRow> {
+        let differs = |row: &&'static OptionRow| self.text(row) != there.text(row);
+        options::ALL.iter().copied().filter(differs).collect()
+    }
+
+    fn text(&self, row: &OptionRow) -> Option<String> {
+        match self.entries.get(row.name).map(|entry| &entry.typed) {
             None => row.default.map(str::to_owned),
             Some(Typed::Integer(number)) => Some(number.to_string()),
             Some(Typed::Other(found)) => Some((*found).to_owned()),

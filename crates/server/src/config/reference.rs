@@ -33,7 +33,8 @@ pub fn page() -> String {
         }
         let default = row.default.map_or_else(|| "not set".to_owned(), |text| format!("`{text}`"));
         let (name, about) = (row.name, row.about);
-        page.push_str(&format!("| `{name}` | {} | {default} | {about} |\n", values(row)));
+        let (values, change) = (values(row), row.change.word());
+        page.push_str(&format!("| `{name}` | {values} | {default} | {change} | {about} |\n"));
     }
     page
 }
@@ -96,7 +97,8 @@ pub fn values(row: &OptionRow) -> String {
     }
 }
 
-const TABLE_HEAD: &str = "\n| option | values | default | what it is for |\n|---|---|---|---|\n";
+const TABLE_HEAD: &str =
+    "\n| option | values | default | holds after | what it is for |\n|---|---|---|---|---|\n";
 
 const INTRODUCTION: &str = "\
 # Configuration
@@ -113,6 +115,10 @@ What differs from the defaults comes from three places, each winning over the on
 A name that is no option is refused wherever it stands, and everything that is wrong is told at once.
 A relative path in the file starts from the file's folder, any other from the current folder.
 Durations are whole milliseconds.
+
+SIGHUP makes a running server read all of it anew, and the certificate too; of the options, those that hold after a `reload` have their new values from then on.
+Others that changed are named in the log, since they take a `restart`; and so is what is wrong, and then all stays as it was.
+`reveille serve --dev` takes no SIGHUP and ends: it is what a terminal sends when it is closed.
 
 | command | says |
 |---|---|

@@ -84,6 +84,16 @@ impl Clients {
         if fcm { vec![Place::Fcm] } else { Vec::new() }
     }
 
+    /// Whether a credential could be opened.
+    pub fn is_open(&self, app: AppId, credential: CredentialId) -> bool {
+        self.of(app).ids().contains(&credential)
+    }
+
+    /// Whether an app has a credential for APNs.
+    pub fn has_apns(&self, app: AppId) -> bool {
+        !self.of(app).apns.is_empty()
+    }
+
     /// The public key that browsers of an app subscribe with: the newest credential's.
     pub fn webpush_key(&self, app: AppId) -> Option<String> {
         self.of(app).webpush.first().map(|entry| entry.key.public_key().to_owned())

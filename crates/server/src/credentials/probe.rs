@@ -1,10 +1,14 @@
 //! Whether a push service believes a credential, found out without reaching any device.
 
+use std::sync::Arc;
+
 use domain::{AppId, Outcome, Time};
-use providers::{Belief, apns, fcm};
+use http::header::DATE;
+use providers::{Belief, Exchange, apns, fcm};
 
 use super::{Clients, Traffic};
 use crate::circuits::{CircuitKey, Place};
+use crate::from_wire;
 
 /// What a probe came to.
 #[derive(Debug)]
@@ -13,6 +17,25 @@ pub struct Probed {
     pub outcome: Outcome,
     /// What that says of the credential.
     pub belief: Belief,
+    /// Whom was asked, `host[:port]`.
+    pub host: Arc<str>,
+    /// The answer's `Date`, if it had one (RFC 9110, 6.6.1).
+    pub date: Option<Time>,
+}
+
+impl Probed {
+    fn of(exchange: Exchange, belief: impl FnOnce(&Outcome) -> Belief) -> Self {
+        let date = exchange.answer.as_ref().and_then(|answer| {
+            let date = answer.headers.get(DATE)?.to_str().ok()?;
+            jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok()
+        });
+        Self {
+            belief: belief(&exchange.outcome),
+            outcome: exchange.outcome,
+            host: exchange.request.host,
+            date: date.map(from_wire::time),
+        }
+    }
 }
 
 impl Clients {
@@ -25,14 +48,12 @@ impl Clients {
                 let entry = clients.apns.iter().find(|entry| entry.id == key.credential)?;
                 let client = self.apns_client(entry, *environment, Traffic::Probe).ok()?;
                 let topic = entry.credential.probe_topic()?;
-                let outcome = client.probe(&topic, now).await.outcome;
-                Some(Probed { belief: apns::belief(&outcome), outcome })
+                Some(Probed::of(client.probe(&topic, now).await, apns::belief))
             }
             Place::Fcm => {
                 let entry = clients.fcm.iter().find(|entry| entry.id == key.credential)?;
                 let client = self.fcm_client(entry, Traffic::Probe).ok()?;
-                let outcome = client.probe(now).await.outcome;
-                Some(Probed { belief: fcm::belief(&outcome), outcome })
+                Some(Probed::of(client.probe(now).await, fcm::belief))
             }
             Place::Webpush(_) => None,
         }

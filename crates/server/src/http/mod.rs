@@ -15,7 +15,9 @@ mod calls;
 pub(crate) mod client_address;
 mod connect;
 mod credentials;
+mod doctor;
 mod events;
+mod explain;
 #[cfg(test)]
 mod fuzz;
 mod guard;
@@ -43,6 +45,8 @@ use wire::limits;
 
 use crate::node::Node;
 use problem::{Problem, ProblemCode};
+
+pub(crate) use push_log::shown;
 
 /// Every route of the table.
 pub fn router(node: Arc<Node>) -> Router {

@@ -1,11 +1,17 @@
-//! The push log: what was done and why.
+//! The push log: what was done and why, in pages or as a whole.
 
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
-use domain::{Diagnosis, MessageId, PushId};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use domain::{Diagnosis, MessageId, PushId, Time, WakeId};
+use futures_util::stream;
+use http::header::CONTENT_TYPE;
 use serde::Deserialize;
+use serde_json::Value;
 use store::log::{Cursor, MAX_LIMIT, Order, Place, Query, Record, Step, Trace};
 use wire::http::Page;
 
@@ -14,12 +20,12 @@ use super::body::{Params, limit};
 use super::problem::{Problem, ProblemCode};
 use crate::accept::storage_problem;
 use crate::node::Node;
-use crate::to_wire;
+use crate::{from_wire, report, to_wire};
 
 /// Records in one answer when nothing is said.
 const LIMIT: usize = 100;
 
-/// What records are wanted; all given must hold.
+/// What records are wanted, and which page of them; all given must hold.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Wanted {
@@ -27,10 +33,39 @@ pub(super) struct Wanted {
     device: Option<String>,
     message: Option<String>,
     push: Option<String>,
+    wake: Option<String>,
+    call: Option<String>,
     code: Option<u16>,
     step: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
     limit: Option<usize>,
     after: Option<String>,
+}
+
+/// The same without pages: serde refuses unknown fields only of a flat struct.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct WantedWhole {
+    user: Option<String>,
+    device: Option<String>,
+    message: Option<String>,
+    push: Option<String>,
+    wake: Option<String>,
+    call: Option<String>,
+    code: Option<u16>,
+    step: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+}
+
+impl From<WantedWhole> for Wanted {
+    fn from(whole: WantedWhole) -> Self {
+        let WantedWhole { user, device, message, push, wake, call, code, step, since, until } =
+            whole;
+        let (limit, after) = (Some(MAX_LIMIT), None);
+        Self { user, device, message, push, wake, call, code, step, since, until, limit, after }
+    }
 }
 
 /// `GET /v1/push-log`: newest first.
@@ -40,12 +75,64 @@ pub(super) async fn list(
     Params(wanted): Params<Wanted>,
 ) -> Result<Json<Page<wire::http::Record>>, Problem> {
     let query = query(&node, &key, wanted).await?;
-    node.log.flush().await;
     let page = node.log.query(query).await.map_err(storage_problem)?;
     Ok(Json(Page {
         items: page.records.into_iter().map(shown).collect(),
         next: page.next.map(|cursor| cursor.to_string()),
     }))
+}
+
+/// `GET /v1/push-log/export`: all of it, oldest first, one JSON object a line.
+///
+/// What goes wrong after the first line cuts the answer off, so that a part is not taken for all.
+pub(super) async fn export(
+    State(node): State<Arc<Node>>,
+    key: AppKey,
+    Params(wanted): Params<WantedWhole>,
+) -> Result<Response, Problem> {
+    let now = node.clock.now();
+    let mut query = query(&node, &key, wanted.into()).await?;
+    query.order = Order::OldestFirst;
+    // It ends, whatever is written meanwhile.
+    query.until = Some(query.until.map_or(now, |until| until.min(now)));
+    let first = node.log.query(query.clone()).await.map_err(storage_problem)?;
+    let pages = stream::try_unfold(Next::Have(query, first), move |next| {
+        let node = Arc::clone(&node);
+        async move {
+            let (query, page) = match next {
+                Next::End => return Ok(None),
+                Next::Have(query, page) => (query, page),
+                Next::Ask(query) => {
+                    let page = node.log.query(query.clone()).await?;
+                    (query, page)
+                }
+            };
+            let next = match page.next {
+                Some(after) => Next::Ask(Query { after: Some(after), ..query }),
+                None => Next::End,
+            };
+            Ok::<_, store::Error>(Some((lines(page.records), next)))
+        }
+    });
+    Ok(([(CONTENT_TYPE, "application/jsonl")], Body::from_stream(pages)).into_response())
+}
+
+/// What of an export comes next.
+enum Next {
+    Have(Query, store::log::Page),
+    Ask(Query),
+    End,
+}
+
+fn lines(records: Vec<Record>) -> Bytes {
+    let mut text = Vec::new();
+    for record in records {
+        // Nothing in a record is a map with keys that are no strings, the one thing that fails.
+        if serde_json::to_writer(&mut text, &shown(record)).is_ok() {
+            text.push(b'\n');
+        }
+    }
+    text.into()
 }
 
 async fn query(node: &Node, key: &AppKey, wanted: Wanted) -> Result<Query, Problem> {
@@ -89,23 +176,35 @@ async fn query(node: &Node, key: &AppKey, wanted: Wanted) -> Result<Query, Probl
         PushId::parse(&text)
             .ok_or_else(|| Problem::invalid_field("push", "give a direct push's id, `psh_…`"))
     });
+    let wake = wanted.wake.map(|text| {
+        WakeId::parse(&text)
+            .ok_or_else(|| Problem::invalid_field("wake", "give a wake's id, `wak_…`"))
+    });
+    let call = wanted.call.map(|text| from_wire::call_id(&text));
     Ok(Query {
         app: key.app,
         inbox,
         user,
         device,
-        wake: None,
-        call: None,
+        wake: wake.transpose()?,
+        call: call.transpose()?,
         push: push.transpose()?,
         trace,
         code: wanted.code,
         steps: step.transpose()?.into_iter().collect(),
-        since: None,
-        until: None,
+        since: time("since", wanted.since)?,
+        until: time("until", wanted.until)?,
         after: after.transpose()?,
         limit,
         order: Order::NewestFirst,
     })
+}
+
+fn time(field: &'static str, text: Option<String>) -> Result<Option<Time>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    let time = text.parse().map(from_wire::time);
+    let example = "give a time such as 2026-11-27T08:30:00Z";
+    time.map(Some).map_err(|_| Problem::invalid_field(field, example))
 }
 
 async fn trace(node: &Node, key: &AppKey, text: &str) -> Result<Trace, Problem> {
@@ -118,10 +217,15 @@ async fn trace(node: &Node, key: &AppKey, text: &str) -> Result<Trace, Problem> 
 }
 
 /// A record as the API shows it.
-pub(super) fn shown(record: Record) -> wire::http::Record {
+pub(crate) fn shown(record: Record) -> wire::http::Record {
+    let sentence = report::sentence(record.step, &record.reason);
+    // Written here as JSON; a line that is not is shown without.
+    let detail = record.detail.as_deref().and_then(|detail| serde_json::from_str(detail).ok());
+    let remedy = detail.as_ref().and_then(|detail: &Value| detail.get("remedy")?.as_str());
     wire::http::Record {
         at: to_wire::time(record.at),
         step: record.step.as_str().to_owned(),
+        sentence: remedy.unwrap_or(sentence).to_owned(),
         reason: record.reason.into_owned(),
         user: record.user.map(|user| user.to_string()),
         device: record.device.map(|device| device.id.to_string()),
@@ -131,7 +235,6 @@ pub(super) fn shown(record: Record) -> wire::http::Record {
         call: record.call.map(to_wire::call_id),
         push: record.push.map(|push| push.to_string()),
         code: record.code,
-        // Written here as JSON; a line that is not is shown without.
-        detail: record.detail.and_then(|detail| serde_json::from_str(&detail).ok()),
+        detail,
     }
 }

@@ -23,7 +23,7 @@ pub(super) async fn throttle(
     let peer = request.extensions().get::<Peer>();
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(address)| *address);
     let headers = request.headers();
-    let client = ClientAddress::of(peer, headers, &node.config.trusted_proxies);
+    let client = ClientAddress::of(peer, headers, &node.config().trusted_proxies);
     let shows_a_key = headers.contains_key(AUTHORIZATION) || headers.contains_key(DEVICE_SECRET);
     request.extensions_mut().insert(client);
     let response = next.run(request).await;

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::ws::Message;
 use domain::session::{AppState, Session};
@@ -33,6 +34,7 @@ pub(super) struct Hello {
     pub(super) calls: Vec<CallRecord>,
     pub(super) heard: Heard,
     pub(super) seen_before: Time,
+    pub(super) ping_interval: Duration,
     pub(super) rights: Rights,
     pub(super) report: SessionReport,
 }
@@ -43,7 +45,7 @@ pub(super) async fn hello(
     socket: &mut Socket,
     client: IpAddr,
 ) -> Result<Hello, Ending> {
-    let patience = node.config.session.first_frame_timeout;
+    let patience = node.config().session.first_frame_timeout;
     let frame = tokio::time::timeout(patience, first_frame(socket)).await.map_err(|_| {
         let detail = "no first frame came in time; send `connect` at once";
         Ending::Close(CloseCode::TimedOut, Problem::new(ProblemCode::Unauthorized, detail))
@@ -222,6 +224,7 @@ fn greet(
         "open_wake": device.wake.map(|wake| wake.to_string()),
     });
     report.write(node, "connected", None, Some(detail));
+    let ping_interval = node.config().session.ping_interval;
     let connected = wire::Connected {
         session: session.to_string(),
         user: device.user,
@@ -230,9 +233,7 @@ fn greet(
         device_secret: device.secret_issued.then(|| secret.expose().to_owned()),
         targets: device.targets.into_iter().map(to_wire::target_kind).collect(),
         server_time: to_wire::time(node.clock.now()),
-        ping_interval: u32::try_from(node.config.session.ping_interval.as_secs())
-            .unwrap_or(u32::MAX)
-            .max(1),
+        ping_interval: u32::try_from(ping_interval.as_secs()).unwrap_or(u32::MAX).max(1),
         limits: wire::Limits::default(),
     };
     let machine =
@@ -245,6 +246,7 @@ fn greet(
         calls: device.calls,
         heard: Heard::new(),
         seen_before: device.seen_before,
+        ping_interval,
         rights,
         report,
     }

@@ -110,6 +110,8 @@ struct Connection {
     frames: Used,
     heard_at: Time,
     since_ping: Stopwatch,
+    /// As `connected` told it: a reload changes it for those that come later.
+    ping_interval: Duration,
     started_at: Time,
 }
 
@@ -126,7 +128,7 @@ pub async fn serve(node: Arc<Node>, socket: Box<WebSocket>, client: IpAddr) {
 impl Connection {
     /// Greets whoever comes; `None` when nothing came of it.
     async fn begin(node: Arc<Node>, socket: Box<WebSocket>, client: IpAddr) -> Option<Box<Self>> {
-        let mut socket = Socket::new(socket, node.config.session.ack_deadline);
+        let mut socket = Socket::new(socket, node.config().session.ack_deadline);
         let hello = match hello::hello(&node, &mut socket, client).await {
             Ok(hello) => hello,
             Err(Ending::Gone) => return None,
@@ -145,6 +147,7 @@ impl Connection {
             calls,
             heard,
             seen_before,
+            ping_interval,
         } = hello;
         let now = node.clock.now();
         let mut connection = Box::new(Self {
@@ -156,6 +159,7 @@ impl Connection {
             frames: Used::default(),
             heard_at: now,
             since_ping: node.clock.stopwatch(),
+            ping_interval,
             started_at: now,
             node,
             socket,
@@ -214,7 +218,7 @@ impl Connection {
 
     async fn received(&mut self, message: Message) -> Result<(), Ending> {
         self.heard_at = self.node.clock.now();
-        let rate = Rate::per_minute(self.node.config.rate.frames_per_minute);
+        let rate = Rate::per_minute(self.node.config().rate.frames_per_minute);
         self.frames = rate.take(self.frames, 1, self.heard_at).map_err(too_many)?;
         match message {
             Message::Text(text) => {
@@ -264,7 +268,7 @@ impl Connection {
         let problem = match code {
             // All of them at once would come back all at once.
             CloseCode::GoingAway => {
-                let spread = self.node.config.session.drain_spread;
+                let spread = self.node.config().session.drain_spread;
                 Problem::unavailable(why, spread.mul_f64(rand::random()))
             }
             CloseCode::TooSlow | CloseCode::Internal | CloseCode::TimedOut => {
@@ -299,12 +303,12 @@ impl Connection {
 
     /// Until the next ping, whatever happens to the wall time.
     fn ping_in(&self) -> Duration {
-        self.node.config.session.ping_interval.saturating_sub(self.since_ping.elapsed())
+        self.ping_interval.saturating_sub(self.since_ping.elapsed())
     }
 
     async fn ping(&mut self) -> Result<(), Ending> {
         let silent = self.node.clock.now().since(self.heard_at);
-        if silent > self.node.config.session.ping_interval * 2 {
+        if silent > self.ping_interval * 2 {
             let problem = Problem::new(
                 ProblemCode::Conflict,
                 "no sign of life for two ping intervals; connect again",

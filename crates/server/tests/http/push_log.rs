@@ -58,3 +58,50 @@ async fn the_log_is_filtered_and_paged() {
     assert_eq!(paged, log("").await);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn the_log_is_asked_for_a_time_and_exported_whole() {
+    let server = Server::start().await;
+    server.device("alice", "phone").await;
+    let first = server.message("alice", json!(1)).await;
+    let all = server.call(Method::GET, "/v1/push-log?limit=1000", None).await.is(200);
+    let all = all["items"].as_array().expect("a list").clone();
+    assert!(all.iter().all(|record| !text(&record["sentence"]).is_empty()), "{all:?}");
+    let newest = text(&all[0]["at"]);
+    let asked = async |query: &str| {
+        let page = server.call(Method::GET, &format!("/v1/push-log?{query}"), None).await.is(200);
+        page["items"].as_array().expect("a list").len()
+    };
+    // From then on, itself included; until then, itself not.
+    let at_once = all.iter().filter(|record| record["at"] == newest.as_str()).count();
+    assert_eq!(asked(&format!("since={newest}")).await, at_once);
+    assert_eq!(asked(&format!("until={newest}")).await, all.len() - at_once);
+    let wake = all.iter().find_map(|record| record["wake"].as_str()).expect("a wake");
+    let of_wake = all.iter().filter(|record| record["wake"] == wake).count();
+    assert_eq!(asked(&format!("wake={wake}")).await, of_wake);
+    assert_eq!(asked("call=6f1c3c52-5d5c-4c2f-9a35-0a4f0d6c1b11").await, 0);
+    for (query, field) in [("since=today", "since"), ("wake=1", "wake"), ("call=1", "call")] {
+        let refused = server.call(Method::GET, &format!("/v1/push-log?{query}"), None).await;
+        refused.refused(422, "invalid_field", Some(field));
+    }
+
+    let export = async |query: &str| -> Vec<Value> {
+        let path = format!("/v1/push-log/export{query}");
+        let answer = server.call(Method::GET, &path, None).await;
+        assert_eq!(answer.headers["content-type"], "application/jsonl");
+        // One line alone is JSON to the test's client, several are text.
+        match answer.is(200) {
+            Value::String(lines) => {
+                lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+            }
+            Value::Null => Vec::new(),
+            line => vec![line],
+        }
+    };
+    let mut exported = export("").await;
+    exported.reverse();
+    assert_eq!(exported, all, "oldest first");
+    let of_message = export(&format!("?message={first}")).await;
+    assert!(!of_message.is_empty() && of_message.len() < all.len());
+    server.stop().await;
+}

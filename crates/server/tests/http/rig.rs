@@ -98,6 +98,13 @@ impl Server {
         server
     }
 
+    /// Lets it go by another configuration, as after SIGHUP.
+    pub(super) fn reload(&self, change: impl FnOnce(&mut Config)) {
+        let mut config = (*self.node.config()).clone();
+        change(&mut config);
+        self.node.take(&config);
+    }
+
     /// Stops it in good order; nothing may have panicked.
     pub(super) async fn stop(self) {
         let _ = self.stop.send(());

@@ -87,6 +87,25 @@ async fn a_session_that_floods_is_closed_with_a_pause() {
 }
 
 #[tokio::test]
+async fn a_session_keeps_the_ping_interval_that_it_was_told() {
+    let (clock, hand) = Clock::by_hand(domain::Time::from_millis(1_800_000_000_000));
+    let server = Server::start_by(clock).await;
+    let (mut early, told) = server.session("alice", "phone").await;
+    assert_eq!(told["ping_interval"], 25);
+    server.reload(|config| config.session.ping_interval = Duration::from_millis(100));
+    let (late, told) = server.session("bob", "laptop").await;
+    assert_eq!(told["ping_interval"], 1);
+    // By the new interval it was silent for far too long, and nobody asked it.
+    hand.advance(Duration::from_secs(1));
+    for _ in 0..20 {
+        server.message("alice", json!(1)).await;
+        early.hear_a("message").await;
+    }
+    drop(late);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_server_that_stops_spreads_its_sessions_coming_back() {
     let spread = Duration::from_secs(100);
     let server =

@@ -106,11 +106,20 @@ const IN_BODIES: [(&str, &str, &str, &str); 9] = [
 ];
 
 /// Every id behind a `?`.
-const IN_QUERIES: [(&str, &str, &str); 4] = [
+const IN_QUERIES: [(&str, &str, &str); 13] = [
     ("/v1/push-log", "user", "user"),
     ("/v1/push-log", "device", "device"),
     ("/v1/push-log", "message", "message"),
     ("/v1/push-log", "push", "push"),
+    ("/v1/push-log", "call", "call"),
+    ("/v1/push-log/export", "user", "user"),
+    ("/v1/push-log/export", "device", "device"),
+    ("/v1/push-log/export", "message", "message"),
+    ("/v1/push-log/export", "push", "push"),
+    ("/v1/push-log/export", "call", "call"),
+    ("/v1/explain", "user", "user"),
+    ("/v1/explain", "device", "device"),
+    ("/v1/explain", "message", "message"),
 ];
 
 /// A server with two apps that have one of everything each.

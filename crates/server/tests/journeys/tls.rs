@@ -16,31 +16,36 @@ use tokio_rustls::client::TlsStream;
 use super::{PATIENCE, SERVER};
 
 /// A folder with a certificate and its key.
-struct Files {
-    folder: tempfile::TempDir,
+pub(super) struct Files {
+    pub(super) folder: tempfile::TempDir,
     ca: Ca,
 }
 
 impl Files {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let ca = Ca::generate("Test CA").expect("an authority");
         let files = Self { folder, ca };
-        let identity = files.identity();
-        std::fs::write(files.path("cert.pem"), identity.certificate_pem()).expect("written");
-        std::fs::write(files.path("key.pem"), identity.key_pem()).expect("written");
+        files.renew();
         files
     }
 
-    fn identity(&self) -> Identity {
+    /// Puts a new certificate and its key there.
+    pub(super) fn renew(&self) {
+        let identity = self.identity();
+        std::fs::write(self.path("cert.pem"), identity.certificate_pem()).expect("written");
+        std::fs::write(self.path("key.pem"), identity.key_pem()).expect("written");
+    }
+
+    pub(super) fn identity(&self) -> Identity {
         self.ca.server_identity().expect("a certificate")
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    async fn connect(&self, address: &str, alpn: &[u8]) -> TlsStream<TcpStream> {
+    pub(super) async fn connect(&self, address: &str, alpn: &[u8]) -> TlsStream<TcpStream> {
         let mut roots = RootCertStore::empty();
         roots.add(self.ca.certificate().clone()).expect("a root");
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -87,7 +92,7 @@ async fn started(files: &Files) -> (Child, String) {
     (server, address)
 }
 
-async fn answer(mut stream: TlsStream<TcpStream>, request: &str) -> String {
+pub(super) async fn answer(stream: &mut TlsStream<TcpStream>, request: &str) -> String {
     stream.write_all(request.as_bytes()).await.expect("written");
     let mut head = vec![0; 1_024];
     let read = tokio::time::timeout(PATIENCE, stream.read(&mut head)).await;
@@ -100,16 +105,16 @@ async fn http_and_websockets_come_through_tls() {
     let files = Files::new();
     let (_server, address) = started(&files).await;
 
-    let stream = files.connect(&address, b"http/1.1").await;
+    let mut stream = files.connect(&address, b"http/1.1").await;
     let request = "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    let head = answer(stream, request).await;
+    let head = answer(&mut stream, request).await;
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
 
-    let stream = files.connect(&address, b"http/1.1").await;
+    let mut stream = files.connect(&address, b"http/1.1").await;
     let request = "GET /v1/connect HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    let head = answer(stream, request).await;
+    let head = answer(&mut stream, request).await;
     assert!(head.starts_with("HTTP/1.1 101"), "{head}");
 
     let stream = files.connect(&address, b"h2").await;

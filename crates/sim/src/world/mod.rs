@@ -215,6 +215,18 @@ impl World {
         self.server.lock().await.stop().await
     }
 
+    /// Changes the server's configuration file, sends SIGHUP, and returns what the server's log
+    /// said of it.
+    ///
+    /// # Errors
+    /// When it does not run, or says nothing.
+    pub async fn reload(&self, change: impl FnOnce(String) -> String) -> Result<String> {
+        let file = self.directory().join("reveille.toml");
+        let text = std::fs::read_to_string(&file)?;
+        std::fs::write(&file, change(text))?;
+        self.server.lock().await.reload().await
+    }
+
     /// Starts the server again on the same port and data, and waits until it is ready.
     ///
     /// # Errors

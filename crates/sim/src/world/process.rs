@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep};
 
 use super::options::Output;
 
@@ -112,12 +113,7 @@ impl Server {
     pub(super) async fn stop(&mut self) -> Result<()> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
         let Some(pid) = child.id() else { return Ok(()) };
-        // The shell's own `kill`: a signal needs either unsafe code or a program that a small
-        // system may lack.
-        let sent = Command::new("sh").arg("-c").arg(format!("kill -TERM {pid}")).status().await?;
-        if !sent.success() {
-            bail!("could not send SIGTERM to the server: {sent}");
-        }
+        signal("TERM", pid).await?;
         match tokio::time::timeout(STOP, child.wait()).await {
             Ok(status) => {
                 let status = status?;
@@ -130,12 +126,42 @@ impl Server {
         }
     }
 
+    /// SIGHUP, and waits until the log says what became of it: its lines from there on.
+    pub(super) async fn reload(&self) -> Result<String> {
+        let Some(pid) = self.pid() else { bail!("the server does not run") };
+        let before = log(&self.log).len();
+        signal("HUP", pid).await?;
+        let until = Instant::now() + READY;
+        loop {
+            let log = log(&self.log);
+            let new = log.get(before..).unwrap_or_default();
+            let told = ["was read anew", "the configuration cannot be used"];
+            if told.iter().any(|words| new.contains(words)) {
+                return Ok(new.to_owned());
+            }
+            if Instant::now() >= until {
+                bail!("the server said nothing within {READY:?} of SIGHUP:\n{}", self.tail());
+            }
+            sleep(LOOK).await;
+        }
+    }
+
     /// The end of the log, for an error's text.
     pub(super) fn tail(&self) -> String {
         let log = log(&self.log);
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(30)..].join("\n")
     }
+}
+
+/// The shell's own `kill`: a signal needs either unsafe code or a program that a small system may
+/// lack.
+async fn signal(name: &str, pid: u32) -> Result<()> {
+    let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {pid}")).status().await?;
+    if !sent.success() {
+        bail!("could not send SIG{name} to the server: {sent}");
+    }
+    Ok(())
 }
 
 /// What the server wrote to its file, over all starts.

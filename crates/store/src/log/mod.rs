@@ -86,6 +86,11 @@ impl Log {
         self.queue.append(record);
     }
 
+    /// Keeps so many days from now on, and drops files that go by that.
+    pub fn retain(&self, retention_days: u32) {
+        self.queue.retain(retention_days);
+    }
+
     /// How many records were lost since the log was opened: to a full queue or to the disk.
     pub fn dropped(&self) -> u64 {
         self.queue.dropped()

@@ -36,6 +36,8 @@ struct State {
     /// Bytes of `detail` in `records`.
     bytes: usize,
     flushes: Vec<oneshot::Sender<()>>,
+    /// How many days are kept from now on, if that changed.
+    retention_days: Option<u32>,
     /// Nothing is taken in any more.
     closed: bool,
     /// The writer is gone.
@@ -49,6 +51,8 @@ pub(super) struct Taken {
     pub(super) records: Vec<Record>,
     /// Whoever waits for them; dropped or answered once they are dealt with.
     pub(super) flushes: Vec<oneshot::Sender<()>>,
+    /// How many days are kept from now on, if that changed.
+    pub(super) retention_days: Option<u32>,
     /// Nothing will follow.
     pub(super) last: bool,
 }
@@ -93,6 +97,12 @@ impl Queue {
         let _ = receiver.await;
     }
 
+    /// Keeps so many days from now on.
+    pub(super) fn retain(&self, days: u32) {
+        self.lock().retention_days = Some(days);
+        self.changed.notify_one();
+    }
+
     /// Takes nothing in any more; the writer ends after what waits.
     pub(super) fn close(&self) {
         self.lock().closed = true;
@@ -103,7 +113,10 @@ impl Queue {
     /// those who append meanwhile, so that a steady flow allocates nothing.
     pub(super) fn take(&self, room: Vec<Record>) -> Taken {
         let idle = |state: &mut State| {
-            state.records.is_empty() && state.flushes.is_empty() && !state.closed
+            state.records.is_empty()
+                && state.flushes.is_empty()
+                && state.retention_days.is_none()
+                && !state.closed
         };
         let lingers = |state: &mut State| {
             state.records.len() < BATCH && state.flushes.is_empty() && !state.closed
@@ -118,6 +131,7 @@ impl Queue {
         Taken {
             records: mem::replace(&mut state.records, room),
             flushes: mem::take(&mut state.flushes),
+            retention_days: state.retention_days.take(),
             last: state.closed,
         }
     }

@@ -64,6 +64,11 @@ fn files(dir: &Path) -> Vec<String> {
     names
 }
 
+/// Without what an open file has beside it.
+fn files_of_days(dir: &Path) -> Vec<String> {
+    files(dir).into_iter().filter(|name| name.ends_with(".db")).collect()
+}
+
 #[tokio::test]
 async fn a_record_comes_back_as_it_was() {
     let (_dir, log) = temp();
@@ -133,6 +138,23 @@ async fn the_retention_drops_whole_files_at_start_and_at_midnight() {
     assert_eq!(everything(&log).await, [later(3)]);
     log.close().await;
     assert_eq!(files(dir.path()), ["2026-11-26.db", "2026-11-28.db", "notes.txt"]);
+}
+
+#[tokio::test]
+async fn another_retention_holds_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let later = |days| Record { at: NOON.plus(DAY * days), ..record(0) };
+    let log = Log::open(dir.path(), 9, NOON).unwrap();
+    for days in 0..3 {
+        log.append(later(days));
+    }
+    log.flush().await;
+    log.retain(1);
+    log.flush().await;
+    assert_eq!(files_of_days(dir.path()), ["2026-11-24.db", "2026-11-25.db"]);
+    log.append(later(3));
+    log.close().await;
+    assert_eq!(files_of_days(dir.path()), ["2026-11-25.db", "2026-11-26.db"]);
 }
 
 #[tokio::test]

@@ -43,8 +43,12 @@ impl Writer {
         let _end = End(self.queue.clone());
         let mut room = Vec::new();
         loop {
-            let Taken { mut records, flushes, last } = self.queue.take(room);
+            let Taken { mut records, flushes, retention_days, last } = self.queue.take(room);
             self.write(&mut records);
+            if let Some(days) = retention_days {
+                self.retention_days = days;
+                self.expire();
+            }
             for flush in flushes {
                 // Whoever asked may have gone.
                 let _ = flush.send(());

@@ -204,6 +204,8 @@ pub struct Device {
     pub platform: Platform,
     /// Whether a session of it lives.
     pub live: bool,
+    /// Whether it has a session that did not answer in time.
+    pub suspect: bool,
     /// The inbox's epoch.
     pub epoch: Epoch,
     /// What it has acknowledged.

@@ -161,7 +161,8 @@ pub(super) fn devices(conn: &Connection, inbox: InboxId) -> Result<Vec<Device>, 
     let mut statement = conn.prepare_cached(
         "SELECT d.id, d.name, d.platform,
                 EXISTS (SELECT 1 FROM sessions s WHERE s.device = d.id AND s.suspect = 0),
-                i.epoch, d.cursor, d.last_seen_at
+                i.epoch, d.cursor, d.last_seen_at,
+                EXISTS (SELECT 1 FROM sessions s WHERE s.device = d.id AND s.suspect = 1)
          FROM devices d JOIN inboxes i ON i.id = d.inbox WHERE d.inbox = ?1 ORDER BY d.id",
     )?;
     let rows = statement.query_map([inbox.number()], |row| {
@@ -170,6 +171,7 @@ pub(super) fn devices(conn: &Connection, inbox: InboxId) -> Result<Vec<Device>, 
             name: row.get(1)?,
             platform: word(row, 2, domain::Platform::parse)?,
             live: row.get(3)?,
+            suspect: row.get(7)?,
             epoch: Epoch::from_number(row.get(4)?),
             cursor: offset(row, 5)?,
             last_seen_at: row.get::<_, At>(6)?.0,

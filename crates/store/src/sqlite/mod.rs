@@ -483,10 +483,15 @@ fn lock(path: &Path) -> Result<File, Error> {
     }
 }
 
+/// The version of the schema that this program makes.
+pub(crate) fn known_schema() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
 /// Brings the schema up to date; refuses one that is newer than this program.
 pub(crate) fn migrate(conn: &Connection, path: &Path) -> Result<(), Error> {
     let found: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let known = known_schema();
     if found > known {
         return Err(Error::Newer { path: PathBuf::from(path), found, known });
     }

@@ -179,6 +179,12 @@ pub(crate) const EXTERNAL: &[External] = &[
         dev: &["server"],
     },
     External {
+        name: "rustix",
+        why: "asks how much room a disk has, without unsafe code of ours; tempfile brings it along",
+        ship: &["server"],
+        dev: &[],
+    },
+    External {
         name: "rustls",
         why: "TLS without a process-wide provider",
         ship: &["providers", "server", "sim"],

@@ -8,8 +8,8 @@ use http::Method;
 
 use super::{Caller, Query, Route};
 use crate::http::{
-    apps, calls, connect, credentials, events, hushes, me, messages, push_log, pushes, settings,
-    token_keys, topics, users, webhooks,
+    apps, calls, connect, credentials, doctor, events, explain, hushes, me, messages, push_log,
+    pushes, settings, token_keys, topics, users, webhooks,
 };
 
 macro_rules! routes {
@@ -42,6 +42,7 @@ routes! {
     // For the operator.
     Admin POST "/v1/apps" [] "Make an app" => apps::create;
     Admin GET "/v1/apps" [] "List the apps" => apps::list;
+    Admin GET "/v1/doctor" [] "Look whether all is as it should be" => doctor::examine;
 
     // For the operator and the app's back end.
     OwnApp GET "/v1/apps/{app}" [] "Show an app" => apps::show;
@@ -93,8 +94,14 @@ routes! {
     App POST "/v1/messages" [] "Send a message" => messages::create;
     App GET "/v1/messages/{message}/timeline" []
         "Show what became of a message" => messages::timeline;
-    App GET "/v1/push-log" [user, device, message, push, code, step, limit, after]
+    App GET "/v1/push-log"
+        [user, device, message, push, wake, call, code, step, since, until, limit, after]
         "List what was pushed and why" => push_log::list;
+    App GET "/v1/push-log/export"
+        [user, device, message, push, wake, call, code, step, since, until]
+        "Export what was pushed and why" => push_log::export;
+    App GET "/v1/explain" [user, device, message]
+        "Explain why a push does not arrive" => explain::explain;
     App POST "/v1/pushes" [] "Push to users, devices, targets or topics" => pushes::create;
     App GET "/v1/pushes" [limit, after] "List the pushes" => pushes::list;
     App GET "/v1/pushes/{push}" [] "Show a push" => pushes::show;

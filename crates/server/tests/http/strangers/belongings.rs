@@ -133,7 +133,10 @@ impl Belongings {
             if route.path == "/v1/me/inbox" {
                 continue;
             }
-            let path = filled(route.path, |name| self.id(route.path, name).to_owned());
+            let mut path = filled(route.path, |name| self.id(route.path, name).to_owned());
+            if route.path == "/v1/explain" {
+                path += &format!("?user={}", self.id("", "user"));
+            }
             let shown = server.ask(Method::GET, &path, show, None).await;
             assert_eq!(shown.status, 200, "{path}: {}", shown.body);
             everything.insert(path, shown.body);

@@ -62,6 +62,7 @@ fn a_record_is_read_back_as_it_was_written() {
         at: jiff::Timestamp::UNIX_EPOCH,
         step: "push".to_owned(),
         reason: "unknown".to_owned(),
+        sentence: String::new(),
         user: None,
         device: None,
         wake: None,

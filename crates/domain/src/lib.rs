@@ -48,6 +48,6 @@ pub use mass_failure::{Failing, MassFailure};
 pub use outcome::{Diagnosis, Outcome, Refusal, RetryRule, Scope, TokenVerdict};
 pub use policy::{FirstRung, IosRoute, Policy, Router};
 pub use reason::Reason;
-pub use rights::MaySend;
+pub use rights::{KeyScope, KeyScopes, MaySend};
 pub use target::{Environment, Platform, TargetKind};
 pub use time::Time;

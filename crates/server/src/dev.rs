@@ -5,6 +5,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use domain::KeyScopes;
 use serde_json::Value;
 use wire::ClientFrame;
 
@@ -36,7 +37,9 @@ pub async fn prepare(node: &Node) -> Result<(), StartError> {
         let now = node.clock.now();
         let app = node.store.add_app(APP.to_owned(), now).await?;
         let key = KeyText::generate(KeyKind::App);
-        node.store.add_key(app.id, APP.to_owned(), *key.hash().as_bytes(), now).await?;
+        node.store
+            .add_key(app.id, APP.to_owned(), KeyScopes::ALL, *key.hash().as_bytes(), now)
+            .await?;
         let file = node.config().data_dir.join(APP_KEY_FILE);
         write_private(&file, key.expose())?;
         tracing::info!(app.id = %app.id, key_file = %file.display(), "made an app to begin with");

@@ -2,10 +2,20 @@
 
 use domain::inbox::Held;
 use domain::session::AppState;
-use domain::{CallId, EntryId, Environment, Epoch, Offset, Platform, TargetKind, Time};
+use domain::{CallId, EntryId, Environment, Epoch, KeyScope, Offset, Platform, TargetKind, Time};
+use wire::http::KeyScopeName;
 use wire::{EnvironmentName, HeldPosition, PlatformName, TargetKindName};
 
 use crate::http::problem::Problem;
+
+/// What a key is to be good for.
+pub const fn key_scope(name: KeyScopeName) -> KeyScope {
+    match name {
+        KeyScopeName::Admin => KeyScope::Admin,
+        KeyScopeName::Read => KeyScope::Read,
+        KeyScopeName::Send => KeyScope::Send,
+    }
+}
 
 /// What a device says it holds.
 ///

@@ -1,6 +1,6 @@
 //! What can be done to a data folder while no server runs on it.
 
-use domain::AppId;
+use domain::{AppId, KeyScopes};
 use store::Store;
 
 use crate::clock::Clock;
@@ -23,7 +23,9 @@ pub async fn create_app_offline(
     let store = Store::open(&store::Options::new(&config.data_dir))?;
     let app = store.add_app(name.to_owned(), now).await?;
     let key = KeyText::generate(KeyKind::App);
-    store.add_key(app.id, FIRST_KEY.to_owned(), *key.hash().as_bytes(), now).await?;
+    store
+        .add_key(app.id, FIRST_KEY.to_owned(), KeyScopes::ALL, *key.hash().as_bytes(), now)
+        .await?;
     store.close();
     Ok((app.id, key))
 }

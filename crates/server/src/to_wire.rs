@@ -1,8 +1,9 @@
 //! From the domain's values to the public shapes.
 
-use domain::{Environment, Epoch, Offset, Platform, TargetKind, Time};
+use domain::{Environment, Epoch, KeyScope, Offset, Platform, TargetKind, Time};
 use serde_json::value::RawValue;
 use store::model::{CallRecord, Entry, EntryKind, ReceiptState};
+use wire::http::KeyScopeName;
 use wire::{
     CallRing, EnvironmentName, Media, Message, MissedCall, PlatformName, Position, ReadSync,
     Receipt, ServerFrame, TargetKindName,
@@ -26,6 +27,15 @@ pub fn event(ids: &Ids, event: &store::model::Event) -> wire::http::Event {
         sequence: event.sequence,
         // Written by the server as JSON.
         data: serde_json::from_str(&event.body).unwrap_or_default(),
+    }
+}
+
+/// What a key is good for.
+pub const fn key_scope(scope: KeyScope) -> KeyScopeName {
+    match scope {
+        KeyScope::Admin => KeyScopeName::Admin,
+        KeyScope::Read => KeyScopeName::Read,
+        KeyScope::Send => KeyScopeName::Send,
     }
 }
 

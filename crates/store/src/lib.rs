@@ -32,8 +32,8 @@ use std::path::PathBuf;
 use domain::inbox::Held;
 use domain::session::AppState;
 use domain::{
-    AppId, CallId, DeviceNumber, InboxId, Incarnation, KeyId, LaneId, MessageId, Offset, SessionId,
-    TargetKind, Time,
+    AppId, CallId, DeviceNumber, InboxId, Incarnation, KeyId, KeyScopes, LaneId, MessageId, Offset,
+    SessionId, TargetKind, Time,
 };
 
 pub use credentials::{credential_context, token_context};
@@ -408,10 +408,16 @@ impl Store {
         &self,
         app: AppId,
         name: String,
+        scopes: KeyScopes,
         hash: Digest,
         now: Time,
     ) -> Result<Option<ApiKey>, Error> {
-        self.sqlite().add_key(app, name, hash, now).await
+        self.sqlite().add_key(app, name, scopes, hash, now).await
+    }
+
+    /// Notes that an API key was used.
+    pub async fn note_key_use(&self, key: KeyId, now: Time) -> Result<(), Error> {
+        self.sqlite().note_key_use(key, now).await
     }
 
     /// The API keys of an app, oldest first.

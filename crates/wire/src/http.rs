@@ -5,6 +5,7 @@
 mod doctor;
 mod events;
 mod explain;
+mod keys;
 mod push_choice;
 mod pushes;
 mod tokens;
@@ -25,6 +26,7 @@ use crate::{HeldPosition, Position};
 pub use doctor::*;
 pub use events::*;
 pub use explain::*;
+pub use keys::*;
 pub use pushes::*;
 pub use tokens::*;
 pub use topics::*;
@@ -60,28 +62,6 @@ pub struct Page<T> {
     /// Give this as `after` for the next page; left out on the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-}
-
-/// `POST /v1/apps/{app}/keys`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KeyCreate {
-    /// A name for people.
-    pub name: String,
-}
-
-/// An API key of an app.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Key {
-    /// `key_…`.
-    pub id: String,
-    /// A name for people.
-    pub name: String,
-    /// When it was made.
-    pub created_at: jiff::Timestamp,
-    /// The key itself, `rvl_app_…`; shown once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
 }
 
 /// An app's settings. `PATCH` takes any subset; `GET` returns all.

@@ -9,9 +9,10 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use wire::http::{
     Acked, App, CallShown, Check, Conclusion, Credential, CredentialKind, CredentialProbe, Device,
-    DeviceExplained, Examination, Explanation, Finding, InboxPage, Key, MessageAccepted, Page,
-    Record, SignalShown, Target, Timeline, TokenAlgorithm, TokenKey, UserToken, WakeState, Webhook,
-    WebhookAnswer, WebhookDelivery, WebhookDeliveryState, WebhookReplayed, WebhookStateName,
+    DeviceExplained, Examination, Explanation, Finding, InboxPage, Key, KeyScopeName,
+    MessageAccepted, Page, Record, SignalShown, Target, Timeline, TokenAlgorithm, TokenKey,
+    UserToken, WakeState, Webhook, WebhookAnswer, WebhookDelivery, WebhookDeliveryState,
+    WebhookReplayed, WebhookStateName,
 };
 use wire::{
     CallEndReason, CallState, EnvironmentName, FailedRecipient, Gap, Media, PlatformName, Position,
@@ -154,7 +155,9 @@ fn key() -> Key {
     Key {
         id: "key_2".into(),
         name: "staging".into(),
+        scopes: vec![KeyScopeName::Read, KeyScopeName::Send],
         created_at: at("2026-03-01T06:00:00Z"),
+        last_used_at: Some(at("2026-03-01T07:15:00Z")),
         key: Some("rvl_app_EXAMPLE".into()),
     }
 }

@@ -6,9 +6,9 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use wire::http::{
     AckPost, AlertTexts, AppCreate, CallAnswerPost, CallRejectPost, CallSignalPost, CredentialKind,
-    CredentialUpload, IosRouteName, KeyCreate, MaySendName, MessageCreate, Settings, TargetPut,
-    TokenAlgorithm, TokenKeyCreate, UserTokenCreate, WebhookChange, WebhookCreate, WebhookReplay,
-    WebhookRotate,
+    CredentialUpload, IosRouteName, KeyCreate, KeyScopeName, MaySendName, MessageCreate, Settings,
+    TargetPut, TokenAlgorithm, TokenKeyCreate, UserTokenCreate, WebhookChange, WebhookCreate,
+    WebhookReplay, WebhookRotate,
 };
 use wire::push::Content;
 use wire::{EnvironmentName, HeldPosition, PushChoice, RejectReason, UrgencyName};
@@ -50,7 +50,7 @@ fn requests_are_as_agreed_and_read_back() {
     check("http/call_reject_post", both_ways("http/call_reject_post", &busy));
     check("http/call_signal_post", both_ways("http/call_signal_post", &call_signal()));
     check("http/credential_upload", both_ways("http/credential_upload", &credential_upload()));
-    check("http/key_create", both_ways("http/key_create", &KeyCreate { name: "staging".into() }));
+    check("http/key_create", both_ways("http/key_create", &key_create()));
     check("http/message_create", both_ways("http/message_create", &message_create()));
     check("http/settings", both_ways("http/settings", &settings()));
     let change = Settings { climb_after: Some(60), ..Settings::default() };
@@ -75,7 +75,7 @@ fn unknown_fields_of_requests_are_refused() {
     refuses_more::<CallRejectPost>("http/call_reject_post", &CallRejectPost::default());
     refuses_more::<CallSignalPost>("http/call_signal_post", &call_signal());
     refuses_more::<CredentialUpload>("http/credential_upload", &credential_upload());
-    refuses_more::<KeyCreate>("http/key_create", &KeyCreate { name: "staging".into() });
+    refuses_more::<KeyCreate>("http/key_create", &key_create());
     refuses_more::<MessageCreate>("http/message_create", &message_create());
     refuses_more::<Settings>("http/settings", &settings());
     refuses_more::<WebhookChange>("http/webhook_change", &webhook_change());
@@ -97,6 +97,10 @@ fn a_credential_upload_shows_nothing_secret() {
 fn a_token_key_shows_nothing_secret() {
     let shown = TokenKeyCreate { secret: Some("only an example".into()), ..token_key_create() };
     assert!(!format!("{shown:?}").contains("only an example"));
+}
+
+fn key_create() -> KeyCreate {
+    KeyCreate { name: "staging".into(), scopes: Some(vec![KeyScopeName::Send]) }
 }
 
 fn token_key_create() -> TokenKeyCreate {

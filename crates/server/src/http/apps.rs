@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use domain::{AppId, KeyId};
+use domain::{AppId, KeyId, KeyScopes};
 use http::StatusCode;
 use wire::http::{App, AppCreate, Key, KeyCreate, Page};
 
@@ -16,7 +16,7 @@ use super::problem::{Problem, ProblemCode};
 use crate::accept::{check_name, storage_problem};
 use crate::node::Node;
 use crate::secret::{KeyKind, KeyText};
-use crate::to_wire;
+use crate::{from_wire, to_wire};
 
 /// The name of the key that comes with an app.
 const FIRST_KEY: &str = "first";
@@ -30,7 +30,7 @@ pub(super) async fn create(
     check_name("name", &body.name)?;
     let now = node.clock.now();
     let app = node.store.add_app(body.name, now).await.map_err(storage_problem)?;
-    let (_, key) = add_key(&node, app.id, FIRST_KEY.to_owned()).await?;
+    let (_, key) = add_key(&node, app.id, FIRST_KEY.to_owned(), KeyScopes::ALL).await?;
     let shown = App { key: Some(key.expose().to_owned()), ..shown(app) };
     Ok((StatusCode::CREATED, Json(shown)))
 }
@@ -60,7 +60,15 @@ pub(super) async fn create_key(
     Body(body): Body<KeyCreate>,
 ) -> Result<impl IntoResponse, Problem> {
     check_name("name", &body.name)?;
-    let (kept, key) = add_key(&node, app, body.name).await?;
+    let scopes = match body.scopes {
+        None => KeyScopes::ALL,
+        Some(scopes) if scopes.is_empty() => {
+            let detail = "give at least one of `admin`, `read` and `send`, or leave it out for all";
+            return Err(Problem::invalid_field("scopes", detail));
+        }
+        Some(scopes) => scopes.into_iter().map(from_wire::key_scope).collect(),
+    };
+    let (kept, key) = add_key(&node, app, body.name, scopes).await?;
     let shown = Key { key: Some(key.expose().to_owned()), ..shown_key(kept) };
     Ok((StatusCode::CREATED, Json(shown)))
 }
@@ -90,9 +98,11 @@ async fn add_key(
     node: &Node,
     app: AppId,
     name: String,
+    scopes: KeyScopes,
 ) -> Result<(store::model::ApiKey, KeyText), Problem> {
     let key = KeyText::generate(KeyKind::App);
-    let kept = node.store.add_key(app, name, *key.hash().as_bytes(), node.clock.now()).await;
+    let (hash, now) = (*key.hash().as_bytes(), node.clock.now());
+    let kept = node.store.add_key(app, name, scopes, hash, now).await;
     let kept = kept.map_err(storage_problem)?.ok_or_else(no_app)?;
     Ok((kept, key))
 }
@@ -110,7 +120,9 @@ fn shown_key(key: store::model::ApiKey) -> Key {
     Key {
         id: key.id.to_string(),
         name: key.name,
+        scopes: key.scopes.iter().map(to_wire::key_scope).collect(),
         created_at: to_wire::time(key.created_at),
+        last_used_at: key.last_used_at.map(to_wire::time),
         key: None,
     }
 }

@@ -1,15 +1,17 @@
 //! Who asks: keys show their kind, and the wrong kind is named.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{FromRequestParts, RawPathParams};
-use domain::{AppId, KeyId};
+use domain::{AppId, KeyId, KeyScopes};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use store::model::DeviceIdentity;
 
 use super::problem::{Problem, ProblemCode};
+use super::routes::Caller;
 use crate::accept::storage_problem;
 use crate::node::Node;
 use crate::secret::{KeyKind, KeyText, SecretError};
@@ -17,6 +19,9 @@ use crate::users;
 
 /// The header that proves a device beside its user's token.
 pub(super) const DEVICE_SECRET: &str = "reveille-device-secret";
+
+/// How often the use of a key is noted.
+const NOTED_EVERY: Duration = Duration::from_secs(60);
 
 /// The operator of the server.
 pub(super) struct Admin;
@@ -27,6 +32,8 @@ pub(super) struct AppKey {
     pub(super) app: AppId,
     /// The key it used.
     pub(super) key: KeyId,
+    /// What the key is good for.
+    scopes: KeyScopes,
 }
 
 /// The app named in the path, asked for by its own back end or by the operator.
@@ -57,7 +64,9 @@ impl FromRequestParts<Arc<Node>> for AppKey {
     async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
         let key = bearer(&parts.headers)?;
         expect_kind(&key, KeyKind::App)?;
-        app_key(node, &key).await
+        let found = app_key(node, &key).await?;
+        check_scope(parts, found.scopes)?;
+        Ok(found)
     }
 }
 
@@ -74,7 +83,9 @@ impl FromRequestParts<Arc<Node>> for OwnApp {
         let unknown = || Problem::new(ProblemCode::NotFound, "no such app for this key");
         match key.kind() {
             KeyKind::App => {
-                let own = app_key(node, &key).await?.app;
+                let found = app_key(node, &key).await?;
+                check_scope(parts, found.scopes)?;
+                let own = found.app;
                 named.filter(|app| *app == own).map(Self).ok_or_else(unknown)
             }
             KeyKind::Admin => {
@@ -217,7 +228,38 @@ fn check_admin(node: &Node, key: &KeyText) -> Result<Admin, Problem> {
 
 async fn app_key(node: &Node, key: &KeyText) -> Result<AppKey, Problem> {
     let found = node.store.key_by_hash(*key.hash().as_bytes()).await.map_err(storage_problem)?;
-    found.map(|found| AppKey { app: found.app, key: found.id }).ok_or_else(|| {
+    let found = found.ok_or_else(|| {
         Problem::new(ProblemCode::Unauthorized, "the key is unknown, or was taken back")
-    })
+    })?;
+    let now = node.clock.now();
+    // Whoever asks in the same moment notes it as well: the later time stays.
+    if found.last_used_at.is_none_or(|at| now.since(at) >= NOTED_EVERY) {
+        let store = node.store.clone();
+        node.tasks.start("key use", async move {
+            if let Err(error) = store.note_key_use(found.id, now).await {
+                tracing::debug!(%error, "the use of a key could not be noted");
+            }
+        });
+    }
+    Ok(AppKey { app: found.app, key: found.id, scopes: found.scopes })
+}
+
+/// Whether a key is good for the route that it was shown to.
+fn check_scope(parts: &Parts, scopes: KeyScopes) -> Result<(), Problem> {
+    let needed = match parts.extensions.get::<Caller>() {
+        Some(Caller::App(scope) | Caller::OwnApp(scope)) => *scope,
+        // Not reached: only such routes ask for a key of an app alone.
+        Some(
+            Caller::Admin | Caller::AnyKey | Caller::Anybody | Caller::Device | Caller::FirstFrame,
+        )
+        | None => return Err(Problem::internal()),
+    };
+    if scopes.has(needed) {
+        return Ok(());
+    }
+    let needed = needed.as_str();
+    Err(Problem::new(
+        ProblemCode::Forbidden,
+        format!("the key lacks the scope `{needed}`; use a key of the app that has it"),
+    ))
 }

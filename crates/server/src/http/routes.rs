@@ -11,9 +11,10 @@ mod table;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::middleware::from_fn;
 use axum::routing::{MethodFilter, MethodRouter};
+use axum::{Extension, Router};
+use domain::KeyScope;
 use http::Method;
 
 use super::body;
@@ -38,7 +39,8 @@ pub struct Route {
     serve: fn(MethodFilter) -> MethodRouter<Arc<Node>>,
 }
 
-/// Who a route is for. Each but the first two is an extractor of `auth.rs`, which refuses all others.
+/// Who a route is for. Each but the first two is an extractor of `auth.rs`, which refuses all others;
+/// it finds this among the request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
     /// Whoever reaches the port.
@@ -47,10 +49,10 @@ pub enum Caller {
     FirstFrame,
     /// The operator.
     Admin,
-    /// The back end of an app, which sees its own app.
-    App,
-    /// The back end of the app that the path names, or the operator.
-    OwnApp,
+    /// The back end of an app, which sees its own app, by a key with this scope.
+    App(KeyScope),
+    /// The back end of the app that the path names, by a key with this scope, or the operator.
+    OwnApp(KeyScope),
     /// The back end of an app, one of its users or one of its devices.
     AnyKey,
     /// A device, by its secret alone or beside its user's token.
@@ -78,6 +80,7 @@ impl Route {
     fn served(&self) -> MethodRouter<Arc<Node>> {
         let method = MethodFilter::try_from(self.method.clone());
         let served = (self.serve)(method.expect("a row has one of the methods of RFC 9110"));
+        let served = served.route_layer(Extension(self.caller));
         match self.query {
             Query::None => served.route_layer(from_fn(body::no_parameters)),
             Query::Ignored | Query::Named(_) => served,

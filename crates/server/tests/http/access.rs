@@ -20,6 +20,7 @@ enum Becomes {
 
 const UNPROVEN: Becomes = Becomes::Refused(401, "unauthorized");
 const EXPIRED: Becomes = Becomes::Refused(401, "token_expired");
+const LACKS_SCOPE: Becomes = Becomes::Refused(403, "forbidden");
 const WRONG_KIND: Becomes = Becomes::Refused(403, "wrong_key_kind");
 
 /// The table: what a route that is for `caller` answers `asker`.
@@ -31,13 +32,20 @@ fn expected(caller: Caller, asker: Asker) -> Becomes {
         Caller::Admin => match asker {
             Admin => Becomes::LetIn,
             Nobody | Nonsense | UnknownAdmin | SignedUser => UNPROVEN,
-            App | OtherApp | RemovedApp | UnknownApp => WRONG_KIND,
+            App | OneScope(_) | OtherApp | RemovedApp | UnknownApp => WRONG_KIND,
             User | OtherAppsUser | ExpiredUser | RevokedUser => WRONG_KIND,
             Device | OtherUsersDevice | OtherAppsDevice => WRONG_KIND,
             RemovedDevice | UnknownDevice => WRONG_KIND,
             DeviceAndUser | DeviceAndOtherUser | DeviceAndExpiredUser => WRONG_KIND,
         },
-        Caller::App => match asker {
+        Caller::App(scope) => match asker {
+            OneScope(own) => {
+                if own == scope {
+                    Becomes::LetIn
+                } else {
+                    LACKS_SCOPE
+                }
+            }
             // The other app too: it sees what is its own, see strangers.rs.
             App | OtherApp => Becomes::LetIn,
             Nobody | Nonsense | SignedUser | RemovedApp | UnknownApp => UNPROVEN,
@@ -47,7 +55,14 @@ fn expected(caller: Caller, asker: Asker) -> Becomes {
             RemovedDevice | UnknownDevice => WRONG_KIND,
             DeviceAndUser | DeviceAndOtherUser | DeviceAndExpiredUser => WRONG_KIND,
         },
-        Caller::OwnApp => match asker {
+        Caller::OwnApp(scope) => match asker {
+            OneScope(own) => {
+                if own == scope {
+                    Becomes::LetIn
+                } else {
+                    LACKS_SCOPE
+                }
+            }
             Admin | App => Becomes::LetIn,
             OtherApp => Becomes::Refused(404, "not_found"),
             Nobody | Nonsense | SignedUser => UNPROVEN,
@@ -58,7 +73,7 @@ fn expected(caller: Caller, asker: Asker) -> Becomes {
             DeviceAndUser | DeviceAndOtherUser | DeviceAndExpiredUser => WRONG_KIND,
         },
         Caller::AnyKey => match asker {
-            App | OtherApp => Becomes::LetIn,
+            App | OneScope(_) | OtherApp => Becomes::LetIn,
             User | OtherAppsUser | SignedUser => Becomes::LetIn,
             Device | OtherUsersDevice | OtherAppsDevice => Becomes::LetIn,
             // The user's token is a key of the app, whatever stands beside it.
@@ -77,7 +92,7 @@ fn expected(caller: Caller, asker: Asker) -> Becomes {
             // The token is right and not enough: the device must show its secret.
             User | OtherAppsUser | SignedUser | ExpiredUser | RevokedUser => UNPROVEN,
             Admin | UnknownAdmin => WRONG_KIND,
-            App | OtherApp | RemovedApp | UnknownApp => WRONG_KIND,
+            App | OneScope(_) | OtherApp | RemovedApp | UnknownApp => WRONG_KIND,
         },
     }
 }
@@ -143,7 +158,7 @@ async fn a_parameter_that_a_path_does_not_take_is_refused_by_its_name() {
         let asker = match route.caller {
             Caller::Anybody | Caller::FirstFrame => Asker::Nobody,
             Caller::Admin => Asker::Admin,
-            Caller::AnyKey | Caller::App | Caller::OwnApp => Asker::App,
+            Caller::AnyKey | Caller::App(_) | Caller::OwnApp(_) => Asker::App,
             Caller::Device => Asker::Device,
         };
         let path = path(route, &server.app.0);

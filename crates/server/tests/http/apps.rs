@@ -1,9 +1,15 @@
 //! Apps, their keys, their settings.
 
+use std::time::Duration;
+
+use domain::Time;
 use http::Method;
 use serde_json::{Value, json};
+use server::clock::Clock;
 
 use super::rig::{Server, text};
+
+const NOON: Time = Time::from_millis(1_800_000_000_000);
 
 #[tokio::test]
 async fn an_app_is_made_with_a_key_that_is_shown_once() {
@@ -48,6 +54,36 @@ async fn keys_come_and_go() {
     let path = format!("{path}/{}", text(&made["id"]));
     server.call(Method::DELETE, &path, None).await.is(204);
     server.call(Method::DELETE, &path, None).await.refused(404, "not_found", None);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_says_what_it_is_good_for_and_when_it_was_last_used() {
+    let (clock, hand) = Clock::by_hand(NOON);
+    let server = Server::start_by(clock).await;
+    let path = format!("/v1/apps/{}/keys", server.app.0);
+    let body = json!({ "name": "mailer", "scopes": ["send", "read", "send"] });
+    let made = server.call(Method::POST, &path, Some(body)).await.is(201);
+    assert_eq!(made["scopes"], json!(["read", "send"]));
+    let used = |page: &Value| page["items"][1]["last_used_at"].clone();
+    let fresh = server.call(Method::GET, &path, None).await.is(200);
+    assert_eq!(
+        (&fresh["items"][0]["scopes"], used(&fresh)),
+        (&json!(["admin", "read", "send"]), Value::Null)
+    );
+    for (after, noted) in [(0, 0), (59, 0), (1, 60)] {
+        hand.advance(Duration::from_secs(after));
+        server.ask(Method::GET, "/v1/topics", &text(&made["key"]), None).await.is(200);
+        let noted = NOON.plus(Duration::from_secs(noted)).as_seconds();
+        let noted = json!(jiff::Timestamp::from_second(noted).expect("a time"));
+        server.until(&path, |page| used(page) == noted).await;
+    }
+    for scopes in [json!([]), json!(["write"]), json!("send")] {
+        let body = json!({ "name": "odd", "scopes": scopes });
+        let refused = server.call(Method::POST, &path, Some(body)).await;
+        assert!([400, 422].contains(&refused.status), "{}", refused.body);
+        assert!(text(&refused.body["field"]).starts_with("scopes"), "{}", refused.body);
+    }
     server.stop().await;
 }
 

@@ -139,7 +139,7 @@ async fn an_id_of_another_app_in_a_path_is_answered_as_one_that_never_was() {
     let makes_nothing = |route: &&Route| [Method::GET, Method::DELETE].contains(&route.method);
     let (first, last): (Vec<_>, Vec<_>) = ROUTES.iter().partition(makes_nothing);
     for route in first.into_iter().chain(last) {
-        if !matches!(route.caller, Caller::App | Caller::OwnApp | Caller::Device) {
+        if !matches!(route.caller, Caller::App(_) | Caller::OwnApp(_) | Caller::Device) {
             continue;
         }
         for parameter in parameters(route.path) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use domain::{AppId, Environment, EventSet, InboxId, MaySend, Policy, Time};
+use domain::{AppId, Environment, EventSet, InboxId, KeyScopes, MaySend, Policy, Time};
 
 /// An app's settings, resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,8 +85,12 @@ pub struct ApiKey {
     pub app: AppId,
     /// A name for people.
     pub name: String,
+    /// What it is good for.
+    pub scopes: KeyScopes,
     /// When it was made.
     pub created_at: Time,
+    /// When it was last used, to the minute; `None`: never.
+    pub last_used_at: Option<Time>,
 }
 
 /// A provider credential.

@@ -1,6 +1,6 @@
 //! Apps, their keys and users.
 
-use domain::{AppId, DeviceNumber, Epoch, InboxId, KeyId, Time};
+use domain::{AppId, DeviceNumber, Epoch, InboxId, KeyId, KeyScope, KeyScopes, Time};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::lanes::{TARGET_COLUMNS, target_row};
@@ -24,6 +24,7 @@ impl Tx<'_> {
         &self,
         app: AppId,
         name: &str,
+        scopes: KeyScopes,
         hash: Digest,
         now: Time,
     ) -> Result<Option<ApiKey>, Error> {
@@ -31,11 +32,22 @@ impl Tx<'_> {
             return Ok(None);
         }
         self.run(
-            "INSERT INTO api_keys (app, name, hash, created_at) VALUES (?1, ?2, ?3, ?4)",
-            params![app.number(), name, &hash[..], At(now)],
+            "INSERT INTO api_keys (app, name, scopes, hash, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![app.number(), name, scope_words(scopes), &hash[..], At(now)],
         )?;
         let id = KeyId::from_number(self.last_id());
-        Ok(Some(ApiKey { id, app, name: name.to_owned(), created_at: now }))
+        let name = name.to_owned();
+        Ok(Some(ApiKey { id, app, name, scopes, created_at: now, last_used_at: None }))
+    }
+
+    /// A key was used; what was noted later stays.
+    pub(super) fn note_key_use(&self, key: KeyId, now: Time) -> Result<(), Error> {
+        self.run(
+            "UPDATE api_keys SET last_used_at = ?2
+             WHERE id = ?1 AND (last_used_at IS NULL OR last_used_at < ?2)",
+            params![key.number(), At(now)],
+        )?;
+        Ok(())
     }
 
     pub(super) fn remove_key(&self, app: AppId, key: KeyId) -> Result<bool, Error> {
@@ -101,15 +113,17 @@ fn app_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<App> {
 
 pub(super) fn keys(conn: &Connection, app: AppId) -> Result<Vec<ApiKey>, Error> {
     let mut statement = conn.prepare_cached(
-        "SELECT id, app, name, created_at FROM api_keys WHERE app = ?1 ORDER BY id",
+        "SELECT id, app, name, scopes, created_at, last_used_at FROM api_keys
+         WHERE app = ?1 ORDER BY id",
     )?;
     let rows = statement.query_map([app.number()], key_row)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 pub(super) fn key_by_hash(conn: &Connection, hash: Digest) -> Result<Option<ApiKey>, Error> {
-    let mut statement =
-        conn.prepare_cached("SELECT id, app, name, created_at FROM api_keys WHERE hash = ?1")?;
+    let mut statement = conn.prepare_cached(
+        "SELECT id, app, name, scopes, created_at, last_used_at FROM api_keys WHERE hash = ?1",
+    )?;
     Ok(statement.query_row([&hash[..]], key_row).optional()?)
 }
 
@@ -118,8 +132,14 @@ fn key_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<ApiKey> {
         id: KeyId::from_number(row.get(0)?),
         app: AppId::from_number(row.get(1)?),
         name: row.get(2)?,
-        created_at: row.get::<_, At>(3)?.0,
+        scopes: row.get::<_, String>(3)?.split(' ').filter_map(KeyScope::parse).collect(),
+        created_at: row.get::<_, At>(4)?.0,
+        last_used_at: row.get::<_, Option<At>>(5)?.map(|at| at.0),
     })
+}
+
+fn scope_words(scopes: KeyScopes) -> String {
+    scopes.iter().map(KeyScope::as_str).collect::<Vec<_>>().join(" ")
 }
 
 pub(super) fn device_by_secret(

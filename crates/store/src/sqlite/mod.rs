@@ -42,8 +42,8 @@ use std::time::Duration;
 use domain::inbox::Held;
 use domain::session::AppState;
 use domain::{
-    AppId, CallId, DeviceNumber, InboxId, Incarnation, KeyId, LaneId, MessageId, Offset, SessionId,
-    TargetKind, Time,
+    AppId, CallId, DeviceNumber, InboxId, Incarnation, KeyId, KeyScopes, LaneId, MessageId, Offset,
+    SessionId, TargetKind, Time,
 };
 use rusqlite::Connection;
 
@@ -59,7 +59,7 @@ use rows::At;
 use writer::{Role, Writer};
 
 /// The schema, one step a file; a step once released never changes.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_pushes.sql"),
     include_str!("migrations/0003_users.sql"),
@@ -67,6 +67,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0005_calls.sql"),
     include_str!("migrations/0006_android_budget.sql"),
     include_str!("migrations/0007_webhooks.sql"),
+    include_str!("migrations/0008_keys.sql"),
 ];
 
 /// How long a direct push is kept after it is over.
@@ -368,10 +369,15 @@ impl Sqlite {
         &self,
         app: AppId,
         name: String,
+        scopes: KeyScopes,
         hash: Digest,
         now: Time,
     ) -> Result<Option<ApiKey>, Error> {
-        self.writer.change(move |tx| tx.add_key(app, &name, hash, now)).await
+        self.writer.change(move |tx| tx.add_key(app, &name, scopes, hash, now)).await
+    }
+
+    pub(crate) async fn note_key_use(&self, key: KeyId, now: Time) -> Result<(), Error> {
+        self.writer.change(move |tx| tx.note_key_use(key, now)).await
     }
 
     pub(crate) async fn keys(&self, app: AppId) -> Result<Vec<ApiKey>, Error> {

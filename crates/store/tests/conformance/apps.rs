@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{AppId, KeyId, MaySend};
+use domain::{AppId, KeyId, KeyScope, MaySend};
 use store::model::{ApiKey, DeviceIdentity, NewTokenKey, TokenKeySource, UserRecord, UserToken};
 
 use super::world::{DAY, NOON, SECOND, World, credential, digest};
@@ -19,11 +19,19 @@ async fn what_an_app_is_given_it_keeps_and_no_other_has() {
     assert_eq!(world.store().app(NOBODYS).await.expect("read"), None);
     // Keys.
     let add = async |world: &World, app, n| {
-        let added = world.store().add_key(app, format!("key {n}"), digest(n), NOON);
+        let scopes = [KeyScope::Send].into_iter().collect();
+        let added = world.store().add_key(app, format!("key {n}"), scopes, digest(n), NOON);
         added.await.expect("added")
     };
     assert_eq!(add(&world, NOBODYS, 1).await, None);
-    let key: ApiKey = add(&world, world.app, 1).await.expect("the app is there");
+    let mut key: ApiKey = add(&world, world.app, 1).await.expect("the app is there");
+    assert!(key.scopes.has(KeyScope::Send) && !key.scopes.has(KeyScope::Read));
+    assert_eq!(key.last_used_at, None);
+    let later = NOON.plus(Duration::from_secs(60));
+    for at in [later, NOON] {
+        world.store().note_key_use(key.id, at).await.expect("noted");
+    }
+    key.last_used_at = Some(later);
     world.restart().await;
     assert_eq!(world.store().key_by_hash(digest(1)).await.expect("read"), Some(key.clone()));
     assert_eq!(world.store().keys(world.app).await.expect("read"), std::slice::from_ref(&key));

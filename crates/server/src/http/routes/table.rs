@@ -1,9 +1,11 @@
 //! The table itself, in the order of `docs/api.md`.
 //!
-//! A row is: who may ask, the method, the path, the parameters behind the `?` (nothing for none,
-//! `*` for any), what it is for, and the function that answers.
+//! A row is: who may ask, with the scope that a key of an app needs for it, the method, the path,
+//! the parameters behind the `?` (nothing for none, `*` for any), what it is for, and the function
+//! that answers. A `GET` needs the scope `Read`; what sends, `Send`; all else, `Admin`.
 
 use axum::routing::on;
+use domain::KeyScope;
 use http::Method;
 
 use super::{Caller, Query, Route};
@@ -14,13 +16,14 @@ use crate::http::{
 
 macro_rules! routes {
     ($(
-        $caller:ident $method:ident $path:literal [$($query:tt)*] $summary:literal => $serve:path;
+        $caller:ident $(($scope:ident))? $method:ident $path:literal [$($query:tt)*]
+            $summary:literal => $serve:path;
     )+) => {
         /// Every route.
         pub static ROUTES: &[Route] = &[$(Route {
             method: Method::$method,
             path: $path,
-            caller: Caller::$caller,
+            caller: Caller::$caller$((KeyScope::$scope))?,
             query: query!($($query)*),
             summary: $summary,
             serve: |method| on(method, $serve),
@@ -45,81 +48,91 @@ routes! {
     Admin GET "/v1/doctor" [] "Look whether all is as it should be" => doctor::examine;
 
     // For the operator and the app's back end.
-    OwnApp GET "/v1/apps/{app}" [] "Show an app" => apps::show;
-    OwnApp POST "/v1/apps/{app}/keys" [] "Make another key of an app" => apps::create_key;
-    OwnApp GET "/v1/apps/{app}/keys" [] "List the keys of an app" => apps::list_keys;
-    OwnApp DELETE "/v1/apps/{app}/keys/{key}" [] "Take a key back" => apps::delete_key;
-    OwnApp GET "/v1/apps/{app}/settings" [] "Show the settings" => settings::show;
-    OwnApp PATCH "/v1/apps/{app}/settings" [] "Change settings" => settings::change;
-    OwnApp POST "/v1/apps/{app}/credentials" []
+    OwnApp(Read) GET "/v1/apps/{app}" [] "Show an app" => apps::show;
+    OwnApp(Admin) POST "/v1/apps/{app}/keys" [] "Make another key of an app" => apps::create_key;
+    OwnApp(Read) GET "/v1/apps/{app}/keys" [] "List the keys of an app" => apps::list_keys;
+    OwnApp(Admin) DELETE "/v1/apps/{app}/keys/{key}" [] "Take a key back" => apps::delete_key;
+    OwnApp(Read) GET "/v1/apps/{app}/settings" [] "Show the settings" => settings::show;
+    OwnApp(Admin) PATCH "/v1/apps/{app}/settings" [] "Change settings" => settings::change;
+    OwnApp(Admin) POST "/v1/apps/{app}/credentials" []
         "Upload a credential of a push service" => credentials::upload;
-    OwnApp GET "/v1/apps/{app}/credentials" [] "List the credentials" => credentials::list;
-    OwnApp DELETE "/v1/apps/{app}/credentials/{credential}" []
+    OwnApp(Read) GET "/v1/apps/{app}/credentials" [] "List the credentials" => credentials::list;
+    OwnApp(Admin) DELETE "/v1/apps/{app}/credentials/{credential}" []
         "Delete a credential" => credentials::delete;
-    OwnApp POST "/v1/apps/{app}/credentials/{credential}/probe" []
+    OwnApp(Admin) POST "/v1/apps/{app}/credentials/{credential}/probe" []
         "Ask the push service whether it believes a credential" => credentials::probe;
-    OwnApp POST "/v1/apps/{app}/token-keys" []
+    OwnApp(Admin) POST "/v1/apps/{app}/token-keys" []
         "Add a key that user tokens are signed with" => token_keys::create;
-    OwnApp GET "/v1/apps/{app}/token-keys" [] "List the token keys" => token_keys::list;
-    OwnApp DELETE "/v1/apps/{app}/token-keys/{key}" [] "Delete a token key" => token_keys::delete;
-    OwnApp POST "/v1/apps/{app}/webhooks" [] "Make a webhook" => webhooks::create;
-    OwnApp GET "/v1/apps/{app}/webhooks" [] "List the webhooks" => webhooks::list;
-    OwnApp GET "/v1/apps/{app}/webhooks/{webhook}" [] "Show a webhook" => webhooks::show;
-    OwnApp PATCH "/v1/apps/{app}/webhooks/{webhook}" [] "Change a webhook" => webhooks::change;
-    OwnApp DELETE "/v1/apps/{app}/webhooks/{webhook}" [] "Delete a webhook" => webhooks::delete;
-    OwnApp POST "/v1/apps/{app}/webhooks/{webhook}/rotate" []
+    OwnApp(Read) GET "/v1/apps/{app}/token-keys" [] "List the token keys" => token_keys::list;
+    OwnApp(Admin) DELETE "/v1/apps/{app}/token-keys/{key}" []
+        "Delete a token key" => token_keys::delete;
+    OwnApp(Admin) POST "/v1/apps/{app}/webhooks" [] "Make a webhook" => webhooks::create;
+    OwnApp(Read) GET "/v1/apps/{app}/webhooks" [] "List the webhooks" => webhooks::list;
+    OwnApp(Read) GET "/v1/apps/{app}/webhooks/{webhook}" [] "Show a webhook" => webhooks::show;
+    OwnApp(Admin) PATCH "/v1/apps/{app}/webhooks/{webhook}" []
+        "Change a webhook" => webhooks::change;
+    OwnApp(Admin) DELETE "/v1/apps/{app}/webhooks/{webhook}" []
+        "Delete a webhook" => webhooks::delete;
+    OwnApp(Admin) POST "/v1/apps/{app}/webhooks/{webhook}/rotate" []
         "Give a webhook a new secret" => webhooks::rotate;
-    OwnApp POST "/v1/apps/{app}/webhooks/{webhook}/test" []
+    OwnApp(Admin) POST "/v1/apps/{app}/webhooks/{webhook}/test" []
         "Send a webhook an event now" => webhooks::test;
-    OwnApp POST "/v1/apps/{app}/webhooks/{webhook}/replay" []
+    OwnApp(Admin) POST "/v1/apps/{app}/webhooks/{webhook}/replay" []
         "Send a webhook events again" => webhooks::replay;
-    OwnApp GET "/v1/apps/{app}/webhooks/{webhook}/deliveries" [state, limit, after]
+    OwnApp(Read) GET "/v1/apps/{app}/webhooks/{webhook}/deliveries" [state, limit, after]
         "List what a webhook was sent" => webhooks::deliveries;
 
     // For the app's back end.
-    App POST "/v1/users/{user}/tokens" [] "Make a token of a user" => users::create_token;
-    App DELETE "/v1/users/{user}/tokens" [] "Take a user's tokens back" => users::revoke_tokens;
-    App GET "/v1/users/{user}/devices" [] "List the devices of a user" => users::devices;
-    App DELETE "/v1/users/{user}/devices/{device}" [] "Remove a device" => users::remove_device;
-    App GET "/v1/users/{user}/mutes" [] "List what a user has muted" => hushes::user_mutes;
-    App PUT "/v1/users/{user}/mutes/{thread}" [] "Mute a thread of a user" => hushes::mute;
-    App DELETE "/v1/users/{user}/mutes/{thread}" [] "Take a mute back" => hushes::unmute;
-    App GET "/v1/users/{user}/blocks" [] "List whom a user has blocked" => hushes::user_blocks;
-    App PUT "/v1/users/{user}/blocks/{blocked}" [] "Block somebody for a user" => hushes::block;
-    App DELETE "/v1/users/{user}/blocks/{blocked}" [] "Take a block back" => hushes::unblock;
-    App PUT "/v1/users/{user}/devices/{device}/targets/{kind}" []
+    App(Admin) POST "/v1/users/{user}/tokens" [] "Make a token of a user" => users::create_token;
+    App(Admin) DELETE "/v1/users/{user}/tokens" []
+        "Take a user's tokens back" => users::revoke_tokens;
+    App(Read) GET "/v1/users/{user}/devices" [] "List the devices of a user" => users::devices;
+    App(Admin) DELETE "/v1/users/{user}/devices/{device}" []
+        "Remove a device" => users::remove_device;
+    App(Read) GET "/v1/users/{user}/mutes" [] "List what a user has muted" => hushes::user_mutes;
+    App(Admin) PUT "/v1/users/{user}/mutes/{thread}" [] "Mute a thread of a user" => hushes::mute;
+    App(Admin) DELETE "/v1/users/{user}/mutes/{thread}" [] "Take a mute back" => hushes::unmute;
+    App(Read) GET "/v1/users/{user}/blocks" []
+        "List whom a user has blocked" => hushes::user_blocks;
+    App(Admin) PUT "/v1/users/{user}/blocks/{blocked}" []
+        "Block somebody for a user" => hushes::block;
+    App(Admin) DELETE "/v1/users/{user}/blocks/{blocked}" [] "Take a block back" => hushes::unblock;
+    App(Admin) PUT "/v1/users/{user}/devices/{device}/targets/{kind}" []
         "Register a push target of a device" => users::put_target;
-    App DELETE "/v1/users/{user}/devices/{device}/targets/{kind}" []
+    App(Admin) DELETE "/v1/users/{user}/devices/{device}/targets/{kind}" []
         "Remove a push target of a device" => users::delete_target;
-    App POST "/v1/messages" [] "Send a message" => messages::create;
-    App GET "/v1/messages/{message}/timeline" []
+    App(Send) POST "/v1/messages" [] "Send a message" => messages::create;
+    App(Read) GET "/v1/messages/{message}/timeline" []
         "Show what became of a message" => messages::timeline;
-    App GET "/v1/push-log"
+    App(Read) GET "/v1/push-log"
         [user, device, message, push, wake, call, code, step, since, until, limit, after]
         "List what was pushed and why" => push_log::list;
-    App GET "/v1/push-log/export"
+    App(Read) GET "/v1/push-log/export"
         [user, device, message, push, wake, call, code, step, since, until]
         "Export what was pushed and why" => push_log::export;
-    App GET "/v1/explain" [user, device, message]
+    App(Read) GET "/v1/explain" [user, device, message]
         "Explain why a push does not arrive" => explain::explain;
-    App POST "/v1/pushes" [] "Push to users, devices, targets or topics" => pushes::create;
-    App GET "/v1/pushes" [limit, after] "List the pushes" => pushes::list;
-    App GET "/v1/pushes/{push}" [] "Show a push" => pushes::show;
-    App GET "/v1/pushes/{push}/deliveries" [limit, after]
+    App(Send) POST "/v1/pushes" [] "Push to users, devices, targets or topics" => pushes::create;
+    App(Read) GET "/v1/pushes" [limit, after] "List the pushes" => pushes::list;
+    App(Read) GET "/v1/pushes/{push}" [] "Show a push" => pushes::show;
+    App(Read) GET "/v1/pushes/{push}/deliveries" [limit, after]
         "List the deliveries of a push" => pushes::deliveries;
-    App POST "/v1/pushes/{push}/cancel" [] "Cancel a push" => pushes::cancel;
-    App POST "/v1/pushes/{push}/pause" [] "Pause a push" => pushes::pause;
-    App POST "/v1/pushes/{push}/resume" [] "Resume a push" => pushes::resume;
-    App GET "/v1/topics" [limit, after] "List the topics" => topics::list;
-    App GET "/v1/topics/{topic}/devices" [limit, after]
+    App(Send) POST "/v1/pushes/{push}/cancel" [] "Cancel a push" => pushes::cancel;
+    App(Send) POST "/v1/pushes/{push}/pause" [] "Pause a push" => pushes::pause;
+    App(Send) POST "/v1/pushes/{push}/resume" [] "Resume a push" => pushes::resume;
+    App(Read) GET "/v1/topics" [limit, after] "List the topics" => topics::list;
+    App(Read) GET "/v1/topics/{topic}/devices" [limit, after]
         "List the devices of a topic" => topics::devices;
-    App POST "/v1/topics/{topic}/devices" [] "Put devices into a topic" => topics::add;
-    App DELETE "/v1/topics/{topic}/devices" [] "Take devices out of a topic" => topics::remove;
-    App PUT "/v1/topics/{topic}/devices/{device}" [] "Put a device into a topic" => topics::put;
-    App DELETE "/v1/topics/{topic}/devices/{device}" []
+    App(Send) POST "/v1/topics/{topic}/devices" [] "Put devices into a topic" => topics::add;
+    App(Send) DELETE "/v1/topics/{topic}/devices" []
+        "Take devices out of a topic" => topics::remove;
+    App(Send) PUT "/v1/topics/{topic}/devices/{device}" []
+        "Put a device into a topic" => topics::put;
+    App(Send) DELETE "/v1/topics/{topic}/devices/{device}" []
         "Take a device out of a topic" => topics::take;
-    App DELETE "/v1/topics/{topic}" [] "Delete a topic" => topics::delete;
-    App GET "/v1/events" [limit, after, wait] "List what happened, or wait for it" => events::list;
+    App(Send) DELETE "/v1/topics/{topic}" [] "Delete a topic" => topics::delete;
+    App(Read) GET "/v1/events" [limit, after, wait]
+        "List what happened, or wait for it" => events::list;
 
     // For apps on devices.
     FirstFrame GET "/v1/connect" [*] "Open a session over a WebSocket" => connect::connect;

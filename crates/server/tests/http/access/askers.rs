@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use domain::Time;
+use domain::{KeyScope, Time};
 use http::{Method, Request};
 use http_body_util::Full;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -23,6 +23,8 @@ pub(super) enum Asker {
     Admin,
     UnknownAdmin,
     App,
+    /// A key of the app that is good for one thing.
+    OneScope(KeyScope),
     OtherApp,
     RemovedApp,
     UnknownApp,
@@ -42,12 +44,15 @@ pub(super) enum Asker {
 }
 
 impl Asker {
-    pub(super) const ALL: [Self; 21] = [
+    pub(super) const ALL: [Self; 24] = [
         Self::Nobody,
         Self::Nonsense,
         Self::Admin,
         Self::UnknownAdmin,
         Self::App,
+        Self::OneScope(KeyScope::Admin),
+        Self::OneScope(KeyScope::Read),
+        Self::OneScope(KeyScope::Send),
         Self::OtherApp,
         Self::RemovedApp,
         Self::UnknownApp,
@@ -71,7 +76,8 @@ impl Asker {
         match self {
             Self::Nobody | Self::Nonsense | Self::SignedUser => None,
             Self::Admin | Self::UnknownAdmin => Some("rvl_admin_"),
-            Self::App | Self::OtherApp | Self::RemovedApp | Self::UnknownApp => Some("rvl_app_"),
+            Self::App | Self::OneScope(_) | Self::OtherApp => Some("rvl_app_"),
+            Self::RemovedApp | Self::UnknownApp => Some("rvl_app_"),
             Self::User | Self::OtherAppsUser | Self::ExpiredUser | Self::RevokedUser => {
                 Some("rvl_user_")
             }
@@ -129,11 +135,18 @@ impl Askers {
         let id = text(&key["id"]);
         server.call(Method::DELETE, &format!("{keys}/{id}"), None).await.is(204);
 
+        let mut scoped = Vec::new();
+        for scope in KeyScope::ALL {
+            let body = json!({ "name": "one scope", "scopes": [scope.as_str()] });
+            let key = server.call(Method::POST, &keys, Some(body)).await.is(201);
+            scoped.push((Asker::OneScope(scope), Some(text(&key["key"])), None));
+        }
+
         let show = |asker, bearer: &str| (asker, Some(bearer.to_owned()), None);
         let both = |asker, bearer: &str, secret: &str| {
             (asker, Some(bearer.to_owned()), Some(secret.to_owned()))
         };
-        Self(vec![
+        let others = [
             (Asker::Nobody, None, None),
             show(Asker::Nonsense, "nonsense"),
             show(Asker::Admin, &server.admin),
@@ -155,7 +168,8 @@ impl Askers {
             both(Asker::DeviceAndUser, &phone.token, &phone.secret),
             both(Asker::DeviceAndOtherUser, &bobs.token, &phone.secret),
             both(Asker::DeviceAndExpiredUser, &text(&spent["token"]), &phone.secret),
-        ])
+        ];
+        Self(scoped.into_iter().chain(others).collect())
     }
 
     /// Their request, without a body.

@@ -126,7 +126,7 @@ impl Belongings {
         for route in ROUTES.iter().filter(|route| route.method == Method::GET) {
             let show = match route.caller {
                 Caller::Admin | Caller::Anybody | Caller::FirstFrame => continue,
-                Caller::AnyKey | Caller::App | Caller::OwnApp => &self.key,
+                Caller::AnyKey | Caller::App(_) | Caller::OwnApp(_) => &self.key,
                 Caller::Device => &self.caller.secret,
             };
             // A read is written down by itself.

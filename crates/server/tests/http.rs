@@ -5,6 +5,7 @@
 
 mod access;
 mod apps;
+mod audit;
 mod calls;
 mod credentials;
 mod events;

@@ -14,6 +14,7 @@
 //!
 //! Read first: [`Store`], [`model::Effects`], [`model::Claimed`].
 
+mod audit;
 pub mod backup;
 mod bell;
 mod credentials;

@@ -2,6 +2,7 @@
 
 mod accept;
 mod apps;
+mod audit;
 mod calls;
 mod devices;
 mod effects;
@@ -15,6 +16,7 @@ mod webhooks;
 
 pub use accept::*;
 pub use apps::*;
+pub use audit::*;
 pub use calls::*;
 pub use devices::*;
 pub use effects::*;

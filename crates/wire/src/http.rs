@@ -2,6 +2,7 @@
 //!
 //! Requests refuse unknown fields: a misspelt setting should not be taken for its default.
 
+mod audit;
 mod doctor;
 mod events;
 mod explain;
@@ -23,6 +24,7 @@ use crate::client::{
 use crate::server::{CallEndReason, CallState, FailedRecipient, ServerFrame};
 use crate::{HeldPosition, Position};
 
+pub use audit::*;
 pub use doctor::*;
 pub use events::*;
 pub use explain::*;

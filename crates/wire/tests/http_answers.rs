@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use serde_json::value::RawValue;
 use wire::http::{
-    Acked, App, CallShown, Check, Conclusion, Credential, CredentialKind, CredentialProbe, Device,
-    DeviceExplained, Examination, Explanation, Finding, InboxPage, Key, KeyScopeName,
+    Acked, Act, App, CallShown, Check, Conclusion, Credential, CredentialKind, CredentialProbe,
+    Device, DeviceExplained, Examination, Explanation, Finding, InboxPage, Key, KeyScopeName,
     MessageAccepted, Page, Record, SignalShown, Target, Timeline, TokenAlgorithm, TokenKey,
     UserToken, WakeState, Webhook, WebhookAnswer, WebhookDelivery, WebhookDeliveryState,
     WebhookReplayed, WebhookStateName,
@@ -23,8 +23,9 @@ use crate::golden::{check_complete, check_golden, pretty};
 use crate::{http_requests, pushes};
 
 /// The golden files of answers.
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 22] = [
     "http/acked",
+    "http/act",
     "http/app",
     "http/call",
     "http/call_ended",
@@ -50,6 +51,7 @@ const NAMES: [&str; 21] = [
 #[test]
 fn answers_are_as_agreed_and_read_back() {
     both_ways("http/acked", &Acked { position: position(42) });
+    both_ways("http/act", &act());
     both_ways("http/app", &app(Some("rvl_app_EXAMPLE")));
     both_ways("http/credential", &credential());
     both_ways("http/device", &device());
@@ -148,6 +150,19 @@ fn app(key: Option<&str>) -> App {
         name: "My app".into(),
         created_at: at("2026-03-01T06:00:00Z"),
         key: key.map(str::to_owned),
+    }
+}
+
+fn act() -> Act {
+    Act {
+        number: 7,
+        at: at("2026-03-01T06:00:00Z"),
+        by: "key_2".into(),
+        from: "192.0.2.7".into(),
+        app: Some("app_2".into()),
+        method: "DELETE".into(),
+        path: "/v1/apps/app_2/keys/key_1".into(),
+        status: Some(204),
     }
 }
 

@@ -10,6 +10,7 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use store::model::DeviceIdentity;
 
+use super::audit;
 use super::problem::{Problem, ProblemCode};
 use super::routes::Caller;
 use crate::accept::storage_problem;
@@ -54,7 +55,9 @@ impl FromRequestParts<Arc<Node>> for Admin {
     async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
         let key = bearer(&parts.headers)?;
         expect_kind(&key, KeyKind::Admin)?;
-        check_admin(node, &key)
+        check_admin(node, &key)?;
+        audit::act(node, parts, None, None).await?;
+        Ok(Self)
     }
 }
 
@@ -85,14 +88,17 @@ impl FromRequestParts<Arc<Node>> for OwnApp {
             KeyKind::App => {
                 let found = app_key(node, &key).await?;
                 check_scope(parts, found.scopes)?;
-                let own = found.app;
-                named.filter(|app| *app == own).map(Self).ok_or_else(unknown)
+                let own = named.filter(|app| *app == found.app).ok_or_else(unknown)?;
+                audit::act(node, parts, Some(found.key), Some(own)).await?;
+                Ok(Self(own))
             }
             KeyKind::Admin => {
                 check_admin(node, &key)?;
                 let app = named.ok_or_else(unknown)?;
                 let found = node.store.app(app).await.map_err(storage_problem)?;
-                found.map(|app| Self(app.id)).ok_or_else(unknown)
+                let app = found.ok_or_else(unknown)?.id;
+                audit::act(node, parts, None, Some(app)).await?;
+                Ok(Self(app))
             }
             given @ (KeyKind::User | KeyKind::Device) => Err(wrong_kind(given, KeyKind::App)),
         }
@@ -216,9 +222,9 @@ fn wrong_kind(given: KeyKind, wanted: KeyKind) -> Problem {
     Problem::from(&SecretError::WrongKind { given, wanted })
 }
 
-fn check_admin(node: &Node, key: &KeyText) -> Result<Admin, Problem> {
+fn check_admin(node: &Node, key: &KeyText) -> Result<(), Problem> {
     if key.hash() == node.admin_key {
-        return Ok(Admin);
+        return Ok(());
     }
     Err(Problem::new(
         ProblemCode::Unauthorized,

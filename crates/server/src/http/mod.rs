@@ -9,6 +9,7 @@
 //! Every refusal is a [`problem::Problem`]; no other module knows an HTTP status.
 
 mod apps;
+mod audit;
 mod auth;
 mod body;
 mod calls;

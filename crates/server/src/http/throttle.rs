@@ -9,12 +9,14 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::AUTHORIZATION;
 
+use super::audit::{Noted, answered};
 use super::auth::DEVICE_SECRET;
 use super::client_address::{ClientAddress, Peer};
 use super::problem::ProblemCode;
 use crate::node::Node;
 
-/// Serves one request; its handler finds the [`ClientAddress`] among the extensions.
+/// Serves one request; its handler finds the [`ClientAddress`] among the extensions, and what asks
+/// who it is [`Noted`].
 pub(super) async fn throttle(
     State(node): State<Arc<Node>>,
     mut request: Request,
@@ -25,8 +27,11 @@ pub(super) async fn throttle(
     let headers = request.headers();
     let client = ClientAddress::of(peer, headers, &node.config().trusted_proxies);
     let shows_a_key = headers.contains_key(AUTHORIZATION) || headers.contains_key(DEVICE_SECRET);
+    let noted = Noted::default();
     request.extensions_mut().insert(client);
+    request.extensions_mut().insert(noted.clone());
     let response = next.run(request).await;
+    answered(&node, &noted, response.status().as_u16()).await;
     let refused = response.extensions().get() == Some(&ProblemCode::Unauthorized);
     if !refused || !shows_a_key {
         return response;

@@ -5,6 +5,7 @@
 
 mod acks;
 mod apps;
+mod audit;
 mod bodies;
 mod broadcasts;
 mod budgets;
@@ -73,6 +74,8 @@ const MIGRATIONS: [&str; 8] = [
 /// How long a direct push is kept after it is over.
 const PUSHES_KEPT: Duration = Duration::from_secs(7 * 86_400);
 
+/// How long the audit log keeps an act: a year, and some to look back on it.
+const AUDIT_KEPT: Duration = Duration::from_secs(400 * 86_400);
 /// How long an event is kept.
 const EVENTS_KEPT: Duration = Duration::from_secs(30 * 86_400);
 
@@ -439,6 +442,7 @@ impl Sqlite {
             tx.sweep_calls(now)?;
             tx.sweep_pushes(now.minus(PUSHES_KEPT), SWEEP_PUSHES)?;
             tx.sweep_events(now.minus(EVENTS_KEPT))?;
+            tx.sweep_audit(now.minus(AUDIT_KEPT))?;
             tx.sweep_devices(now, SWEEP_DEVICES, fx)?;
             tx.sweep_entries(now, SWEEP_INBOXES, fx)
         })

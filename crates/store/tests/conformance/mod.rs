@@ -6,6 +6,7 @@
 mod accept;
 mod acks;
 mod apps;
+mod audit;
 mod broadcasts;
 mod budgets;
 mod call_history;

@@ -10,8 +10,8 @@ use http::Method;
 
 use super::{Caller, Query, Route};
 use crate::http::{
-    apps, calls, connect, credentials, doctor, events, explain, hushes, me, messages, push_log,
-    pushes, settings, token_keys, topics, users, webhooks,
+    apps, audit, calls, connect, credentials, doctor, events, explain, hushes, me, messages,
+    push_log, pushes, settings, token_keys, topics, users, webhooks,
 };
 
 macro_rules! routes {
@@ -45,6 +45,7 @@ routes! {
     // For the operator.
     Admin POST "/v1/apps" [] "Make an app" => apps::create;
     Admin GET "/v1/apps" [] "List the apps" => apps::list;
+    Admin GET "/v1/audit-log" [app, limit, after] "List who changed what" => audit::list;
     Admin GET "/v1/doctor" [] "Look whether all is as it should be" => doctor::examine;
 
     // For the operator and the app's back end.

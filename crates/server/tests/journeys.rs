@@ -18,6 +18,7 @@ mod rude_clients;
 mod secrets;
 mod simulators;
 mod starting;
+mod test_push;
 mod tls;
 mod waiting;
 mod webpush;

@@ -219,6 +219,18 @@ impl Phone {
 
     // --- what it is and how it behaves ---------------------------------------------------------
 
+    /// Asks the server by HTTP as this device and its user; the status and the JSON of the answer.
+    ///
+    /// # Errors
+    /// When the server could not be reached.
+    pub async fn ask(
+        &self,
+        method: ::http::Method,
+        path: &str,
+    ) -> Result<(u16, serde_json::Value)> {
+        self.installation.request(method, path, None).await
+    }
+
     /// Its name, as people call it.
     pub fn name(&self) -> &str {
         &self.installation.options.name

@@ -8,6 +8,7 @@ mod events;
 mod full_disk;
 mod iphones_by_fcm;
 mod isolation;
+mod log;
 mod networks;
 mod provider_tokens;
 mod proxy;

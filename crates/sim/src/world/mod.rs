@@ -67,6 +67,7 @@ pub struct World {
     app: App,
     app_key: String,
     apple: CredentialUpload,
+    google: CredentialUpload,
     /// Last: the files go when nobody uses them any more.
     directory: TempDir,
 }
@@ -180,13 +181,14 @@ impl World {
             app,
             app_key,
             apple,
+            google: service_account(&account),
             directory,
         };
         if options.settings != Settings::default() {
             world.set(&options.settings).await?;
         }
         world.upload(&world.apple).await?;
-        world.upload(&service_account(&account)).await?;
+        world.upload(&world.google).await?;
         if world.webpush.is_some() {
             // The server makes the key pair itself; a file would be an imported one.
             let vapid = json!({ "kind": "webpush_vapid", "subject": "mailto:push@example.org" });
@@ -483,6 +485,11 @@ impl World {
     /// What was uploaded for Apple's push services.
     pub fn apple_credential(&self) -> &CredentialUpload {
         &self.apple
+    }
+
+    /// What was uploaded for Google's.
+    pub fn google_credential(&self) -> &CredentialUpload {
+        &self.google
     }
 
     /// The devices of a user as the server sees them.

@@ -5,6 +5,7 @@ mod client;
 mod config;
 mod demo;
 mod flags;
+mod health;
 mod init;
 mod keys;
 mod listen;
@@ -41,6 +42,8 @@ enum Command {
     Config(config::Args),
     /// Show the whole way on this machine: a server, simulated push services, phones that sleep
     Demo(demo::Args),
+    /// Say whether a server takes requests, for what watches over it
+    Health(health::Args),
     /// Start in a new folder: a configuration, the admin key, an app and its key
     Init(init::Args),
     /// Change the master key
@@ -79,6 +82,7 @@ impl Cli {
             Command::Backup(args) => backup::backup(args, &environment),
             Command::Config(args) => config::run(args, &environment),
             Command::Demo(args) => wait(demo::run(args)),
+            Command::Health(args) => wait(health::run(args, &environment)),
             Command::Init(args) => wait(init::run(args, &environment)),
             Command::Keys(args) => wait(keys::run(args, &environment)),
             Command::Listen(args) => wait(listen::run(args, &environment)),

@@ -42,6 +42,26 @@ async fn a_port_in_use_is_named() {
 }
 
 #[tokio::test]
+async fn health_says_by_its_exit_code_whether_requests_are_taken() {
+    let world = super::world().await;
+    let health = async |more: &[&str]| {
+        let mut command = Command::new(SERVER);
+        command.arg("health").args(more).env_clear().kill_on_drop(true);
+        command.current_dir(world.directory());
+        let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("in time");
+        let output = output.expect("it runs");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(said).expect("text"))
+    };
+    assert_eq!(health(&[]).await, (true, "ready\n".to_owned()));
+    let url = format!("http://{}", world.address());
+    assert_eq!(health(&["--server", &url]).await, (true, "ready\n".to_owned()));
+    world.stop().await.expect("it stops");
+    let (ready, said) = health(&[]).await;
+    assert!(!ready && said.contains("no server answers"), "{said}");
+}
+
+#[tokio::test]
 async fn a_log_of_objects_says_so_in_an_object() {
     let folder = tempfile::tempdir().expect("a folder");
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");

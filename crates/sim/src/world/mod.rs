@@ -36,6 +36,7 @@ use wire::http::{App, CredentialKind, CredentialUpload, Settings, Timeline, User
 use self::config::{Places, Services};
 pub use self::options::{APP, ApnsAuth, Output, PROJECT, Tuning, Way, WorldOptions};
 use self::process::Server;
+pub use self::process::free_port;
 use crate::apns::{ApnsOptions, ApnsSim, KnownKey};
 use crate::device::{Devices, Environment};
 use crate::fcm::{FcmOptions, FcmSim};
@@ -118,7 +119,7 @@ impl World {
         let (data_dir, ca_file) = (root.join("data"), root.join("ca.pem"));
         std::fs::create_dir(&data_dir)?;
         std::fs::write(&ca_file, ca.pem())?;
-        let listen = process::free_port()?;
+        let listen = free_port()?;
         let (services, proxy) = match options.way {
             Way::Direct => {
                 let services = Services::Direct {

@@ -1,4 +1,4 @@
-//! What the files name is there: options, paths, ports.
+//! What the files and the page for operators name is there: options, paths, ports, lines of the log.
 
 use std::path::Path;
 use std::process::Command;
@@ -62,4 +62,42 @@ fn the_service_has_a_configuration_that_is_right() {
     for (name, _) in variables(&unit) {
         assert!(options::ALL.iter().any(|row| row.variable() == name), "{name} is no option");
     }
+}
+
+/// All the source of what is shipped and logs.
+fn source(folder: &Path, text: &mut String) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            source(&path, text);
+        } else {
+            text.push_str(&std::fs::read_to_string(&path).unwrap_or_default());
+        }
+    }
+}
+
+#[test]
+fn every_line_that_is_to_be_watched_for_is_one_that_is_logged() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let page = std::fs::read_to_string(root.join("docs/operations.md")).expect("the page");
+    let (_, table) =
+        page.split_once("| message | level | what to do |\n|---|---|---|\n").expect("it");
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    let mut logged = String::new();
+    for place in ["crates/server/src", "crates/store/src"] {
+        source(&root.join(place), &mut logged);
+    }
+    let mut count = 0;
+    for row in rows {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        let message = cells[0].trim_start_matches("| ").trim_matches('`');
+        let level = cells[1];
+        let at =
+            logged.find(&format!("\"{message}")).unwrap_or_else(|| panic!("no line {message:?}"));
+        let before = &logged[..at];
+        let told = before.rfind("tracing::").expect("a macro");
+        assert!(before[told..].starts_with(&format!("tracing::{level}!")), "{message}: {level}");
+        count += 1;
+    }
+    assert!(count > 10, "only {count} rows were read");
 }

@@ -251,6 +251,11 @@ impl Phone {
         lock(&self.installation.storage).device_id.clone()
     }
 
+    /// The secret that proves it, once it has connected.
+    pub fn device_secret(&self) -> Option<String> {
+        lock(&self.installation.storage).secret.clone()
+    }
+
     /// Its token of one kind, once it was launched; for the push services' registry. Of a browser
     /// it is the endpoint.
     pub fn push_token(&self, kind: TargetKindName) -> Option<String> {

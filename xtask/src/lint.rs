@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 
+use crate::deny;
 use crate::run::{Cargo, timed};
 use crate::say;
 use crate::tidy;
@@ -14,9 +15,10 @@ struct Lint {
 }
 
 /// Quick ones first: who has a missing link does not want to wait for clippy.
-const LINTS: [Lint; 4] = [
+const LINTS: [Lint; 5] = [
     Lint { name: "tidy", check: tidy::run },
     Lint { name: "rustfmt", check: rustfmt },
+    Lint { name: "deny", check: deny::run },
     Lint { name: "clippy", check: clippy },
     Lint { name: "rustdoc", check: rustdoc },
 ];

@@ -6,7 +6,7 @@
 //! of the product is here, it imports no crate of ours, and no crate imports it.
 //!
 //! ```text
-//! ci ──▶ lint ──▶ rustfmt, clippy, rustdoc, tidy (edges, absence, size, markdown, …)
+//! ci ──▶ lint ──▶ rustfmt, clippy, rustdoc, cargo deny, tidy (edges, absence, size, markdown, …)
 //!   └──▶ test ──▶ provision ──▶ tests, doc tests ──▶ fuzz ──▶ torture ──▶ demo ──▶ "N passed, N failed"
 //!        soak ──▶ a row a minute, and whether anything grows
 //!        bench ─▶ one table, with the machine's description
@@ -17,6 +17,7 @@
 //! not be where), [`test::run`] (what a test run is).
 
 mod bench;
+mod deny;
 mod document;
 mod fleet;
 mod fuzz;

@@ -1,6 +1,7 @@
-//! Every invariant of ARCHITECTURE.md names what holds it, and that exists.
+//! Every invariant of ARCHITECTURE.md and every threat of SECURITY.md names what holds it, and that
+//! exists.
 //!
-//! The form, in the numbered list below `## Invariants`:
+//! The form, in the numbered list below `## Invariants`, or `## Threats`:
 //!
 //! ```text
 //! 3. **No push to the awake.** … (held by: `server::journeys::live_phone_gets_no_push`, `torture`)
@@ -14,17 +15,17 @@ use crate::tidy::{Finding, Gate, absence};
 use crate::workspace::Workspace;
 
 /// Gates outside tidy that can hold an invariant, each run by `cargo xtask ci`.
-const OTHER_GATES: [&str; 6] = ["clippy", "compiler", "demo", "rustdoc", "rustfmt", "torture"];
+const OTHER_GATES: [&str; 7] =
+    ["clippy", "compiler", "demo", "deny", "rustdoc", "rustfmt", "torture"];
 
-/// The document with the invariants.
-const DOCUMENT: &str = "ARCHITECTURE.md";
+/// The documents, each with the heading of its list.
+const DOCUMENTS: [(&str, &str); 2] =
+    [("ARCHITECTURE.md", "## Invariants"), ("SECURITY.md", "## Threats")];
 
 const FORM: &str = "end it with (held by: `crate::path::test_fn`, `gate:edges`, …)";
 
 /// Finds invariants that name nothing, or something that does not exist.
 pub(crate) fn check(workspace: &Workspace, tree: &Tree) -> Vec<Finding> {
-    // A missing document is the gate markdown's to report.
-    let Some(text) = tree.other(DOCUMENT) else { return Vec::new() };
     let crates: Vec<_> = workspace
         .packages
         .iter()
@@ -32,28 +33,35 @@ pub(crate) fn check(workspace: &Workspace, tree: &Tree) -> Vec<Finding> {
             (package.name.strip_prefix("reveille-").unwrap_or(&package.name), package.dir.as_str())
         })
         .collect();
-    check_text(text, &crates, &tree.sources)
+    // A missing document is the gate markdown's to report.
+    let documents = DOCUMENTS.iter().filter_map(|list| Some((list, tree.other(list.0)?)));
+    documents.flat_map(|(list, text)| check_text(*list, text, &crates, &tree.sources)).collect()
 }
 
-fn check_text(text: &str, crates: &[(&str, &str)], sources: &[Source]) -> Vec<Finding> {
-    let invariants = invariants(text);
+fn check_text(
+    (document, heading): (&'static str, &str),
+    text: &str,
+    crates: &[(&str, &str)],
+    sources: &[Source],
+) -> Vec<Finding> {
+    let invariants = invariants(text, heading);
     if invariants.is_empty() {
         return vec![Finding::of(
-            DOCUMENT,
-            "it has no numbered list below `## Invariants`".to_owned(),
-            "write the promises and absences there, one numbered line each",
+            document,
+            format!("it has no numbered list below `{heading}`"),
+            "write there what must stay true, one numbered line each",
         )];
     }
     let mut findings = Vec::new();
     for (line, invariant) in invariants {
         let names = held_by(&invariant);
         if names.is_empty() {
-            let problem = "this invariant names nothing that holds it".to_owned();
-            findings.push(Finding::at(DOCUMENT, line, problem, FORM));
+            let problem = "this line names nothing that holds it".to_owned();
+            findings.push(Finding::at(document, line, problem, FORM));
         }
         for name in names {
             if let Err(problem) = exists(name, crates, sources) {
-                findings.push(Finding::at(DOCUMENT, line, problem, FORM));
+                findings.push(Finding::at(document, line, problem, FORM));
             }
         }
     }
@@ -61,12 +69,12 @@ fn check_text(text: &str, crates: &[(&str, &str)], sources: &[Source]) -> Vec<Fi
 }
 
 /// Each numbered item below the heading: its first line's number and its whole text.
-fn invariants(text: &str) -> Vec<(usize, String)> {
+fn invariants(text: &str, heading: &str) -> Vec<(usize, String)> {
     let mut items: Vec<(usize, String)> = Vec::new();
     let mut inside = false;
     for (index, line) in text.lines().enumerate() {
         if line.starts_with("## ") {
-            inside = line.trim_end() == "## Invariants";
+            inside = line.trim_end() == heading;
         } else if inside {
             let number = line.bytes().take_while(u8::is_ascii_digit).count();
             if number > 0 && line[number..].starts_with(". ") {
@@ -140,7 +148,11 @@ mod tests {
             Source::new("crates/store/src/conformance/claim.rs".into(), "fn ack_race() {}".into()),
         ];
         let crates = [("store", "crates/store"), ("domain", "crates/domain")];
-        check_text(&text, &crates, &sources).into_iter().map(|finding| finding.problem).collect()
+        let list = ("ARCHITECTURE.md", "## Invariants");
+        check_text(list, &text, &crates, &sources)
+            .into_iter()
+            .map(|finding| finding.problem)
+            .collect()
     }
 
     #[test]

@@ -5,7 +5,8 @@ use crate::tidy::Finding;
 use crate::tidy::source::Tree;
 
 /// Documents that a newcomer looks for at the root.
-const REQUIRED: [&str; 5] = ["ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "README.md", "STYLE.md"];
+const REQUIRED: [&str; 6] =
+    ["ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md", "STYLE.md"];
 
 /// Finds required documents that are missing and links that lead nowhere.
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
@@ -178,6 +179,7 @@ mod tests {
     fn missing_documents_are_named() {
         let tree = Tree { sources: Vec::new(), others: vec![("LICENSE".into(), String::new())] };
         let places: Vec<_> = check(&tree).into_iter().map(|finding| finding.place).collect();
-        assert_eq!(places, ["ARCHITECTURE.md", "CHANGELOG.md", "README.md", "STYLE.md"]);
+        let missing = ["ARCHITECTURE.md", "CHANGELOG.md", "README.md", "SECURITY.md", "STYLE.md"];
+        assert_eq!(places, missing);
     }
 }

@@ -29,7 +29,7 @@ fn program(name: &str, test: &str) -> Option<PathBuf> {
         .flat_map(|folder| [folder.join("sbin").join(name), folder.join("bin").join(name)])
         .find(|path| path.is_file());
     if found.is_none() {
-        eprintln!("skipped: {test}: there is no {name}; `cargo xtask test` says why");
+        anstream::eprintln!("skipped: {test}: there is no {name}; `cargo xtask test` says why");
     }
     found
 }

@@ -180,9 +180,8 @@ async fn lets_everything_through(proxy: &Proxy, world: &World) {
     // A server that stops says goodbye to its sessions, and the proxy passes that on.
     world.stop().await.expect("it stops in good order");
     let goodbye = loop {
-        match next(&mut socket).await {
-            Message::Close(frame) => break frame.expect("a reason").code,
-            _ => {}
+        if let Message::Close(frame) = next(&mut socket).await {
+            break frame.expect("a reason").code;
         }
     };
     assert_eq!(u16::from(goodbye), wire::CloseCode::GoingAway.number());

@@ -1,5 +1,7 @@
 //! What the tests need beyond the Rust toolchain and a C compiler, installed or named.
 
+mod unpacked;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -46,7 +48,9 @@ const PYTHON: &[&str] = &["standardwebhooks==1.1.0"];
 /// names the exact command and leaves the machine alone.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     programs()?;
-    python(workspace)
+    python(workspace)?;
+    unpacked::run(workspace);
+    Ok(())
 }
 
 /// Makes the Python environment `python` in the target folder, unless it has all it needs.

@@ -317,13 +317,16 @@ fn request_digest(incoming: &Incoming) -> [u8; 32] {
     sum
 }
 
-/// What a failure of the store is to whoever asked.
+/// What a failure of the store is to whoever asked; the log is told here.
 pub fn storage_problem(error: store::Error) -> Problem {
     match error {
-        store::Error::Full => Problem::new(
-            ProblemCode::StorageFull,
-            "the server's disk is full; nothing was stored, send again later with the same id",
-        ),
+        error @ store::Error::Full => {
+            tracing::error!(%error, "nothing more can be stored");
+            Problem::new(
+                ProblemCode::StorageFull,
+                "the server's disk is full; nothing was stored, send again later with the same id",
+            )
+        }
         store::Error::Closed => {
             Problem::unavailable("the server is stopping; send again", Duration::from_secs(1))
         }

@@ -69,11 +69,16 @@ pub async fn settled<T, F>(node: &Node, mut settle: impl FnMut() -> F) -> Option
 where
     F: Future<Output = Result<T, store::Error>>,
 {
+    let mut told = false;
     loop {
         match settle().await {
             Ok(done) => return Some(done),
             Err(store::Error::Closed) => return None,
-            Err(error) => tracing::warn!(%error, "a settle is not stored; trying again"),
+            Err(_) if told => {}
+            Err(error) => {
+                tracing::error!(%error, "a settle is not stored; trying until it is");
+                told = true;
+            }
         }
         tokio::select! {
             () = node.tasks.stopped() => return None,

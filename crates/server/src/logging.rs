@@ -44,7 +44,15 @@ pub fn start(log: Log) -> Result<Level, LogTaken> {
     };
     let (subscriber, level) = subscriber(log, colours, io::stderr);
     tracing::subscriber::set_global_default(subscriber).map_err(|_| LogTaken)?;
+    std::panic::set_hook(Box::new(|panic| told(panic.location())));
     Ok(level)
+}
+
+/// A panic is a line of the log, by its place alone: its words may repeat what was worked on, as
+/// those of a text that is cut in the middle of a letter do.
+fn told(place: Option<&std::panic::Location<'_>>) {
+    let place = place.map(ToString::to_string).unwrap_or_default();
+    tracing::error!(place, "panicked; this is a bug, please report it");
 }
 
 /// Whether levels and times are coloured.
@@ -131,6 +139,19 @@ mod tests {
         });
         let text = page.0.lock().unwrap().clone();
         String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn a_panic_is_one_line_without_its_words() {
+        let page = Page::default();
+        let writer = page.clone();
+        let log = Log { level: LogLevel::Error, format: LogFormat::Json };
+        let (subscriber, _level) = subscriber(log, Colours::Without, move || writer.clone());
+        let place = std::panic::Location::caller();
+        tracing::subscriber::with_default(subscriber, || told(Some(place)));
+        let line: serde_json::Value = serde_json::from_slice(&page.0.lock().unwrap()).unwrap();
+        assert_eq!(line["place"], place.to_string());
+        assert!(line["message"].as_str().unwrap().contains("panicked"), "{line}");
     }
 
     const COUNTS: [(LogLevel, usize); 6] = [

@@ -1,4 +1,5 @@
-//! How often users may do what costs others something: messages, calls, live frames.
+//! How often users may do what costs others something: messages, calls, live frames, test
+//! pushes.
 //!
 //! Only what users send is counted; an app's back end is trusted with its own pace. Kept in memory
 //! by this node, and forgotten once given back.
@@ -29,7 +30,12 @@ pub enum Counted {
     CallsTo,
     /// Frames that are passed on live: typing, signals, messages with a ttl of 0.
     Live,
+    /// Test pushes that a user asks for.
+    TestPushes,
 }
+
+/// A person presses a button so often, and not a program.
+const TEST_PUSHES_PER_MINUTE: u32 = 6;
 
 /// How much everybody has used.
 #[derive(Debug)]
@@ -92,6 +98,7 @@ const fn most(limits: &config::Rate, counted: Counted) -> u32 {
         Counted::Calls => limits.calls_per_minute,
         Counted::CallsTo => limits.calls_to_user_per_minute,
         Counted::Live => limits.live_per_minute,
+        Counted::TestPushes => TEST_PUSHES_PER_MINUTE,
     }
 }
 
@@ -104,6 +111,7 @@ fn limited(counted: Counted, most: u32, user: &str, pause: Duration) -> Problem 
         Counted::Calls => format!("a user may start {most} calls a minute"),
         Counted::CallsTo => format!("{user:?} is called {most} times a minute at most"),
         Counted::Live => format!("a user may send {most} live frames a minute"),
+        Counted::TestPushes => format!("a user may send {most} test pushes a minute"),
     };
     let problem = Problem::new(
         ProblemCode::RateLimited,

@@ -94,15 +94,23 @@ pub async fn serve(node: Arc<Node>, listener: TcpListener, stop: impl Future<Out
     let app = crate::http::router(Arc::clone(&node));
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
+    // Of a row of failures the first is told: out of descriptors, there are ten a second.
+    let mut told = false;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, peer)) => connection(&node, &app, &graceful, (stream, peer.ip())),
+            Ok((stream, peer)) => {
+                told = false;
+                connection(&node, &app, &graceful, (stream, peer.ip()));
+            }
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be taken");
+                if !told {
+                    tracing::error!(%error, "a connection could not be taken; trying on");
+                    told = true;
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -8,6 +8,7 @@ mod events;
 mod full_disk;
 mod iphones_by_fcm;
 mod isolation;
+mod log;
 mod networks;
 mod provider_tokens;
 mod proxy;
@@ -18,7 +19,8 @@ mod rude_clients;
 mod secrets;
 mod simulators;
 mod starting;
-mod tls;
+mod test_push;
+pub(crate) mod tls;
 mod waiting;
 mod webpush;
 
@@ -28,10 +30,10 @@ use sim::phone::{Phone, PhoneEvent, Platform};
 use sim::world::{World, WorldOptions};
 
 /// How long a journey waits for anything; generous, the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The server this binary was built with.
-const SERVER: &str = env!("CARGO_BIN_EXE_reveille");
+pub(crate) const SERVER: &str = env!("CARGO_BIN_EXE_reveille");
 
 /// A phone of bob's whose app is open.
 async fn sender(world: &World) -> Phone {

@@ -3,6 +3,7 @@
 mod apple;
 mod attempts;
 mod commands;
+mod contrib;
 mod fleet;
 mod http;
 mod journeys;

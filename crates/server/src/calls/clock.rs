@@ -6,6 +6,7 @@ use std::time::Duration;
 use domain::call::CallInput;
 use store::model::CallMove;
 
+use crate::http::problem::ProblemCode;
 use crate::node::Node;
 
 /// The longest pause between two looks.
@@ -49,10 +50,14 @@ async fn end_overdue(node: &Arc<Node>) -> Duration {
             now,
         };
         if let Err(problem) = super::move_call(node, step).await {
-            tracing::warn!(
-                problem = problem.detail(),
-                "an overdue call could not be ended; trying again"
-            );
+            match problem.code() {
+                // Was told where it happened.
+                ProblemCode::Internal | ProblemCode::StorageFull => {}
+                _ => tracing::warn!(
+                    problem = problem.detail(),
+                    "an overdue call could not be ended; trying again"
+                ),
+            }
             return FAILED_PAUSE;
         }
     }

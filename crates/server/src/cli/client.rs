@@ -93,7 +93,12 @@ impl ServerAddress {
         path: &str,
         key: &KeyText,
     ) -> anyhow::Result<T> {
-        self.ask(Method::GET, path, key, Bytes::new()).await
+        self.ask(Method::GET, path, Some(key), Bytes::new()).await
+    }
+
+    /// Asks what anybody may, and reads the JSON of the answer.
+    pub(super) async fn get_open<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        self.ask(Method::GET, path, None, Bytes::new()).await
     }
 
     /// Posts JSON with a key and reads the JSON of the answer.
@@ -103,26 +108,28 @@ impl ServerAddress {
         key: &KeyText,
         body: &impl Serialize,
     ) -> anyhow::Result<T> {
-        self.ask(Method::POST, path, key, serde_json::to_vec(body)?.into()).await
+        self.ask(Method::POST, path, Some(key), serde_json::to_vec(body)?.into()).await
     }
 
     async fn ask<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
-        key: &KeyText,
+        key: Option<&KeyText>,
         body: Bytes,
     ) -> anyhow::Result<T> {
         let asked = format!("{method} {path}");
-        let mut bearer = HeaderValue::try_from(format!("Bearer {}", key.expose()))?;
-        bearer.set_sensitive(true);
-        let request = http::Request::builder()
+        let mut request = http::Request::builder()
             .method(method)
             .uri(path)
             .header(HOST, self.authority())
-            .header(AUTHORIZATION, bearer)
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(body))?;
+            .header(CONTENT_TYPE, "application/json");
+        if let Some(key) = key {
+            let mut bearer = HeaderValue::try_from(format!("Bearer {}", key.expose()))?;
+            bearer.set_sensitive(true);
+            request = request.header(AUTHORIZATION, bearer);
+        }
+        let request = request.body(Full::new(body))?;
         let (parts, body) = timeout(ANSWER_TIMEOUT, self.exchange(request))
             .await
             .with_context(|| format!("{self} did not answer in {ANSWER_TIMEOUT:?}"))??;

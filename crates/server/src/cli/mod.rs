@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod flags;
+mod health;
 mod init;
 mod keys;
 mod listen;
@@ -47,6 +48,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Say why a push to a user, a device or of a message does not arrive, and what to fix
     Explain(explain::Args),
+    /// Say whether a server takes requests, for what watches over it
+    Health(health::Args),
     /// Start in a new folder: a configuration, the admin key, an app and its key
     Init(init::Args),
     /// Change the master key
@@ -87,6 +90,7 @@ impl Cli {
             Command::Demo(args) => wait(demo::run(args)),
             Command::Doctor(args) => wait(doctor::run(args, &environment)),
             Command::Explain(args) => wait(explain::run(args, &environment)),
+            Command::Health(args) => wait(health::run(args, &environment)),
             Command::Init(args) => wait(init::run(args, &environment)),
             Command::Keys(args) => wait(keys::run(args, &environment)),
             Command::Listen(args) => wait(listen::run(args, &environment)),

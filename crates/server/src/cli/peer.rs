@@ -26,6 +26,30 @@ pub(super) struct PeerArgs {
     config: Option<PathBuf>,
 }
 
+/// The server of a URL, or of REVEILLE_SERVER, or where the configuration lets it listen.
+pub(super) fn server_address(
+    url: Option<String>,
+    file: Option<PathBuf>,
+    environment: &Environment,
+) -> anyhow::Result<ServerAddress> {
+    let named = match url {
+        Some(url) => Some(url),
+        None => variable(CommandVariable::Server, environment)?,
+    };
+    match named {
+        Some(url) => ServerAddress::parse(&url),
+        None => {
+            let config = OptionFlags::default().read(file, environment)?.resolve()?;
+            Ok(ServerAddress::of_listener(config.listen))
+        }
+    }
+}
+
+fn variable(name: CommandVariable, environment: &Environment) -> anyhow::Result<Option<String>> {
+    let value = environment.command(name).map_err(|fault| anyhow::anyhow!("{fault}"))?;
+    Ok(value.map(str::to_owned))
+}
+
 /// A server and an app's key for it.
 pub(super) struct Peer {
     /// The server.
@@ -58,26 +82,15 @@ impl PeerArgs {
     pub(super) fn resolve(self, environment: &Environment) -> anyhow::Result<Peer> {
         let file = config_file(self.config, environment)?;
         let folder = folder_of(file.as_deref());
-        let variable = |variable| {
-            let value =
-                environment.command(variable).map_err(|fault| anyhow::anyhow!("{fault}"))?;
-            anyhow::Ok(value.map(str::to_owned))
+        let server = server_address(self.server, file, environment)?;
+        let named = match self.key {
+            Some(key) => Some(key),
+            None => variable(CommandVariable::Key, environment)?,
         };
-        let server = match self
-            .server
-            .map_or_else(|| variable(CommandVariable::Server), |url| Ok(Some(url)))?
-        {
-            Some(url) => ServerAddress::parse(&url)?,
-            None => {
-                let config = OptionFlags::default().read(file, environment)?.resolve()?;
-                ServerAddress::of_listener(config.listen)
-            }
+        let key = match named {
+            Some(key) => KeyText::parse_kind(key.trim(), KeyKind::App)?,
+            None => key_of_file(&folder.join(APP_KEY_FILE))?,
         };
-        let key =
-            match self.key.map_or_else(|| variable(CommandVariable::Key), |key| Ok(Some(key)))? {
-                Some(key) => KeyText::parse_kind(key.trim(), KeyKind::App)?,
-                None => key_of_file(&folder.join(APP_KEY_FILE))?,
-            };
         Ok(Peer { server, key, folder })
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::flags::OptionFlags;
-use crate::config::{Environment, ServeMode};
+use crate::config::{Environment, LogFormat, ServeMode};
 use crate::logging;
 use crate::reload::Reload;
 
@@ -25,8 +25,19 @@ pub(super) async fn run(args: Args, environment: &Environment) -> anyhow::Result
     let typed = sources.read()?;
     let config = typed.resolve()?;
     let mode = if args.dev { ServeMode::Dev } else { ServeMode::Standard };
-    let level = logging::start(config.log)?;
+    let log = config.log;
+    let level = logging::start(log)?;
     let reload = Reload::new(sources, typed, level);
-    crate::serve::run(config, mode, reload).await?;
-    Ok(ExitCode::SUCCESS)
+    match crate::serve::run(config, mode, reload).await {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => match log.format {
+            LogFormat::Text => Err(error.into()),
+            // Whoever reads objects can read nothing else.
+            LogFormat::Json => {
+                let error = format!("{:#}", anyhow::Error::from(error));
+                tracing::error!(error, "the server cannot start");
+                Ok(ExitCode::FAILURE)
+            }
+        },
+    }
 }

@@ -27,8 +27,10 @@ pub(super) async fn guard(State(tasks): State<Tasks>, request: Request, next: Ne
         Problem::internal().into_response()
     });
     let status = response.status();
-    // What is behind a 500 was logged where it happened.
-    if status.is_server_error() && status != StatusCode::INTERNAL_SERVER_ERROR {
+    // What is behind these two was logged where it happened.
+    let was_told =
+        [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::INSUFFICIENT_STORAGE].contains(&status);
+    if status.is_server_error() && !was_told {
         span.in_scope(|| tracing::warn!(http.status = status.as_u16(), "a request was put off"));
     }
     // Answers hold keys, messages and states that are old a moment later.

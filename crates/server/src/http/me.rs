@@ -177,7 +177,7 @@ fn report(
     session_report(device).write(node, reason, covered, Some(json!({ "by": "http" })));
 }
 
-fn session_report(device: DeviceIdentity) -> SessionReport {
+pub(super) fn session_report(device: DeviceIdentity) -> SessionReport {
     SessionReport {
         app: device.app,
         inbox: device.inbox,

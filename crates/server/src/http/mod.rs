@@ -31,6 +31,7 @@ mod push_log;
 mod pushes;
 pub mod routes;
 mod settings;
+mod test_push;
 mod throttle;
 mod token_keys;
 mod topics;

@@ -177,15 +177,20 @@ fn shown_fault((name, fault): (String, PushFault)) -> PushFailed {
     PushFailed { name, code: fault.as_str().to_owned() }
 }
 
-fn shown_delivery(delivery: DeliveryRecord) -> PushDelivery {
-    let state = match (delivery.ended, delivery.claimed) {
+/// Where a delivery is.
+pub(super) const fn state(delivery: &DeliveryRecord) -> DeliveryState {
+    match (delivery.ended, delivery.claimed) {
         (Some(End::Accepted), _) => DeliveryState::Accepted,
         (Some(End::Cancelled), _) => DeliveryState::Cancelled,
         (Some(End::Expired), _) => DeliveryState::Expired,
         (Some(End::Refused), _) => DeliveryState::Refused,
         (None, true) => DeliveryState::Sending,
         (None, false) => DeliveryState::Waiting,
-    };
+    }
+}
+
+fn shown_delivery(delivery: DeliveryRecord) -> PushDelivery {
+    let state = state(&delivery);
     let target = delivery.target.as_deref().and_then(Address::from_json);
     PushDelivery {
         number: delivery.number,

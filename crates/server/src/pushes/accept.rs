@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
-use domain::{AppId, Diagnosis, KeyId};
+use domain::{AppId, Diagnosis, KeyId, PushId};
 use serde_json::json;
 use store::log::{Record, Step};
 use store::model::{Audience, NewPush, Push, PushAdded, PushFault, Settings};
 use wire::http::PushCreate;
 
 use super::address::{Address, Destination};
-use super::check::{self, Times};
+use super::check::{self, Checked, Times};
 use super::preview::Preview;
 use crate::accept::{check_client_id, storage_problem};
 use crate::credentials::Traffic;
@@ -44,6 +44,36 @@ pub async fn accept(
     let request = request_digest(&create);
     let settings = node.settings(app).await.map_err(storage_problem)?;
     let checked = check::check(create, app, &settings.policy)?;
+    take(node, app, &settings, id, request, checked).await
+}
+
+/// Takes a test of a device in, as its user asks for it; a kind of push of its own.
+///
+/// # Errors
+///
+/// As [`accept`].
+pub(super) async fn accept_test(
+    node: &Arc<Node>,
+    app: AppId,
+    create: PushCreate,
+) -> Result<Taken, Problem> {
+    // No key's id looks like this, and each test is another one.
+    let id = node.ids.push(app, "test", &uuid::Uuid::new_v4().to_string());
+    let request = request_digest(&create);
+    let settings = node.settings(app).await.map_err(storage_problem)?;
+    let mut checked = check::check(create, app, &settings.policy)?;
+    checked.content.test = true;
+    take(node, app, &settings, id, request, checked).await
+}
+
+async fn take(
+    node: &Arc<Node>,
+    app: AppId,
+    settings: &Settings,
+    id: PushId,
+    request: [u8; 32],
+    checked: Checked,
+) -> Result<Taken, Problem> {
     let now = node.clock.now();
     let times = match checked.times(now) {
         Ok(times) => times,
@@ -53,7 +83,7 @@ pub async fn accept(
             Times { send_at: now, expires_at: now }
         }
     };
-    if let Err(problem) = reach(node, app, &settings, &checked.addresses) {
+    if let Err(problem) = reach(node, app, settings, &checked.addresses) {
         // Sent again it may lack the credential that it had the first time.
         node.store.push(app, id).await.map_err(storage_problem)?.ok_or(problem)?;
     }

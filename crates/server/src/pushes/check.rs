@@ -141,6 +141,7 @@ pub fn check(create: PushCreate, app: AppId, policy: &Policy) -> Result<Checked,
             open: short("open", create.open, limits::URL_BYTES)?,
             data: data(create.data)?,
             call: create.call.map(call).transpose()?,
+            test: false,
             collapse_id: short("collapse_id", create.collapse_id, limits::COLLAPSE_BYTES)?,
             priority,
             overrides: Overrides {

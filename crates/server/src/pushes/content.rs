@@ -42,6 +42,9 @@ pub struct Content {
     /// The call it rings for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<Call>,
+    /// Whether a device's user asked for it, to see whether pushes arrive.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub test: bool,
     /// What it replaces, and is replaced by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub collapse_id: Option<String>,

@@ -21,6 +21,7 @@ mod moves;
 pub mod preview;
 pub mod render;
 pub mod sending;
+pub mod test;
 
 pub use attempt::{check_switch, push};
 pub use moves::{cancel, pause, resume};

@@ -379,14 +379,17 @@ impl Connection {
         };
         let lived_ms = self.node.clock.now().since(self.started_at).as_millis();
         self.report.write(&self.node, why, None, Some(serde_json::json!({ "lived_ms": lived_ms })));
+        let mut told = false;
         loop {
             match self.node.store.end_session(self.id, self.node.clock.now()).await {
                 Ok(effects) => break self.node.carry_out(effects),
                 Err(store::Error::Closed) => break,
+                Err(_) if told => {}
                 // A session the store takes for living keeps its device from being woken: this
                 // must be written, however long the disk is full.
                 Err(error) => {
-                    tracing::error!(%error, "the end of a session is not stored; trying again")
+                    tracing::error!(%error, "the end of a session is not stored; trying until it is");
+                    told = true;
                 }
             }
             tokio::select! {

@@ -84,7 +84,9 @@ fn body(route: &Route, own: &Belongings) -> Option<Value> {
             | "/v1/me/calls/{call}/answer"
             | "/v1/me/calls/{call}/reject"
             | "/v1/me/calls/{call}/cancel"
-            | "/v1/me/calls/{call}/end",
+            | "/v1/me/calls/{call}/end"
+            | "/v1/me/test-push"
+            | "/v1/me/test-push/{push}/received",
         ) => None,
         (method, path) => panic!("{method} {path} is new: give it a body, and its ids a row below"),
     }

@@ -13,10 +13,10 @@ use wire::http::Settings;
 use super::{PATIENCE, world};
 
 /// One device of a user, which says what the test tells it to, and nothing by itself.
-struct Side {
+pub(super) struct Side {
     user: &'static str,
     device: &'static str,
-    secret: Option<String>,
+    pub(super) secret: Option<String>,
     /// What it says besides in `connect`.
     hello: Value,
     /// `None`: it is away.
@@ -24,7 +24,7 @@ struct Side {
 }
 
 impl Side {
-    async fn connected(world: &World, user: &'static str, device: &'static str) -> Self {
+    pub(super) async fn connected(world: &World, user: &'static str, device: &'static str) -> Self {
         let mut side = Self { user, device, secret: None, hello: json!({}), socket: None };
         side.connect(world).await;
         side
@@ -52,13 +52,13 @@ impl Side {
         }
     }
 
-    async fn say(&mut self, frame: Value) {
+    pub(super) async fn say(&mut self, frame: Value) {
         let socket = self.socket.as_mut().expect("connected");
         socket.send(Message::text(frame.to_string())).await.expect("the server takes it");
     }
 
     /// The next frame.
-    async fn hear(&mut self) -> Value {
+    pub(super) async fn hear(&mut self) -> Value {
         let socket = self.socket.as_mut().expect("connected");
         loop {
             let next = tokio::time::timeout(PATIENCE, socket.next()).await;
@@ -73,7 +73,7 @@ impl Side {
 
     /// The next frame beside messages, which must be of this type.
     #[track_caller]
-    fn hear_a(&mut self, kind: &'static str) -> impl Future<Output = Value> {
+    pub(super) fn hear_a(&mut self, kind: &'static str) -> impl Future<Output = Value> {
         let caller = std::panic::Location::caller();
         async move {
             let mut heard = self.hear().await;

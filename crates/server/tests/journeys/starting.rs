@@ -10,8 +10,12 @@ use super::{PATIENCE, SERVER};
 
 /// Runs `reveille serve` on a folder until it gives up.
 async fn serve(data_dir: &Path, listen: &str) -> Output {
+    serve_with(data_dir, listen, "text").await
+}
+
+async fn serve_with(data_dir: &Path, listen: &str, log_format: &str) -> Output {
     let server = Command::new(SERVER)
-        .args(["serve", "--listen", listen, "--data-dir"])
+        .args(["serve", "--log-format", log_format, "--listen", listen, "--data-dir"])
         .arg(data_dir)
         .env_clear()
         .current_dir(data_dir)
@@ -35,6 +39,40 @@ async fn a_port_in_use_is_named() {
     let address = taken.local_addr().expect("an address").to_string();
     let said = said(&serve(folder.path(), &address).await);
     assert!(said.contains(&address) && said.contains("listen"), "{said}");
+}
+
+#[tokio::test]
+async fn health_says_by_its_exit_code_whether_requests_are_taken() {
+    let world = super::world().await;
+    let health = async |more: &[&str]| {
+        let mut command = Command::new(SERVER);
+        command.arg("health").args(more).env_clear().kill_on_drop(true);
+        command.current_dir(world.directory());
+        let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("in time");
+        let output = output.expect("it runs");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(said).expect("text"))
+    };
+    assert_eq!(health(&[]).await, (true, "ready\n".to_owned()));
+    let url = format!("http://{}", world.address());
+    assert_eq!(health(&["--server", &url]).await, (true, "ready\n".to_owned()));
+    world.stop().await.expect("it stops");
+    let (ready, said) = health(&[]).await;
+    assert!(!ready && said.contains("no server answers"), "{said}");
+}
+
+#[tokio::test]
+async fn a_log_of_objects_says_so_in_an_object() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let said = said(&serve_with(folder.path(), &address, "json").await);
+    let line: serde_json::Value = serde_json::from_str(&said).expect("one object");
+    assert_eq!(
+        (&line["level"], &line["message"]),
+        (&"ERROR".into(), &"the server cannot start".into())
+    );
+    assert!(line["error"].as_str().is_some_and(|error| error.contains(&address)), "{said}");
 }
 
 #[tokio::test]

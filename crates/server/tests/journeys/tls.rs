@@ -16,13 +16,13 @@ use tokio_rustls::client::TlsStream;
 use super::{PATIENCE, SERVER};
 
 /// A folder with a certificate and its key.
-pub(super) struct Files {
-    pub(super) folder: tempfile::TempDir,
+pub(crate) struct Files {
+    pub(crate) folder: tempfile::TempDir,
     ca: Ca,
 }
 
 impl Files {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let ca = Ca::generate("Test CA").expect("an authority");
         let files = Self { folder, ca };
@@ -41,11 +41,11 @@ impl Files {
         self.ca.server_identity().expect("a certificate")
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub(super) async fn connect(&self, address: &str, alpn: &[u8]) -> TlsStream<TcpStream> {
+    pub(crate) async fn connect(&self, address: &str, alpn: &[u8]) -> TlsStream<TcpStream> {
         let mut roots = RootCertStore::empty();
         roots.add(self.ca.certificate().clone()).expect("a root");
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -119,6 +119,25 @@ async fn http_and_websockets_come_through_tls() {
 
     let stream = files.connect(&address, b"h2").await;
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+}
+
+#[tokio::test]
+async fn health_of_a_server_that_speaks_tls_is_that_it_takes_connections() {
+    let files = Files::new();
+    let (mut server, address) = started(&files).await;
+    let health = async || {
+        let mut command = Command::new(SERVER);
+        command.arg("health").env_clear().env("REVEILLE_LISTEN", &address);
+        command
+            .env("REVEILLE_TLS_CERTIFICATE_FILE", "cert.pem")
+            .env("REVEILLE_TLS_KEY_FILE", "key.pem");
+        command.current_dir(files.folder.path()).kill_on_drop(true);
+        let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("in time");
+        output.expect("it runs").status.success()
+    };
+    assert!(health().await);
+    server.kill().await.expect("killed");
+    assert!(!health().await);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout_at};
 use wire::ServerFrame;
+use wire::push::{Kind, Payload};
 
 use super::event::{PhoneEvent, Via};
 use super::installation::Installation;
@@ -42,6 +43,14 @@ pub(crate) async fn run(installation: &Installation, via: Via) -> Drained {
         sleep(RETRY).await;
     };
     drained
+}
+
+/// Says that a test push has arrived, if this is one.
+pub(crate) async fn confirm(installation: &Installation, payload: Option<&Payload>) {
+    let Some(Payload { kind: Kind::Test, push: Some(push), .. }) = payload else { return };
+    let path = format!("/v1/me/test-push/{push}/received");
+    // One that cannot be said is not seen by its user, who presses the button again.
+    let _unsaid = installation.request(http::Method::POST, &path, None).await;
 }
 
 /// Fetches pages and acknowledges each, until nothing is left.

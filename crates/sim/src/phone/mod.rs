@@ -219,6 +219,18 @@ impl Phone {
 
     // --- what it is and how it behaves ---------------------------------------------------------
 
+    /// Asks the server by HTTP as this device and its user; the status and the JSON of the answer.
+    ///
+    /// # Errors
+    /// When the server could not be reached.
+    pub async fn ask(
+        &self,
+        method: ::http::Method,
+        path: &str,
+    ) -> Result<(u16, serde_json::Value)> {
+        self.installation.request(method, path, None).await
+    }
+
     /// Its name, as people call it.
     pub fn name(&self) -> &str {
         &self.installation.options.name
@@ -237,6 +249,11 @@ impl Phone {
     /// The id of this installation.
     pub fn device_id(&self) -> String {
         lock(&self.installation.storage).device_id.clone()
+    }
+
+    /// The secret that proves it, once it has connected.
+    pub fn device_secret(&self) -> Option<String> {
+        lock(&self.installation.storage).secret.clone()
     }
 
     /// Its token of one kind, once it was launched; for the push services' registry. Of a browser

@@ -27,6 +27,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::app::Command;
+use super::drain;
 use super::event::{PhoneEvent, Via};
 use super::extension;
 use super::installation::Installation;
@@ -127,11 +128,21 @@ impl Os {
             }
             Effect::Restore => installation.demoted(false),
             Effect::RevokePermission => installation.revoke_permission(),
-            Effect::RunApp(push, _) => self.run_app(push),
+            Effect::RunApp(push, _) => {
+                let (installation, payload) = (Arc::clone(installation), push.payload.clone());
+                self.handlers.spawn(async move {
+                    drain::confirm(&installation, payload.as_ref()).await;
+                });
+                self.run_app(push);
+            }
             Effect::RunExtension(push, _) => {
-                let (installation, alert) = (Arc::clone(installation), push.alert);
+                let installation = Arc::clone(installation);
+                let Push { alert, payload, .. } = *push;
                 if let Some(alert) = alert {
-                    self.handlers.spawn(async move { extension::run(&installation, alert).await });
+                    self.handlers.spawn(async move {
+                        drain::confirm(&installation, payload.as_ref()).await;
+                        extension::run(&installation, alert).await;
+                    });
                 }
             }
             Effect::RunWorker(push, _) => {
@@ -140,7 +151,10 @@ impl Os {
                     self.tell(Command::Woken(push.clone()));
                 }
                 let installation = Arc::clone(&self.installation);
-                self.handlers.spawn(async move { worker::run(&installation, &push).await });
+                self.handlers.spawn(async move {
+                    drain::confirm(&installation, push.payload.as_ref()).await;
+                    worker::run(&installation, &push).await;
+                });
             }
             Effect::Show(push) => {
                 if let Some(alert) = push.alert {

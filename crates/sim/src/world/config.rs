@@ -40,7 +40,7 @@ pub(super) fn text(places: &Places<'_>, tuning: &Tuning) -> String {
     text("data_dir", &places.data_dir.display().to_string());
     text("listen", &places.listen.to_string());
     file.push_str("\n[log]\n");
-    let _ = writeln!(file, "level = {:?}\nformat = \"text\"", tuning.log_level);
+    let _ = writeln!(file, "level = {:?}\nformat = {:?}", tuning.log_level, tuning.log_format);
     file.push_str("\n[providers]\n");
     if let Services::Direct { apns_production, apns_sandbox, fcm, fcm_oauth, .. } = &places.services
     {

@@ -36,6 +36,7 @@ use wire::http::{App, CredentialKind, CredentialUpload, Settings, Timeline, User
 use self::config::{Places, Services};
 pub use self::options::{APP, ApnsAuth, Output, PROJECT, Tuning, Way, WorldOptions};
 use self::process::Server;
+pub use self::process::free_port;
 use crate::apns::{ApnsOptions, ApnsSim, KnownKey};
 use crate::device::{Devices, Environment};
 use crate::fcm::{FcmOptions, FcmSim};
@@ -67,6 +68,7 @@ pub struct World {
     app: App,
     app_key: String,
     apple: CredentialUpload,
+    google: CredentialUpload,
     /// Last: the files go when nobody uses them any more.
     directory: TempDir,
 }
@@ -117,7 +119,7 @@ impl World {
         let (data_dir, ca_file) = (root.join("data"), root.join("ca.pem"));
         std::fs::create_dir(&data_dir)?;
         std::fs::write(&ca_file, ca.pem())?;
-        let listen = process::free_port()?;
+        let listen = free_port()?;
         let (services, proxy) = match options.way {
             Way::Direct => {
                 let services = Services::Direct {
@@ -180,13 +182,14 @@ impl World {
             app,
             app_key,
             apple,
+            google: service_account(&account),
             directory,
         };
         if options.settings != Settings::default() {
             world.set(&options.settings).await?;
         }
         world.upload(&world.apple).await?;
-        world.upload(&service_account(&account)).await?;
+        world.upload(&world.google).await?;
         if world.webpush.is_some() {
             // The server makes the key pair itself; a file would be an imported one.
             let vapid = json!({ "kind": "webpush_vapid", "subject": "mailto:push@example.org" });
@@ -483,6 +486,11 @@ impl World {
     /// What was uploaded for Apple's push services.
     pub fn apple_credential(&self) -> &CredentialUpload {
         &self.apple
+    }
+
+    /// What was uploaded for Google's.
+    pub fn google_credential(&self) -> &CredentialUpload {
+        &self.google
     }
 
     /// The devices of a user as the server sees them.

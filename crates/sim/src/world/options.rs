@@ -81,6 +81,8 @@ pub enum Output {
 pub struct Tuning {
     /// `[log] level`.
     pub log_level: String,
+    /// `[log] format`.
+    pub log_format: String,
     /// `[session] ping_interval_ms`.
     pub ping_interval: Option<Duration>,
     /// `[session] ack_deadline_ms`.
@@ -105,6 +107,7 @@ impl Default for Tuning {
     fn default() -> Self {
         Self {
             log_level: "info".to_owned(),
+            log_format: "text".to_owned(),
             ping_interval: None,
             ack_deadline: None,
             background_ack_deadline: None,

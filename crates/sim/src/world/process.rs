@@ -26,7 +26,10 @@ pub(super) const LOOK: Duration = Duration::from_millis(10);
 const PORTS: std::ops::Range<u16> = 15_000..30_000;
 
 /// A port of 127.0.0.1 that nobody listens on.
-pub(super) fn free_port() -> Result<SocketAddr> {
+///
+/// # Errors
+/// When none is found.
+pub fn free_port() -> Result<SocketAddr> {
     for _ in 0..100 {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, rand::random_range(PORTS)));
         if TcpListener::bind(address).is_ok() {

@@ -172,6 +172,10 @@ fn write(
             }
             continue;
         }
+        if waiting.len() > 1 {
+            // Whoever asked for the one that fails is told so, and tells the log.
+            tracing::debug!(jobs = waiting.len(), "a group was rolled back; each is tried alone");
+        }
         for job in waiting.drain(..) {
             let mut alone = [job];
             let committed = commit(conn, &mut cache, limits, bell, &mut alone);
@@ -204,8 +208,7 @@ fn commit(
             bell.ring(app, number);
         }
     }
-    if let Err(error) = &done {
-        tracing::warn!(%error, jobs = jobs.len(), "a transaction was rolled back");
+    if done.is_err() {
         *cache = Cache::default();
         if !conn.is_autocommit() {
             // Fails only where the failure itself has rolled back already.

@@ -360,3 +360,37 @@ pub enum DeliveryState {
     /// Waits for its time: the first, or the next after a refusal.
     Waiting,
 }
+
+/// A test push of a device: `POST /v1/me/test-push`, `GET /v1/me/test-push/{push}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestPush {
+    /// `psh_…`, as the push handler finds it in the `reveille` object.
+    pub push: String,
+    /// How far it came.
+    pub state: TestPushState,
+    /// When the push handler said that it has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received_at: Option<jiff::Timestamp>,
+    /// The diagnosis code of its last refusal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+    /// What that code means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// How far a test push came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TestPushState {
+    /// It is on its way to the push service, or tried again.
+    Waiting,
+    /// The push service took it.
+    Accepted,
+    /// It was refused for good.
+    Refused,
+    /// Its time was over before it was taken.
+    Expired,
+    /// The device's push handler has it.
+    Received,
+}

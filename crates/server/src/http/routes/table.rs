@@ -11,7 +11,7 @@ use http::Method;
 use super::{Caller, Query, Route};
 use crate::http::{
     apps, audit, calls, connect, credentials, doctor, events, explain, hushes, me, messages,
-    push_log, pushes, settings, token_keys, topics, users, webhooks,
+    push_log, pushes, settings, test_push, token_keys, topics, users, webhooks,
 };
 
 macro_rules! routes {
@@ -153,6 +153,12 @@ routes! {
     Device GET "/v1/me/topics" [] "List the topics that it is in" => topics::mine;
     Device PUT "/v1/me/topics/{topic}" [] "Join a topic" => topics::put_me;
     Device DELETE "/v1/me/topics/{topic}" [] "Leave a topic" => topics::take_me;
+    Device POST "/v1/me/test-push" []
+        "Push to itself, to see whether it arrives" => test_push::send;
+    Device GET "/v1/me/test-push/{push}" []
+        "Show what became of a test push" => test_push::show;
+    Device POST "/v1/me/test-push/{push}/received" []
+        "Say that a test push has arrived" => test_push::received;
     Device DELETE "/v1/me/device" [] "Sign out" => me::sign_out;
     Device GET "/v1/me/calls/{call}" [after] "Show a call and its signals" => calls::show;
     Device POST "/v1/me/calls/{call}/ringing" [] "Say that a call rings" => calls::ringing;

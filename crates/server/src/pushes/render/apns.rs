@@ -176,8 +176,8 @@ fn alert(parts: &Parts<'_>) -> Value {
     if let Some(category) = &parts.content.category {
         aps.insert("category".to_owned(), category.as_str().into());
     }
-    if parts.content.image.is_some() {
-        // The notification service extension fetches the picture.
+    if parts.content.image.is_some() || parts.content.test {
+        // The notification service extension fetches the picture, or says that the test arrived.
         aps.insert("mutable-content".to_owned(), 1.into());
     }
     if !parts.is_urgent() {

@@ -95,7 +95,7 @@ impl Parts<'_> {
         let Content { open, action, image, call, .. } = self.content;
         Payload {
             v: VERSION,
-            kind: Kind::Push,
+            kind: if self.content.test { Kind::Test } else { Kind::Push },
             wake: None,
             push: Some(self.push.to_string()),
             count: None,

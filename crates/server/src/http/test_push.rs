@@ -1,0 +1,74 @@
+//! The end user's own button: does a push reach this device?
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use domain::{Diagnosis, PushId};
+use http::StatusCode;
+use store::log::Record;
+use store::model::DeliveryRecord;
+use wire::http::{DeliveryState, TestPush, TestPushState};
+
+use super::auth::Me;
+use super::path::Named;
+use super::problem::{Problem, ProblemCode};
+use super::pushes::state;
+use crate::node::Node;
+use crate::pushes::test;
+use crate::to_wire;
+
+/// `POST /v1/me/test-push`: a push goes out, also to a device that is awake.
+pub(super) async fn send(
+    State(node): State<Arc<Node>>,
+    Me { device }: Me,
+) -> Result<impl IntoResponse, Problem> {
+    let push = test::send(&node, &device).await?;
+    let (delivery, arrived) = test::find(&node, &device, push.id).await?;
+    Ok((StatusCode::ACCEPTED, Json(shown(push.id, delivery, arrived))))
+}
+
+/// `GET /v1/me/test-push/{push}`: where it is.
+pub(super) async fn show(
+    State(node): State<Arc<Node>>,
+    Me { device }: Me,
+    Named(push): Named<String>,
+) -> Result<Json<TestPush>, Problem> {
+    let push = parse(&push)?;
+    let (delivery, arrived) = test::find(&node, &device, push).await?;
+    Ok(Json(shown(push, delivery, arrived)))
+}
+
+/// `POST /v1/me/test-push/{push}/received`: the push handler has it.
+pub(super) async fn received(
+    State(node): State<Arc<Node>>,
+    Me { device }: Me,
+    Named(push): Named<String>,
+) -> Result<StatusCode, Problem> {
+    test::received(&node, device, parse(&push)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn parse(push: &str) -> Result<PushId, Problem> {
+    let unknown = || Problem::new(ProblemCode::NotFound, "this device has no such test push");
+    PushId::parse(push).ok_or_else(unknown)
+}
+
+fn shown(push: PushId, delivery: DeliveryRecord, arrived: Option<Record>) -> TestPush {
+    let state = match (&arrived, state(&delivery)) {
+        (Some(_), _) => TestPushState::Received,
+        (None, DeliveryState::Waiting | DeliveryState::Sending) => TestPushState::Waiting,
+        (None, DeliveryState::Accepted) => TestPushState::Accepted,
+        (None, DeliveryState::Refused) => TestPushState::Refused,
+        (None, DeliveryState::Expired | DeliveryState::Cancelled) => TestPushState::Expired,
+    };
+    let diagnosis = delivery.code.and_then(Diagnosis::from_code);
+    TestPush {
+        push: push.to_string(),
+        state,
+        received_at: arrived.map(|record| to_wire::time(record.at)),
+        code: delivery.code,
+        text: diagnosis.map(|diagnosis| diagnosis.meaning().to_owned()),
+    }
+}

@@ -170,6 +170,8 @@ fn push(record: &Record, detail: &Value, now: Time, gathered: &mut Gathered) {
     let seen = &mut gathered.facts.seen;
     let text = |field: &str| detail.get(field).and_then(Value::as_str).unwrap_or_default();
     let last = match &*record.reason {
+        // A direct push is shown, and nobody is asked to come: silence after it means nothing.
+        "accepted" if record.wake.is_none() => return,
         "accepted" => {
             let recent = now.since(record.at) < Duration::from_secs(3_600);
             if recent && text("rung") == "background" {

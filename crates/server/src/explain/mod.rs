@@ -15,6 +15,7 @@ use std::collections::HashMap;
 
 use domain::explain::{Rule, Verdict, judge, worst};
 use domain::{AppId, CredentialId, InboxId, MessageId, Offset};
+use store::log::{Record, Step};
 use store::model::{Credential, Device, DeviceIdentity, Settings};
 use wire::http::{Conclusion, DeviceExplained, Explanation, Finding};
 
@@ -42,7 +43,7 @@ pub enum Subject {
 /// A [`Problem`] when the app has no such thing, or the store fails.
 pub async fn explain(node: &Node, app: AppId, subject: Subject) -> Result<Explanation, Problem> {
     let look = Look::new(node, app).await?;
-    let mut timeline = Vec::new();
+    let (mut timeline, mut is_kept) = (Vec::new(), true);
     let devices = match subject {
         Subject::User(user) => {
             let inbox = node.store.user(app, user.clone()).await.map_err(storage_problem)?;
@@ -70,9 +71,12 @@ pub async fn explain(node: &Node, app: AppId, subject: Subject) -> Result<Explan
                 )
                 .with_field("message"));
             }
+            // What the store has forgotten since the log may still have.
+            let places = places.unwrap_or_else(|| accepted_at(&records));
+            is_kept = !places.is_empty();
             timeline = records.into_iter().map(crate::http::shown).collect();
             let mut devices = Vec::new();
-            for (inbox, offset) in places.unwrap_or_default() {
+            for (inbox, offset) in places {
                 devices.extend(look.inbox(inbox, Some(offset)).await?);
             }
             devices
@@ -81,7 +85,7 @@ pub async fn explain(node: &Node, app: AppId, subject: Subject) -> Result<Explan
     let of_message = !timeline.is_empty();
     Ok(Explanation {
         at: to_wire::time(look.now),
-        conclusion: conclusion(&devices, of_message),
+        conclusion: if is_kept { conclusion(&devices, of_message) } else { forgotten() },
         devices: devices.into_iter().map(|judged| judged.shown).collect(),
         timeline,
     })
@@ -169,8 +173,8 @@ fn conclusion(devices: &[Judged], of_message: bool) -> Conclusion {
     // The first of the worst.
     let found = in_trouble.min_by_key(|(rule, _)| std::cmp::Reverse(rule.verdict()));
     if let Some((rule, device)) = found {
-        let findings = device.shown.findings.iter();
-        let finding = findings.into_iter().find(|finding| finding.rule == rule.as_str());
+        let mut findings = device.shown.findings.iter();
+        let finding = findings.find(|finding| finding.rule == rule.as_str());
         return Conclusion {
             verdict: rule.verdict().as_str().to_owned(),
             rule: Some(rule.as_str().to_owned()),
@@ -185,6 +189,15 @@ fn conclusion(devices: &[Judged], of_message: bool) -> Conclusion {
         (true, false) => "The message is on its way, and nothing stands in it.",
         (false, _) => "Nothing stands in the way of a push.",
     };
+    good(text)
+}
+
+/// Of a message too old to be found at its recipients.
+fn forgotten() -> Conclusion {
+    good("Where the message went is not known any more; its timeline has what is left of it.")
+}
+
+fn good(text: &str) -> Conclusion {
     Conclusion {
         verdict: Verdict::Ok.as_str().to_owned(),
         rule: None,
@@ -194,15 +207,45 @@ fn conclusion(devices: &[Judged], of_message: bool) -> Conclusion {
     }
 }
 
+/// Where a message was accepted, by the records of it.
+fn accepted_at(records: &[Record]) -> Vec<(InboxId, Offset)> {
+    let accepts = records.iter().filter(|record| record.step == Step::Accept);
+    accepts.filter_map(|accept| Some((accept.inbox?, accept.offsets?.up_to))).collect()
+}
+
 fn no_device() -> Conclusion {
     Conclusion {
         verdict: Rule::NoDevice.verdict().as_str().to_owned(),
         rule: Some(Rule::NoDevice.as_str().to_owned()),
         device: None,
-        text: "No device of the user ever connected, so there is nothing to wake.".to_owned(),
-        remedy: Some(
-            "Let the user's app connect once with a user token; what was sent before waits for it."
-                .to_owned(),
-        ),
+        text: say::NO_DEVICE.to_owned(),
+        remedy: Some(say::LET_CONNECT.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::Time;
+    use store::log::Covered;
+
+    use super::*;
+
+    #[test]
+    fn where_a_message_went_is_read_from_its_accepts_alone() {
+        let (app, inbox) = (AppId::from_number(1), InboxId::from_number(7));
+        let record = |step, offset| {
+            let mut record = Record::new(Time::EPOCH, app, inbox, step, "accepted");
+            record.offsets = Some(Covered::one(Offset::from_number(offset)));
+            record
+        };
+        let records = [record(Step::Accept, 3), record(Step::Push, 9)];
+        assert_eq!(accepted_at(&records), [(inbox, Offset::from_number(3))]);
+        assert_eq!(accepted_at(&records[1..]), []);
+    }
+
+    #[test]
+    fn a_message_that_is_not_found_any_more_blames_nobody() {
+        assert_eq!((&*forgotten().verdict, forgotten().rule), ("ok", None));
+        assert_eq!(conclusion(&[], false).rule.as_deref(), Some("no_device"));
     }
 }

@@ -8,6 +8,14 @@ use domain::{Environment, Platform, TargetKind, Time};
 use super::gather::Gathered;
 use crate::report;
 
+/// A user without devices, of whom there are no facts to be told.
+pub(super) const NO_DEVICE: &str =
+    "No device of the user ever connected, so there is nothing to wake.";
+
+/// What to do about that.
+pub(super) const LET_CONNECT: &str =
+    "Let the user's app connect once with a user token; what was sent before waits for it.";
+
 /// A device, and now.
 pub(super) struct About<'a> {
     pub(super) gathered: &'a Gathered,
@@ -19,7 +27,7 @@ impl About<'_> {
     pub(super) fn text(&self, rule: Rule) -> String {
         let seen = &self.gathered.facts.seen;
         match rule {
-            Rule::NoDevice => "No device of the user ever connected.".to_owned(),
+            Rule::NoDevice => NO_DEVICE.to_owned(),
             Rule::PushOff => "Pushes of this app are switched off (902).".to_owned(),
             Rule::Live => {
                 "The device is connected: messages go over its session, and nothing is pushed."
@@ -220,7 +228,7 @@ impl About<'_> {
             Rule::Unsendable => {
                 "See the request in the push log (GET /v1/push-log?device=…&code=913), and correct texts or sound in the settings."
             }
-            Rule::NoDevice => "Let the user's app connect once.",
+            Rule::NoDevice => LET_CONNECT,
             Rule::Live
             | Rule::Suspect
             | Rule::Asleep
@@ -320,7 +328,7 @@ fn length(time: Duration) -> String {
     format!("{number} {unit}{plural}")
 }
 
-// What the sentences say of a minute of silence is what the rule waits for.
+// docs/troubleshooting.md says a minute.
 const _: () = assert!(SILENCE.as_secs() == 60);
 
 #[cfg(test)]

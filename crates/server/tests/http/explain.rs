@@ -194,6 +194,21 @@ async fn a_refused_push_is_told_in_the_push_services_words() {
 }
 
 #[tokio::test]
+async fn silence_after_a_direct_push_means_nothing() {
+    let stage = Stage::set().await;
+    stage.upload().await;
+    let phone = stage.server.device("alice", "phone").await;
+    stage.token(&phone).await;
+    stage.server.push(json!({ "to": { "devices": ["phone"] } })).await;
+    stage.pushed("accepted").await;
+    stage.hand.advance(Duration::from_secs(61));
+    let told = stage.explain("device=phone").await;
+    assert_eq!(told["conclusion"]["verdict"], "ok", "{told}");
+    assert!(!rules(&told).contains(&"never_reached"), "{told}");
+    stage.server.stop().await;
+}
+
+#[tokio::test]
 async fn what_is_asked_about_must_be_one_thing_that_there_is() {
     let server = Server::start().await;
     let ask =

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use domain::Outcome;
+use domain::{Outcome, Time};
+use http::header::DATE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::ser::{SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
 
 use crate::error::FieldFault;
+use crate::retry_after::http_date;
 use crate::token::TokenHash;
 use crate::transport::{Answer, Timing};
 
@@ -92,6 +94,13 @@ pub struct AnswerRecord {
     pub headers: HeaderMap,
     /// The body, cut at the transport's limit.
     pub body: Bytes,
+}
+
+impl AnswerRecord {
+    /// The provider's time, if it told one (RFC 9110, 6.6.1).
+    pub fn date(&self) -> Option<Time> {
+        http_date(self.headers.get(DATE)?.to_str().ok()?)
+    }
 }
 
 impl From<Answer> for AnswerRecord {

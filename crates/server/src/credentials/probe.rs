@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use domain::{AppId, Outcome, Time};
-use http::header::DATE;
 use providers::{Belief, Exchange, apns, fcm};
 
 use super::{Clients, Traffic};
 use crate::circuits::{CircuitKey, Place};
-use crate::from_wire;
 
 /// What a probe came to.
 #[derive(Debug)]
@@ -19,21 +17,17 @@ pub struct Probed {
     pub belief: Belief,
     /// Whom was asked, `host[:port]`.
     pub host: Arc<str>,
-    /// The answer's `Date`, if it had one (RFC 9110, 6.6.1).
+    /// What time it is there, if the answer says.
     pub date: Option<Time>,
 }
 
 impl Probed {
     fn of(exchange: Exchange, belief: impl FnOnce(&Outcome) -> Belief) -> Self {
-        let date = exchange.answer.as_ref().and_then(|answer| {
-            let date = answer.headers.get(DATE)?.to_str().ok()?;
-            jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok()
-        });
         Self {
             belief: belief(&exchange.outcome),
             outcome: exchange.outcome,
             host: exchange.request.host,
-            date: date.map(from_wire::time),
+            date: exchange.answer.and_then(|answer| answer.date()),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::backup::master_key;
 use super::client::ServerAddress;
 use super::explain::{shown, style};
 use super::flags::{OptionFlags, config_file};
-use super::peer::{PeerArgs, path_segment};
+use super::peer::{PeerArgs, path_segment, server_address};
 use super::say::{self, BOLD, DIM, GOOD, HINT};
 use super::token::seconds;
 use crate::clock::Clock;
@@ -62,9 +62,10 @@ async fn examine(
 ) -> anyhow::Result<ExitCode> {
     let (file, server) = peer.named();
     let mut checks = Vec::new();
-    if let Some(config) = configuration(file, environment, &mut checks) {
+    if let Some(config) = configuration(file.clone(), environment, &mut checks) {
         folder(&config, &mut checks);
-        checks.extend(by_server(&config, server, environment).await);
+        let server = server_address(server, file, environment);
+        checks.extend(by_server(&config, server).await);
     }
     let failed = checks.iter().any(|check| check.verdict == Verdict::Failure.as_str());
     if json {
@@ -159,16 +160,9 @@ fn folder(config: &Config, checks: &mut Vec<Check>) {
 }
 
 /// What the running server sees.
-async fn by_server(
-    config: &Config,
-    server: Option<String>,
-    environment: &Environment,
-) -> Vec<Check> {
+async fn by_server(config: &Config, server: anyhow::Result<ServerAddress>) -> Vec<Check> {
     let asked = async {
-        let server = match server {
-            Some(url) => ServerAddress::parse(&url)?,
-            None => PeerArgs::listener(config, environment)?,
-        };
+        let server = server?;
         let key = load_key(&config.data_dir.join(ADMIN_KEY_FILE), KeyKind::Admin)?;
         let seen: Examination = server.get("/v1/doctor", &key).await?;
         anyhow::Ok((server, seen))

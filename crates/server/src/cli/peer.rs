@@ -10,7 +10,7 @@ use wire::http::{UserToken, UserTokenCreate};
 use super::client::ServerAddress;
 use super::flags::{OptionFlags, config_file, folder_of};
 use super::say::Advice;
-use crate::config::{CommandVariable, Config, Environment};
+use crate::config::{CommandVariable, Environment};
 use crate::secret::{APP_KEY_FILE, KeyKind, KeyText, load_key};
 
 #[derive(clap::Args)]
@@ -64,18 +64,6 @@ impl PeerArgs {
     /// The configuration file and the server, if they are named.
     pub(super) fn named(&self) -> (Option<PathBuf>, Option<String>) {
         (self.config.clone(), self.server.clone())
-    }
-
-    /// The server of a configuration, unless a variable names another.
-    pub(super) fn listener(
-        config: &Config,
-        environment: &Environment,
-    ) -> anyhow::Result<ServerAddress> {
-        let named = environment.command(CommandVariable::Server);
-        match named.map_err(|fault| anyhow::anyhow!("{fault}"))? {
-            Some(url) => ServerAddress::parse(url),
-            None => Ok(ServerAddress::of_listener(config.listen)),
-        }
     }
 
     /// Finds server and key.

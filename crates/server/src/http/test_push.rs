@@ -13,7 +13,7 @@ use wire::http::{DeliveryState, TestPush, TestPushState};
 
 use super::auth::Me;
 use super::path::Named;
-use super::problem::{Problem, ProblemCode};
+use super::problem::Problem;
 use super::pushes::state;
 use crate::node::Node;
 use crate::pushes::test;
@@ -24,9 +24,15 @@ pub(super) async fn send(
     State(node): State<Arc<Node>>,
     Me { device }: Me,
 ) -> Result<impl IntoResponse, Problem> {
-    let push = test::send(&node, &device).await?;
-    let (delivery, arrived) = test::find(&node, &device, push.id).await?;
-    Ok((StatusCode::ACCEPTED, Json(shown(push.id, delivery, arrived))))
+    let sent = test::send(&node, &device).await?;
+    let waiting = TestPush {
+        push: sent.id.to_string(),
+        state: TestPushState::Waiting,
+        received_at: None,
+        code: None,
+        text: None,
+    };
+    Ok((StatusCode::ACCEPTED, Json(waiting)))
 }
 
 /// `GET /v1/me/test-push/{push}`: where it is.
@@ -51,8 +57,7 @@ pub(super) async fn received(
 }
 
 fn parse(push: &str) -> Result<PushId, Problem> {
-    let unknown = || Problem::new(ProblemCode::NotFound, "this device has no such test push");
-    PushId::parse(push).ok_or_else(unknown)
+    PushId::parse(push).ok_or_else(test::unknown)
 }
 
 fn shown(push: PushId, delivery: DeliveryRecord, arrived: Option<Record>) -> TestPush {

@@ -66,7 +66,6 @@ pub async fn find(
     device: &DeviceIdentity,
     push: PushId,
 ) -> Result<(DeliveryRecord, Option<Record>), Problem> {
-    let unknown = || Problem::new(ProblemCode::NotFound, "this device has no such test push");
     let stored = node.store.push(device.app, push).await.map_err(storage_problem)?;
     let stored = stored.filter(|stored| stored.audience == Audience::Listed).ok_or_else(unknown)?;
     let content: Content = serde_json::from_str(&stored.content).unwrap_or_default();
@@ -79,6 +78,11 @@ pub async fn find(
         Query { push: Some(push), steps: vec![Step::Session], limit: 1, ..Query::of(device.app) };
     let records = node.log.query(query).await.map_err(storage_problem)?.records;
     Ok((delivery, records.into_iter().next()))
+}
+
+/// This device has no such test.
+pub fn unknown() -> Problem {
+    Problem::new(ProblemCode::NotFound, "this device has no such test push")
 }
 
 /// The push handler of the device says that its test has arrived; said again it is the same.

@@ -25,6 +25,7 @@ mod pushes;
 mod reading;
 mod slots;
 mod sqlite;
+mod standing;
 mod users;
 mod webhooks;
 

@@ -96,6 +96,11 @@ impl Log {
         self.queue.dropped()
     }
 
+    /// How many records wait to be written.
+    pub fn waiting(&self) -> u64 {
+        self.queue.waiting()
+    }
+
     /// Waits until everything appended before is committed, or counted as dropped.
     pub async fn flush(&self) {
         self.queue.flush().await;

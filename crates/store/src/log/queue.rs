@@ -62,6 +62,11 @@ impl Queue {
         Self::default()
     }
 
+    /// How many records there are.
+    pub(super) fn waiting(&self) -> u64 {
+        u64::try_from(self.lock().records.len()).unwrap_or(u64::MAX)
+    }
+
     /// Takes a record in, or counts it as dropped.
     pub(super) fn append(&self, record: Record) {
         let record = record.bounded();

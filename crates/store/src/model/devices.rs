@@ -111,6 +111,8 @@ pub struct ConnectedDevice {
     pub seen_before: Time,
     /// The wake that was open, for the log.
     pub wake: Option<WakeId>,
+    /// When the last push of its wakes went out, if nobody has come since.
+    pub pushed_at: Option<Time>,
     /// What else the connect brought about.
     pub effects: Effects,
 }

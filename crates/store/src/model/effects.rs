@@ -2,7 +2,7 @@
 
 use domain::{AppId, DeviceNumber, InboxId, LaneId, Offset, Reason, Time, WakeId};
 
-use super::Claimed;
+use super::{Claimed, Subject};
 
 /// What else a committed change calls for. The truth is in the store; these are nudges.
 #[derive(Debug, Default)]
@@ -34,10 +34,14 @@ pub struct Decision {
     pub device_name: String,
     /// The wake.
     pub wake: WakeId,
+    /// Whether it is for messages or for a call.
+    pub subject: Subject,
     /// Behind what the device had acknowledged, up to the head: the entries it is about.
     pub covers: (Offset, Offset),
     /// Why.
     pub reason: Reason,
+    /// Whether the wake is opened by it.
+    pub opened: bool,
     /// Whether the wake is closed by it.
     pub closed: bool,
     /// When it acts next.

@@ -268,6 +268,8 @@ pub struct ClaimedDelivery {
     pub provider: ProviderId,
     /// Its place in the lane.
     pub slot: Option<Slot>,
+    /// When it was to be sent, if this is its first try.
+    pub first_since: Option<Time>,
     /// When it was claimed.
     pub at: Time,
 }

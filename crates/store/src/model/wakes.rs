@@ -43,6 +43,8 @@ pub struct Claimed {
     pub call: Option<CallRecord>,
     /// The place in the lane; set for wakes born claimed.
     pub slot: Option<Slot>,
+    /// Since when the wake is open, if this is its first push.
+    pub first_since: Option<Time>,
     /// When it was claimed.
     pub at: Time,
 }
@@ -54,6 +56,13 @@ pub struct WakeKey {
     pub device: DeviceNumber,
     /// The store's number of the call; 0 for messages.
     pub call: i64,
+}
+
+impl WakeKey {
+    /// What it is for.
+    pub const fn subject(self) -> Subject {
+        if self.call == 0 { Subject::Message } else { Subject::Call }
+    }
 }
 
 /// The newest message a push covers.
@@ -82,6 +91,8 @@ pub struct Settle {
     pub credential: CredentialFacts,
     /// When it was claimed: what the provider says of the token without a time may be as old.
     pub claimed_at: Time,
+    /// When the push was written to the provider; `None`: it was not.
+    pub wrote_at: Option<Time>,
     /// What its app is to hear of it.
     pub event: Option<NewEvent>,
     /// When it is settled.

@@ -74,6 +74,8 @@ pub(super) struct PushHead {
     pub(super) expires_at: Time,
     pub(super) state: PushState,
     pub(super) cursor: DeviceNumber,
+    /// When it was to be sent.
+    pub(super) send_at: Time,
 }
 
 impl Sqlite {
@@ -225,6 +227,7 @@ impl Tx<'_> {
                     DeliveryTo::Device(address) => Some(self.user_of(address.inbox)?),
                     DeliveryTo::Raw(_) => None,
                 };
+                let is_first = !again && stored.delivery.refused == 0;
                 stored.delivery = delivery;
                 // Its lapse is the lane's business, not news to anybody.
                 self.write_delivery(&stored)?;
@@ -240,6 +243,7 @@ impl Tx<'_> {
                     attempt: draw.attempt,
                     provider,
                     slot: None,
+                    first_since: is_first.then_some(head.send_at),
                     at: now,
                 }))
             }
@@ -375,7 +379,7 @@ impl Tx<'_> {
 
     pub(super) fn push_head(&self, push: PushId) -> Result<Option<PushHead>, Error> {
         self.one(
-            "SELECT kind, content, expires_at, state, app, cursor FROM pushes WHERE id = ?1",
+            "SELECT kind, content, expires_at, state, app, cursor, send_at FROM pushes WHERE id = ?1",
             [Bits(push.bits())],
             |row| {
                 Ok(PushHead {
@@ -385,6 +389,7 @@ impl Tx<'_> {
                     state: word(row, 3, PushState::parse)?,
                     app: AppId::from_number(row.get(4)?),
                     cursor: DeviceNumber::from_number(row.get(5)?),
+                    send_at: row.get::<_, At>(6)?.0,
                 })
             },
         )

@@ -223,6 +223,7 @@ impl Tx<'_> {
     ) -> Result<ConnectedDevice, Error> {
         let key = WakeKey { device: device.number, call: 0 };
         let wake = self.wake(key)?.map(|stored| stored.id);
+        let pushed_at = self.answer_to_push(device.number)?;
         if let Some(woken) = connect.woken_by.filter(|woken| wake == Some(woken.wake)) {
             self.woken(&device, woken, connect.now)?;
         }
@@ -299,8 +300,21 @@ impl Tx<'_> {
             calls: self.calls_to_tell(row.number, row.inbox, seen_before)?,
             seen_before,
             wake,
+            pushed_at,
             effects: fx,
         })
+    }
+
+    /// When the last push to a device that comes went out, if nobody has come since.
+    fn answer_to_push(&self, device: DeviceNumber) -> Result<Option<Time>, Error> {
+        let pushed_at = self.one(
+            "SELECT MAX(pushed_at) FROM wakes WHERE device = ?1",
+            [device.number()],
+            |row| row.get::<_, Option<At>>(0),
+        )?;
+        let Some(At(pushed_at)) = pushed_at.flatten() else { return Ok(None) };
+        self.run("UPDATE wakes SET pushed_at = NULL WHERE device = ?1", [device.number()])?;
+        Ok(Some(pushed_at))
     }
 
     fn woken(&self, device: &DeviceRow, woken: WokenBy, now: Time) -> Result<(), Error> {

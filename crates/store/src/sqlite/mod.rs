@@ -28,6 +28,7 @@ mod removal;
 mod rows;
 mod settings;
 mod signals;
+mod standing;
 mod targets;
 mod tokens;
 mod topics;
@@ -60,7 +61,7 @@ use rows::At;
 use writer::{Role, Writer};
 
 /// The schema, one step a file; a step once released never changes.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_pushes.sql"),
     include_str!("migrations/0003_users.sql"),
@@ -69,6 +70,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("migrations/0006_android_budget.sql"),
     include_str!("migrations/0007_webhooks.sql"),
     include_str!("migrations/0008_keys.sql"),
+    include_str!("migrations/0009_pushed_at.sql"),
 ];
 
 /// How long a direct push is kept after it is over.

@@ -101,6 +101,8 @@ pub(super) struct StoredWake {
     pub(super) inbox: InboxId,
     pub(super) lane: Option<LaneId>,
     pub(super) opened_at: Time,
+    /// When the last push that was taken went out, if nobody has come since.
+    pub(super) pushed_at: Option<Time>,
     pub(super) wake: Wake,
 }
 
@@ -108,7 +110,7 @@ pub(super) struct StoredWake {
 pub(super) const WAKE_COLUMNS: &str = "w.device, w.call, w.id, w.inbox, w.lane, w.rung, w.repeats, \
      w.due, w.reason, w.attempt, w.covers, w.covers_urgency, w.provider, w.pushed, \
      w.pushed_urgency, w.refused, w.bare, w.alerts, w.alerted_at, w.deferred, w.opened_at, \
-     w.changed";
+     w.changed, w.pushed_at";
 
 /// Reads [`WAKE_COLUMNS`] from column `at` on; `None` where an outer join found no wake.
 pub(super) fn stored_wake(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<StoredWake>> {
@@ -139,6 +141,7 @@ pub(super) fn stored_wake(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<S
         inbox: InboxId::from_number(row.get(at + 3)?),
         lane: row.get::<_, Option<i64>>(at + 4)?.map(LaneId::from_number),
         opened_at: row.get::<_, At>(at + 20)?.0,
+        pushed_at: row.get::<_, Option<At>>(at + 22)?.map(|at| at.0),
         wake: Wake {
             rung,
             phase,

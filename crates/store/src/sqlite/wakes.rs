@@ -16,8 +16,7 @@ use super::rows::{
 use super::writer::Tx;
 use crate::Error;
 use crate::model::{
-    Birth, CallRecord, Claimed, Decision, Effects, Judged, Newest, Settle, SettleDone, Subject,
-    WakeKey,
+    Birth, CallRecord, Claimed, Decision, Effects, Judged, Newest, Settle, SettleDone, WakeKey,
 };
 
 /// How many of a device's unacknowledged entries a decision reads.
@@ -163,9 +162,9 @@ impl Tx<'_> {
         self.run(
             "REPLACE INTO wakes (device, call, id, inbox, lane, rung, repeats, due, reason,
                 attempt, covers, covers_urgency, incarnation, provider, pushed, pushed_urgency,
-                refused, bare, alerts, alerted_at, deferred, opened_at, changed)
+                refused, bare, alerts, alerted_at, deferred, opened_at, changed, pushed_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-                ?18, ?19, ?20, ?21, ?22, ?23)",
+                ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
             params![
                 stored.key.device.number(),
                 stored.key.call,
@@ -190,6 +189,7 @@ impl Tx<'_> {
                 wake.deferred,
                 At(stored.opened_at),
                 wake.changed,
+                stored.pushed_at.map(At),
             ],
         )?;
         if let (Some(lane), Some(due)) = (stored.lane, wake.due()) {
@@ -201,8 +201,10 @@ impl Tx<'_> {
             device: stored.key.device,
             device_name: device.name.clone(),
             wake: stored.id,
+            subject: stored.key.subject(),
             covers: self.covers(device)?,
             reason: wake.reason,
+            opened: false,
             closed: false,
             due: wake.due(),
         });
@@ -236,8 +238,10 @@ impl Tx<'_> {
             device: stored.key.device,
             device_name: device.name.clone(),
             wake: stored.id,
+            subject: stored.key.subject(),
             covers: self.covers(device)?,
             reason,
+            opened: false,
             closed: true,
             due: None,
         });
@@ -262,6 +266,7 @@ impl Tx<'_> {
             inbox: device.inbox,
             lane: device.lane(call.map_or(0, |call| call.number)),
             opened_at: now,
+            pushed_at: None,
             wake,
         };
         let may_be_born = stored.wake.due().is_some_and(|due| due <= now);
@@ -271,14 +276,17 @@ impl Tx<'_> {
             }
             _ => None,
         };
-        let Some((incarnation, slot)) = slot else {
-            return self.save_wake(stored, device, None, fx);
-        };
-        if let Some(mut claimed) =
-            self.claim_one(stored, device, call.cloned(), owing, incarnation, now, fx)?
-        {
-            claimed.slot = Some(slot);
-            fx.born.push(claimed);
+        let before = fx.decisions.len();
+        match slot {
+            None => self.save_wake(stored, device, None, fx)?,
+            Some((incarnation, slot)) => {
+                let call = call.cloned();
+                let claimed = self.claim_one(stored, device, call, owing, incarnation, now, fx)?;
+                fx.born.extend(claimed.map(|claimed| Claimed { slot: Some(slot), ..claimed }));
+            }
+        }
+        if let Some(decision) = fx.decisions.get_mut(before) {
+            decision.opened = true;
         }
         Ok(())
     }
@@ -347,8 +355,7 @@ impl Tx<'_> {
             self.save_wake(stored, device, None, fx)?;
             return Ok(None);
         };
-        let subject = if call.is_some() { Subject::Call } else { Subject::Message };
-        let lane = self.lane_of(device.app, subject, &target)?;
+        let lane = self.lane_of(device.app, stored.key.subject(), &target)?;
         let lane = self.lane_id(lane)?;
         if stored.lane != Some(lane) {
             self.hand_over(stored, device.number, fx)?;
@@ -363,6 +370,11 @@ impl Tx<'_> {
         if plan.target == TargetKind::Fcm && !device.android.is_unused(now) {
             self.spend_android(device.number, device.android.spend(now))?;
         }
+        // What was pushed before, whatever came of it, is no measure of the way from its acceptance.
+        let is_first = plan.lapsed.is_none()
+            && stored.pushed_at.is_none()
+            && stored.wake.pushed == Offset::ZERO
+            && stored.wake.refused == 0;
         stored.wake = wake;
         let claimed = Claimed {
             wake: stored.id,
@@ -380,6 +392,7 @@ impl Tx<'_> {
             target,
             call,
             slot: None,
+            first_since: is_first.then_some(stored.opened_at),
             at: now,
         };
         self.save_wake(stored, device, Some(incarnation), fx)?;
@@ -558,6 +571,9 @@ impl Tx<'_> {
                     self.exhausted(&stored, device, now)?;
                 }
                 stored.wake = wake;
+                if settle.outcome.is_accepted() {
+                    stored.pushed_at = settle.wrote_at.or(stored.pushed_at);
+                }
                 self.save_wake(stored, device, None, fx)?;
                 Ok(true)
             }

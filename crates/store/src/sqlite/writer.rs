@@ -18,6 +18,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use domain::{AppId, EventSet, LaneId};
 use rusqlite::config::DbConfig;
@@ -26,7 +28,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::Error;
 use crate::bell::Bell;
-use crate::model::{InboxLimits, Lane, Settings};
+use crate::model::{InboxLimits, Lane, Settings, Written};
 
 /// Jobs that wait at most; beyond this, senders wait for room.
 const QUEUE: usize = 4096;
@@ -125,6 +127,24 @@ where
 #[derive(Clone)]
 pub(super) struct Writer {
     queue: mpsc::Sender<Box<dyn Job>>,
+    done: Arc<Done>,
+}
+
+/// What the writer has done. The numbers are read one by one and may be of different moments.
+#[derive(Default)]
+struct Done {
+    commits: AtomicU64,
+    changes: AtomicU64,
+    busy_micros: AtomicU64,
+}
+
+impl Done {
+    fn committed(&self, changes: usize, busy: Duration) {
+        let micros = u64::try_from(busy.as_micros()).unwrap_or(u64::MAX);
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.changes.fetch_add(u64::try_from(changes).unwrap_or(0), Ordering::Relaxed);
+        self.busy_micros.fetch_add(micros, Ordering::Relaxed);
+    }
 }
 
 impl Writer {
@@ -136,11 +156,13 @@ impl Writer {
         bell: Bell,
     ) -> Result<(Self, std::thread::JoinHandle<()>), Error> {
         let (queue, jobs) = mpsc::channel(QUEUE);
+        let done = Arc::<Done>::default();
+        let told = Arc::clone(&done);
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || write(&conn, jobs, batch, limits, &bell))
+            .spawn(move || write(&conn, jobs, batch, limits, &bell, &told))
             .map_err(|source| Error::File { path: "store-writer".into(), source })?;
-        Ok((Self { queue }, thread))
+        Ok((Self { queue, done }, thread))
     }
 
     /// Runs a change and waits until it is durable.
@@ -153,6 +175,17 @@ impl Writer {
         self.queue.send(job).await.map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
     }
+
+    /// What it has done, and what waits.
+    pub(super) fn written(&self) -> Written {
+        let waiting = self.queue.max_capacity() - self.queue.capacity();
+        Written {
+            commits: self.done.commits.load(Ordering::Relaxed),
+            changes: self.done.changes.load(Ordering::Relaxed),
+            busy: Duration::from_micros(self.done.busy_micros.load(Ordering::Relaxed)),
+            waiting: u64::try_from(waiting).unwrap_or(u64::MAX),
+        }
+    }
 }
 
 /// The writer thread: until every [`Writer`] is dropped.
@@ -162,11 +195,14 @@ fn write(
     batch: usize,
     limits: InboxLimits,
     bell: &Bell,
+    done: &Done,
 ) {
     let mut cache = Cache::default();
     let mut waiting: Vec<Box<dyn Job>> = Vec::with_capacity(batch);
     while jobs.blocking_recv_many(&mut waiting, batch) > 0 {
+        let began = Instant::now();
         if commit(conn, &mut cache, limits, bell, &mut waiting).is_ok() {
+            done.committed(waiting.len(), began.elapsed());
             for job in waiting.drain(..) {
                 job.answer(Ok(()));
             }
@@ -178,7 +214,11 @@ fn write(
         }
         for job in waiting.drain(..) {
             let mut alone = [job];
+            let began = Instant::now();
             let committed = commit(conn, &mut cache, limits, bell, &mut alone);
+            if committed.is_ok() {
+                done.committed(1, began.elapsed());
+            }
             let [job] = alone;
             job.answer(committed);
         }
@@ -226,7 +266,7 @@ pub(super) fn open(path: &Path, role: Role) -> Result<Connection, Error> {
     // rusqlite's clearing of the bindings makes every such statement expire: each use of a cached
     // statement parsed its SQL again, two thirds of a message's cost.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    conn.busy_timeout(std::time::Duration::from_secs(10))?;
+    conn.busy_timeout(Duration::from_secs(10))?;
     match role {
         // A checkpoint every 64 MiB: message ids are hashes, so pages are written over and over, and
         // the fewer checkpoints the fewer times (38 µs of the writer a message became 27).

@@ -85,6 +85,7 @@ impl World {
             outcome,
             credential: BELIEVED,
             claimed_at: claimed.at,
+            wrote_at: Some(self.now),
             event: None,
             now: self.now,
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::token::CredentialFacts;
-use domain::{AppId, Diagnosis, Outcome, Refusal, RetryRule};
+use domain::{AppId, Diagnosis, Outcome, Refusal, RetryRule, Time};
 use providers::Exchange;
 use serde_json::{Value, json};
 use store::model::Settings;
@@ -25,6 +25,8 @@ pub struct Sent {
     pub detail: Value,
     /// What is known of the credential, for the judgement of the token.
     pub credential: CredentialFacts,
+    /// When it was written to the push service, if that answered.
+    pub wrote_at: Option<Time>,
 }
 
 impl Sent {
@@ -35,7 +37,8 @@ impl Sent {
 
     /// It ended here, and nothing was sent.
     pub fn ended(outcome: Outcome) -> Self {
-        Self { outcome, detail: json!({}), credential: CredentialFacts::default() }
+        let (detail, credential) = (json!({}), CredentialFacts::default());
+        Self { outcome, detail, credential, wrote_at: None }
     }
 
     /// A push service had its say: printed if the app wants that, and told to the circuit.
@@ -48,8 +51,13 @@ impl Sent {
     ) -> Self {
         report::print::push(app, settings, &exchange);
         let detail = shown(&exchange);
-        let credential = node.push_ended(app, circuit, &exchange.outcome, node.clock.now());
-        Self { outcome: exchange.outcome, detail, credential }
+        let now = node.clock.now();
+        let credential = node.push_ended(app, circuit, &exchange.outcome, now);
+        let wrote_at = exchange.answer.is_some().then(|| now.minus(exchange.took));
+        if wrote_at.is_some() {
+            node.metrics.answered(circuit.place.provider(), exchange.took);
+        }
+        Self { outcome: exchange.outcome, detail, credential, wrote_at }
     }
 }
 

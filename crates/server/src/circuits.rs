@@ -84,6 +84,25 @@ impl Place {
         }
     }
 
+    /// What kind of place, in one word; all Web Push services are one kind.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Apns(Environment::Production) => "apns_production",
+            Self::Apns(Environment::Sandbox) => "apns_sandbox",
+            Self::Fcm => "fcm",
+            Self::Webpush(_) => "webpush",
+        }
+    }
+
+    /// The push service, in one word.
+    pub const fn provider(&self) -> &'static str {
+        match self {
+            Self::Apns(_) => "apns",
+            Self::Fcm => "fcm",
+            Self::Webpush(_) => "webpush",
+        }
+    }
+
     /// The word for logs, events and the API.
     pub fn name(&self) -> String {
         match self {

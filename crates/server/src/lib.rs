@@ -33,6 +33,7 @@ pub mod from_wire;
 pub mod http;
 pub mod ids;
 pub mod logging;
+pub mod metrics;
 pub mod node;
 pub mod offline;
 pub mod opaque;

@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::credentials::Clients;
 use crate::failures::Failures;
 use crate::ids::Ids;
+use crate::metrics::Metrics;
 use crate::pushes::sending::Sending;
 use crate::rates::Rates;
 use crate::report;
@@ -68,6 +69,8 @@ pub struct Node {
     pub store: Store,
     /// What was done and why.
     pub log: Log,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// The living sessions.
     pub hub: Hub,
     /// The wake runner's mailbox.
@@ -169,6 +172,7 @@ impl Node {
             clock,
             store,
             log,
+            metrics: Arc::new(Metrics::new(now)),
         });
         node.clients.load_all(&node).await?;
         node.carry_out(started.effects);

@@ -26,6 +26,7 @@ pub fn accepted(
     places: &[(domain::InboxId, Offset)],
     at: Time,
 ) {
+    node.metrics.accepted(app);
     for (inbox, offset) in places {
         let mut record = Record::new(at, app, *inbox, Step::Accept, "accepted");
         record.message = Some(message);
@@ -38,6 +39,7 @@ pub fn accepted(
 pub fn decisions(node: &Node, decisions: Vec<Decision>) {
     let now = node.clock.now();
     for decision in decisions {
+        node.metrics.decided(&decision);
         let reason = decision.reason.as_str();
         let mut record = Record::new(now, decision.app, decision.inbox, Step::Wake, reason);
         record.device =

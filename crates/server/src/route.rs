@@ -137,6 +137,12 @@ impl Handle {
 }
 
 impl Hub {
+    /// How many sessions live here.
+    pub fn sessions(&self) -> u64 {
+        let count = self.lock().values().map(Vec::len).sum::<usize>();
+        u64::try_from(count).unwrap_or(u64::MAX)
+    }
+
     /// Adds a session.
     pub fn add(&self, inbox: InboxId, handle: Arc<Handle>) {
         self.lock().entry(inbox).or_default().push(handle);

@@ -1,10 +1,11 @@
 //! Runs the server: listens, serves, and stops in good order.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -14,6 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::clock::Clock;
+use crate::config::options::{self, OptionRow};
 use crate::config::{Config, ServeMode};
 use crate::http::client_address::Peer;
 use crate::node::{Node, StartError};
@@ -34,17 +36,22 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// # Errors
 ///
 /// When the port is in use or the address is not this machine's; the message says which.
-pub async fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
-    TcpListener::bind(address).await.map_err(|source| ListenError { address, source })
+pub async fn bind(
+    address: SocketAddr,
+    option: &'static OptionRow,
+) -> Result<TcpListener, ListenError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|source| ListenError { address, option: option.name, source })
 }
 
 /// The server cannot listen where it should.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot listen on {address}: {source}; stop what uses it, or set `listen` to another address"
+    "cannot listen on {address}: {source}; stop what uses it, or set `{option}` to another address"
 )]
 pub struct ListenError {
     address: SocketAddr,
+    option: &'static str,
     source: std::io::Error,
 }
 
@@ -64,10 +71,15 @@ pub async fn run(mut config: Config, mode: ServeMode, reload: Reload) -> Result<
     if mode == ServeMode::Dev {
         config.listen = crate::dev::listen(config.listen);
     }
-    // The port first: a second server on the same one should say so, not what else it lacks.
-    let listener = bind(config.listen).await?;
+    // The ports first: a second server on the same ones should say so, not what else it lacks.
+    let doors = Doors {
+        public: bind(config.listen, &options::LISTEN).await?,
+        internal: Some(bind(config.internal_listen, &options::INTERNAL_LISTEN).await?),
+    };
     // Port 0 has become a real one.
-    let address = listener.local_addr().unwrap_or(config.listen);
+    let address = doors.public.local_addr().unwrap_or(config.listen);
+    let internal = doors.internal.as_ref().and_then(|door| door.local_addr().ok());
+    let internal = internal.unwrap_or(config.internal_listen);
     let node = Node::start(config, Clock::system(), mode == ServeMode::Dev).await?;
     if mode == ServeMode::Dev {
         crate::dev::prepare(&node).await?;
@@ -78,33 +90,70 @@ pub async fn run(mut config: Config, mode: ServeMode, reload: Reload) -> Result<
     let admin_key = node.config().data_dir.join(ADMIN_KEY_FILE);
     tracing::info!(
         listen = %address,
+        internal_listen = %internal,
         tls = node.tls.is_some(),
         admin_key_file = %admin_key.display(),
         incarnation = %node.incarnation,
         "ready"
     );
-    serve(node, listener, asked_to_stop()).await;
+    serve(node, doors, asked_to_stop()).await;
     tracing::info!("stopped");
     Ok(())
 }
 
+/// Where a server is reached.
+#[derive(Debug)]
+pub struct Doors {
+    /// By apps, back ends and the operator's commands.
+    pub public: TcpListener,
+    /// By whoever runs it, without a key and without TLS.
+    pub internal: Option<TcpListener>,
+}
+
+impl From<TcpListener> for Doors {
+    fn from(public: TcpListener) -> Self {
+        Self { public, internal: None }
+    }
+}
+
 /// Serves until `stop` resolves, then stops in good order: no new connections, sessions told to
 /// come back, attempts ended, the log written.
-pub async fn serve(node: Arc<Node>, listener: TcpListener, stop: impl Future<Output = ()>) {
-    let app = crate::http::router(Arc::clone(&node));
+pub async fn serve(node: Arc<Node>, doors: impl Into<Doors>, stop: impl Future<Output = ()>) {
+    let Doors { public, internal } = doors.into();
     let graceful = GracefulShutdown::new();
-    let mut stop = std::pin::pin!(stop);
+    let app = crate::http::router(Arc::clone(&node));
+    let inside = crate::http::internal_router(Arc::clone(&node));
+    tokio::select! {
+        () = accept(&public, |from| connection(&node, &app, &graceful, from)) => {}
+        () = accept_some(internal.as_ref(), |from| plain(&node, &inside, &graceful, from)) => {}
+        () = stop => {}
+    }
+    drop((public, internal));
+    tracing::info!("stopping");
+    let ended = futures_util::future::join(node.stop(), graceful.shutdown());
+    if tokio::time::timeout(STOP_TIMEOUT, ended).await.is_err() {
+        tracing::warn!(
+            "something was still under way after {STOP_TIMEOUT:?}; the next start takes it up"
+        );
+    }
+}
+
+async fn accept_some(listener: Option<&TcpListener>, serve: impl Fn((TcpStream, IpAddr))) {
+    match listener {
+        Some(listener) => accept(listener, serve).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Takes connections for as long as it is polled.
+async fn accept(listener: &TcpListener, serve: impl Fn((TcpStream, IpAddr))) {
     // Of a row of failures the first is told: out of descriptors, there are ten a second.
     let mut told = false;
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = &mut stop => break,
-        };
-        match accepted {
+        match listener.accept().await {
             Ok((stream, peer)) => {
                 told = false;
-                connection(&node, &app, &graceful, (stream, peer.ip()));
+                serve((stream, peer.ip()));
             }
             Err(error) => {
                 if !told {
@@ -115,39 +164,22 @@ pub async fn serve(node: Arc<Node>, listener: TcpListener, stop: impl Future<Out
             }
         }
     }
-    drop(listener);
-    tracing::info!("stopping");
-    let ended = futures_util::future::join(node.stop(), graceful.shutdown());
-    if tokio::time::timeout(STOP_TIMEOUT, ended).await.is_err() {
-        tracing::warn!(
-            "something was still under way after {STOP_TIMEOUT:?}; the next start takes it up"
-        );
-    }
 }
 
+/// Serves a connection as the configuration has it: with TLS, or without.
 fn connection(
     node: &Arc<Node>,
     app: &axum::Router,
     graceful: &GracefulShutdown,
     (stream, peer): (TcpStream, IpAddr),
 ) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection was gone before it was served");
+    let Some(tls) = node.tls.as_ref().map(crate::tls::Door::acceptor) else {
+        return plain(node, app, graceful, (stream, peer));
+    };
+    if !is_there(&stream) {
         return;
     }
-    let app = TowerToHyperService::new(app.clone());
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer));
-        app.call(request)
-    });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    builder.http2().timer(TokioTimer::new());
-    let Some(tls) = node.tls.as_ref().map(crate::tls::Door::acceptor) else {
-        let served = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-        let served = graceful.watch(served.into_owned());
-        return node.tasks.start("connection", async move { ended(served.await) });
-    };
+    let (builder, service) = (builder(), service(app, peer));
     let watcher = graceful.watcher();
     node.tasks.start("connection", async move {
         match tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
@@ -159,6 +191,57 @@ fn connection(
             Err(_) => tracing::debug!("a TLS handshake was not done in {HEAD_TIMEOUT:?}"),
         }
     });
+}
+
+/// Serves a connection without TLS.
+fn plain(
+    node: &Arc<Node>,
+    app: &axum::Router,
+    graceful: &GracefulShutdown,
+    (stream, peer): (TcpStream, IpAddr),
+) {
+    if !is_there(&stream) {
+        return;
+    }
+    let served = builder()
+        .serve_connection_with_upgrades(TokioIo::new(stream), service(app, peer))
+        .into_owned();
+    let served = graceful.watch(served);
+    node.tasks.start("connection", async move { ended(served.await) });
+}
+
+fn is_there(stream: &TcpStream) -> bool {
+    let set = stream.set_nodelay(true);
+    if let Err(error) = &set {
+        tracing::debug!(%error, "a connection was gone before it was served");
+    }
+    set.is_ok()
+}
+
+fn builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    builder.http2().timer(TokioTimer::new());
+    builder
+}
+
+/// The router, told who asks.
+fn service(
+    app: &axum::Router,
+    peer: IpAddr,
+) -> impl Service<
+    Request<Incoming>,
+    Response = Response<axum::body::Body>,
+    Error = Infallible,
+    Future: Send,
+> + Clone
++ Send
++ 'static {
+    let app = TowerToHyperService::new(app.clone());
+    service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        app.call(request)
+    })
 }
 
 fn ended(served: Result<(), Box<dyn std::error::Error + Send + Sync>>) {

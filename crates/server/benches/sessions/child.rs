@@ -184,7 +184,7 @@ fn server(dir: &Path, more: &[(&str, &Path)]) -> Result<(Command, SocketAddr)> {
     let address = free_address()?;
     let mut command = Command::new(env!("CARGO_BIN_EXE_reveille"));
     command.arg("serve").arg("--config").arg(file).arg("--data-dir").arg(dir.join("data"));
-    command.arg("--listen").arg(address.to_string());
+    command.arg("--listen").arg(address.to_string()).arg("--internal-listen=127.0.0.1:0");
     for (flag, value) in more {
         command.arg(flag).arg(value);
     }

@@ -17,6 +17,7 @@ use super::pace::Rate;
 use super::prepared::{Likeness, Prepared, Source};
 use crate::attempt;
 use crate::circuits::{self, CircuitKey, Place};
+use crate::metrics::{PushSubject, Pushed};
 use crate::node::Node;
 use crate::pushes::content::Content;
 use crate::pushes::sending::Attempt;
@@ -233,6 +234,10 @@ impl Sender {
                             if !exchange.outcome.is_accepted() {
                                 detail = attempt::shown(&exchange);
                             }
+                            if exchange.answer.is_some() {
+                                let service = circuit.place.provider();
+                                node.metrics.answered(service, exchange.took);
+                            }
                             let now = node.clock.now();
                             let outcome = exchange.outcome;
                             credential = node.push_ended(self.push.app, circuit, &outcome, now);
@@ -242,6 +247,15 @@ impl Sender {
                 }
             },
         };
+        node.metrics.pushed(
+            Pushed {
+                app: self.push.app,
+                subject: PushSubject::Broadcast,
+                target: Some(device.target.kind),
+                rung: self.push.kind.as_str(),
+            },
+            &outcome,
+        );
         match outcome {
             // They have one record together.
             Outcome::Accepted { .. } | Outcome::Withdrawn => {}

@@ -121,6 +121,20 @@ impl Circuits {
         known.circuit.open()
     }
 
+    /// Every place that a credential was used in, and whether its circuit is open.
+    pub fn places(&self) -> Vec<(AppId, CircuitKey, bool)> {
+        let all = self.known();
+        let mut places = Vec::new();
+        for (credential, used) in all.iter() {
+            let Some(app) = used.app else { continue };
+            for (place, known) in &used.known {
+                let key = CircuitKey { credential: *credential, place: place.clone() };
+                places.push((app, key, known.circuit.open().is_some()));
+            }
+        }
+        places
+    }
+
     /// What is known of a credential in a place, for the judgement of its tokens.
     pub fn facts(&self, key: &CircuitKey, now: Time) -> CredentialFacts {
         let all = self.known();

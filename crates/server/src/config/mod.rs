@@ -60,6 +60,7 @@ pub enum ServeMode {
 pub struct Config {
     pub data_dir: PathBuf,
     pub listen: SocketAddr,
+    pub internal_listen: SocketAddr,
     pub tls: Tls,
     pub trusted_proxies: Vec<Network>,
     pub master_key: Option<Secret<String>>,

@@ -27,6 +27,7 @@ impl RawConfig {
         let config = Config {
             data_dir: reader.path(&row::DATA_DIR).unwrap_or_default(),
             listen: reader.address(&row::LISTEN),
+            internal_listen: reader.address(&row::INTERNAL_LISTEN),
             tls: Tls {
                 certificate_file: reader.path(&row::TLS_CERTIFICATE_FILE),
                 key_file: reader.path(&row::TLS_KEY_FILE),

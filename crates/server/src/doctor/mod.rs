@@ -10,7 +10,7 @@
 //! trust. No probe reaches a device.
 
 mod credentials;
-mod disk;
+pub(crate) mod disk;
 
 use std::sync::Arc;
 use std::time::Duration;

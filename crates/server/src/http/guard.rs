@@ -1,7 +1,8 @@
-//! Around every request: what is logged inside carries its route, a panic becomes a problem and is
+//! Around every request: what is logged inside carries its route, a panic becomes a problem, both are
 //! counted, and no answer is kept by a cache.
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
@@ -12,21 +13,42 @@ use http::{HeaderValue, StatusCode};
 use tracing::Instrument;
 
 use super::problem::Problem;
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::node::Node;
 use crate::tasks::Tasks;
 
+/// What the guard counts with.
+#[derive(Clone, Debug)]
+pub(super) struct Guard {
+    tasks: Tasks,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+}
+
+impl Guard {
+    pub(super) fn of(node: &Node) -> Self {
+        let (tasks, clock) = (node.tasks.clone(), node.clock.clone());
+        Self { tasks, metrics: Arc::clone(&node.metrics), clock }
+    }
+}
+
 /// Serves one request.
-pub(super) async fn guard(State(tasks): State<Tasks>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let began = guard.clock.stopwatch();
     // The route, not the path: paths hold users' names.
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
-    let span = tracing::error_span!("request", http.method = %request.method(), http.route = route);
+    let method = request.method().clone();
+    let span = tracing::error_span!("request", http.method = %method, http.route = route);
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
     let mut response = answer.instrument(span.clone()).await.unwrap_or_else(|panic| {
         // Goes on in a task of the node, which counts and logs it like every other one's.
-        tasks.start("request", async move { resume_unwind(panic) });
+        guard.tasks.start("request", async move { resume_unwind(panic) });
         Problem::internal().into_response()
     });
     let status = response.status();
+    guard.metrics.requested(&method, route, status.as_u16(), began.elapsed());
     // What is behind these two was logged where it happened.
     let was_told =
         [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::INSUFFICIENT_STORAGE].contains(&status);
@@ -57,10 +79,12 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_a_problem_for_its_request_alone_and_is_counted() {
         let tasks = Tasks::default();
+        let (clock, metrics) = (Clock::system(), Arc::new(Metrics::new(domain::Time::EPOCH)));
+        let watched = Guard { tasks: tasks.clone(), metrics, clock };
         let app = Router::new()
             .route("/breaks", get(breaks))
             .route("/works", get(|| async { "fine" }))
-            .layer(from_fn_with_state(tasks.clone(), guard));
+            .layer(from_fn_with_state(watched, guard));
         let app = TowerToHyperService::new(app);
         let ask = |path: &str| app.call(Request::get(path).body(Body::empty()).unwrap());
         let broken = ask("/breaks").await.unwrap();

@@ -50,6 +50,7 @@ pub(super) async fn inbox(
     node.carry_out(effects);
     let page = shown(page, after);
     if !page.entries.is_empty() {
+        node.metrics.delivered(device.app, page.entries.len());
         report(&node, device, "delivered", None);
     }
     Ok(Json(page))

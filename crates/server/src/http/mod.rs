@@ -25,6 +25,7 @@ mod guard;
 mod hushes;
 mod me;
 mod messages;
+mod metrics;
 mod path;
 pub mod problem;
 mod push_log;
@@ -58,7 +59,16 @@ pub fn router(node: Arc<Node>) -> Router {
         .layer(Extension(settings::Turn::default()))
         .layer(DefaultBodyLimit::max(limits::HTTP_BODY_BYTES))
         .layer(from_fn_with_state(Arc::clone(&node), throttle::throttle))
-        .layer(from_fn_with_state(node.tasks.clone(), guard::guard))
+        .layer(from_fn_with_state(guard::Guard::of(&node), guard::guard))
+        .with_state(node)
+}
+
+/// Every route of the internal address.
+pub fn internal_router(node: Arc<Node>) -> Router {
+    routes::internal_router()
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(guard::Guard::of(&node), guard::guard))
         .with_state(node)
 }
 

@@ -20,7 +20,7 @@ use http::Method;
 use super::body;
 use crate::node::Node;
 
-pub use table::ROUTES;
+pub use table::{INTERNAL, ROUTES};
 
 /// One method of one path.
 #[derive(Debug)]
@@ -73,7 +73,16 @@ pub enum Query {
 
 /// Serves every row.
 pub(super) fn router() -> Router<Arc<Node>> {
-    ROUTES.iter().fold(Router::new(), |router, route| router.route(route.path, route.served()))
+    serving(ROUTES)
+}
+
+/// Serves every row of the internal address.
+pub(super) fn internal_router() -> Router<Arc<Node>> {
+    serving(INTERNAL)
+}
+
+fn serving(routes: &'static [Route]) -> Router<Arc<Node>> {
+    routes.iter().fold(Router::new(), |router, route| router.route(route.path, route.served()))
 }
 
 impl Route {

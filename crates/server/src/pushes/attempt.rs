@@ -24,6 +24,7 @@ use super::sending::Attempt;
 use crate::attempt::{Sent, later, settled};
 use crate::circuits::CircuitKey;
 use crate::credentials::{Chosen, Client, Traffic};
+use crate::metrics::{PushSubject, Pushed};
 use crate::node::Node;
 use crate::report::{self, About};
 
@@ -41,13 +42,15 @@ async fn attempt(node: &Arc<Node>, mut claimed: ClaimedDelivery) {
     let mut sent = send(node, &claimed, &sending, None).await;
     if let Some(other) = other_environment(node, &claimed, &sent.outcome).await {
         // Nobody's device remembers it: the one record of where the token is not.
+        count(node, &claimed, &sent.outcome, None);
         log_push(node, &claimed, &sent.outcome, sent.detail, node.clock.now());
         sent = send(node, &claimed, &sending, Some(other)).await;
     }
-    let Sent { outcome, detail, credential } = sent;
+    let Sent { outcome, detail, credential, wrote_at } = sent;
     let now = node.clock.now();
     let event = report::push_event(node, claimed.app, || about(&claimed), &outcome, &detail).await;
     let event = event.map(|event| (claimed.app, event));
+    count(node, &claimed, &outcome, wrote_at);
     log_push(node, &claimed, &outcome, detail, now);
     // The room is the provider's, not the store's.
     drop((slot, sending));
@@ -64,7 +67,8 @@ async fn attempt(node: &Arc<Node>, mut claimed: ClaimedDelivery) {
         SettleDelivery { key: claimed.key, attempt: claimed.attempt, outcome, token, event, now };
     let done = settled(node, || node.store.settle_delivery(settle.clone())).await;
     let Some(done) = done else { return };
-    if done.dropped {
+    if let (true, Some(kind)) = (done.dropped, target_kind(&claimed)) {
+        node.metrics.dropped(claimed.app, kind);
         node.log.append(record(&claimed, now, Step::Settle, "token_dropped"));
         tracing::info!(
             app.id = %claimed.app,
@@ -243,6 +247,15 @@ fn about(claimed: &ClaimedDelivery) -> About {
             "delivery": claimed.key.number,
             "kind": claimed.kind.as_str(),
         }),
+    }
+}
+
+fn count(node: &Node, claimed: &ClaimedDelivery, outcome: &Outcome, wrote_at: Option<Time>) {
+    let (subject, target) = (PushSubject::Push, target_kind(claimed));
+    let rung = claimed.kind.as_str();
+    node.metrics.pushed(Pushed { app: claimed.app, subject, target, rung }, outcome);
+    if let (Some(since), Some(wrote_at)) = (claimed.first_since, wrote_at) {
+        node.metrics.wrote(subject, target, since.until(wrote_at));
     }
 }
 

@@ -148,6 +148,11 @@ impl Connection {
         self.node.carry_out(effects);
         match acked {
             Acked::Progress(offset) => {
+                if self.owed.is_some_and(|owed| owed <= offset) {
+                    self.owed = None;
+                    let took = self.node.clock.now().since(self.started_at);
+                    self.node.metrics.drained(self.platform, took);
+                }
                 self.report.write(&self.node, "acked", Some((before, offset)), None);
                 self.handle_input(Input::Acked(offset)).await
             }

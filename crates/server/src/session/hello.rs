@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::ws::Message;
 use domain::session::{AppState, Session};
-use domain::{SessionId, Time};
+use domain::{Offset, Platform, SessionId, Time};
 use store::model::{CallRecord, Connect, Connected, ConnectedDevice, Identity};
 use wire::{ClientFrame, CloseCode, Purpose};
 
@@ -37,6 +37,9 @@ pub(super) struct Hello {
     pub(super) ping_interval: Duration,
     pub(super) rights: Rights,
     pub(super) report: SessionReport,
+    pub(super) platform: Platform,
+    /// The head, if the device is behind it.
+    pub(super) owed: Option<Offset>,
 }
 
 /// Waits for the first frame and connects its device.
@@ -224,6 +227,9 @@ fn greet(
         "open_wake": device.wake.map(|wake| wake.to_string()),
     });
     report.write(node, "connected", None, Some(detail));
+    let platform = from_wire::platform(frame.device.platform);
+    let waited = device.pushed_at.map(|pushed_at| pushed_at.until(node.clock.now()));
+    node.metrics.connected(device.app, platform, waited);
     let ping_interval = node.config().session.ping_interval;
     let connected = wire::Connected {
         session: session.to_string(),
@@ -249,6 +255,8 @@ fn greet(
         ping_interval,
         rights,
         report,
+        platform,
+        owed: (device.cursor < device.head).then_some(device.head),
     }
 }
 

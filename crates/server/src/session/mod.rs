@@ -29,7 +29,7 @@ use std::time::Duration;
 use axum::extract::ws::{Message, WebSocket};
 use domain::rate::{Rate, Used};
 use domain::session::{Effect, Input, Session};
-use domain::{AppId, DeviceNumber, InboxId, MaySend, Offset, SessionId, Time};
+use domain::{AppId, DeviceNumber, InboxId, MaySend, Offset, Platform, SessionId, Time};
 use store::model::InboxRead;
 use wire::{ClientFrame, CloseCode, ServerFrame, limits};
 
@@ -112,6 +112,9 @@ struct Connection {
     since_ping: Stopwatch,
     /// As `connected` told it: a reload changes it for those that come later.
     ping_interval: Duration,
+    platform: Platform,
+    /// The head when it connected, until it has acknowledged that: it was behind.
+    owed: Option<Offset>,
     started_at: Time,
 }
 
@@ -148,6 +151,8 @@ impl Connection {
             heard,
             seen_before,
             ping_interval,
+            platform,
+            owed,
         } = hello;
         let now = node.clock.now();
         let mut connection = Box::new(Self {
@@ -160,6 +165,8 @@ impl Connection {
             heard_at: now,
             since_ping: node.clock.stopwatch(),
             ping_interval,
+            platform,
+            owed,
             started_at: now,
             node,
             socket,
@@ -352,6 +359,7 @@ impl Connection {
         self.reading = None;
         let Some(read) = read.map_err(store_failed)? else { return Err(Ending::Gone) };
         let gap = (read.floor > after).then_some(read.floor);
+        self.node.metrics.delivered(self.app, read.entries.len());
         let mut count = 0;
         let mut last = read.read_to;
         if let Some(floor) = gap {
@@ -377,6 +385,7 @@ impl Connection {
             Ending::Gone => "disconnected",
             Ending::Close(..) => "closed",
         };
+        self.node.metrics.ended(self.app, why);
         let lived_ms = self.node.clock.now().since(self.started_at).as_millis();
         self.report.write(&self.node, why, None, Some(serde_json::json!({ "lived_ms": lived_ms })));
         let mut told = false;

@@ -10,6 +10,7 @@ use store::model::{Claimed, Settle};
 use super::payload;
 use crate::attempt::{Sent, later, settled};
 use crate::credentials::{Chosen, Client, Traffic};
+use crate::metrics::{PushSubject, Pushed};
 use crate::node::Node;
 use crate::report::{self, About};
 use crate::to_wire;
@@ -29,9 +30,10 @@ async fn attempt(node: &Arc<Node>, mut claimed: Claimed) {
         record.attempt = Some(lapsed);
         node.log.append(record);
     }
-    let Sent { outcome, detail, credential } = send(node, &claimed).await;
+    let Sent { outcome, detail, credential, wrote_at } = send(node, &claimed).await;
     let now = node.clock.now();
     let event = report::push_event(node, claimed.app, || about(&claimed), &outcome, &detail).await;
+    count(node, &claimed, &outcome, wrote_at);
     log_push(node, &claimed, &outcome, detail, now);
     // The room is the provider's, not the store's.
     drop(slot);
@@ -42,6 +44,7 @@ async fn attempt(node: &Arc<Node>, mut claimed: Claimed) {
         outcome,
         credential,
         claimed_at: claimed.at,
+        wrote_at,
         event,
         now,
     };
@@ -49,6 +52,7 @@ async fn attempt(node: &Arc<Node>, mut claimed: Claimed) {
         return;
     };
     if done.dropped {
+        node.metrics.dropped(claimed.app, claimed.target.kind);
         let record = report::attempt(&claimed, now, Step::Settle, "token_dropped");
         node.log.append(record);
         tracing::info!(
@@ -150,6 +154,16 @@ fn about(claimed: &Claimed) -> About {
             "call": claimed.call.as_ref().map(|call| to_wire::call_id(call.id)),
             "rung": claimed.plan.rung.as_str(),
         }),
+    }
+}
+
+fn count(node: &Node, claimed: &Claimed, outcome: &Outcome, wrote_at: Option<Time>) {
+    let subject = if claimed.call.is_some() { PushSubject::Call } else { PushSubject::Message };
+    let target = Some(claimed.target.kind);
+    let rung = claimed.plan.rung.as_str();
+    node.metrics.pushed(Pushed { app: claimed.app, subject, target, rung }, outcome);
+    if let (Some(since), Some(wrote_at)) = (claimed.first_since, wrote_at) {
+        node.metrics.wrote(subject, target, since.until(wrote_at));
     }
 }
 

@@ -123,6 +123,7 @@ async fn step(
     let (to, pauses): (&Webhook, _) = (webhook, node.webhooks.pauses);
     let sending = events.map(|(event, tries, since)| async move {
         let (tried, answer) = send(node, to, signer, &event).await;
+        node.metrics.told(to, tried, answer.status);
         let ended = node.clock.now();
         let delivery = Delivery::after(tried, tries + 1, since, pauses, rand::random(), ended);
         (tried, SettledTry { event: event.number, delivery, tries: tries + 1, since, answer })

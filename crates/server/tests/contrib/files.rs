@@ -24,6 +24,8 @@ fn the_container_is_configured_by_variables_that_are_there() {
     assert_eq!(config.data_dir, Path::new("/var/lib/reveille"));
     assert!(config.listen.ip().is_unspecified(), "{}", config.listen);
     assert!(text.contains(&format!("EXPOSE {}\n", config.listen.port())), "{text}");
+    assert!(config.internal_listen.ip().is_unspecified(), "{}", config.internal_listen);
+    assert!(text.contains(&format!("EXPOSE {}\n", config.internal_listen.port())), "{text}");
     assert!(text.contains("VOLUME /var/lib/reveille\n"));
     // The image is built with the toolchain that everybody uses.
     let toolchain = include_str!("../../../../rust-toolchain.toml");

@@ -15,6 +15,7 @@ use server::clock::Clock;
 use server::config::Config;
 use server::node::Node;
 use server::secret::{ADMIN_KEY_FILE, KeyKind, load_key};
+use server::serve::Doors;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -27,6 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A server on a folder of its own, with one app.
 pub(super) struct Server {
     pub(super) address: SocketAddr,
+    /// The address for whoever runs it.
+    pub(super) internal: SocketAddr,
     /// `rvl_admin_…`.
     pub(super) admin: String,
     /// Id and key of its app.
@@ -85,7 +88,10 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel();
-        let serving = server::serve::serve(Arc::clone(&node), listener, async {
+        let inside = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let internal = inside.local_addr().expect("an address");
+        let doors = Doors { public: listener, internal: Some(inside) };
+        let serving = server::serve::serve(Arc::clone(&node), doors, async {
             // A test that forgot to stop it has dropped the sender.
             let _ = stopped.await;
         });
@@ -93,7 +99,7 @@ impl Server {
         let admin = load_key(&folder.path().join(ADMIN_KEY_FILE), KeyKind::Admin);
         let admin = admin.expect("the admin key").expose().to_owned();
         let app = (String::new(), String::new());
-        let mut server = Self { address, admin, app, node, stop, served, folder };
+        let mut server = Self { address, internal, admin, app, node, stop, served, folder };
         server.app = server.new_app("first").await;
         server
     }
@@ -162,6 +168,13 @@ impl Server {
     /// Any request, as it is.
     pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
         self.line().await.send(request).await
+    }
+
+    /// What the internal address answers to a `GET`.
+    pub(super) async fn inside(&self, path: &str) -> Answer {
+        let stream = TcpStream::connect(self.internal).await.expect("it listens there too");
+        let mut line = Line::over(stream, self.internal).await;
+        line.send(with_body(Request::builder().uri(path), None)).await
     }
 
     /// A connection for many requests, one after the other.

@@ -27,6 +27,7 @@ impl Server {
         std::fs::write(&file, config).expect("written");
         let mut command = Command::new(SERVER);
         command.arg("serve").arg("--config").arg(&file).env_clear().kill_on_drop(true);
+        command.env("REVEILLE_INTERNAL_LISTEN", "127.0.0.1:0");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the server runs");
         let log = BufReader::new(child.stderr.take().expect("piped")).lines();

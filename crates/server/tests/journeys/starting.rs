@@ -18,6 +18,7 @@ async fn serve_with(data_dir: &Path, listen: &str, log_format: &str) -> Output {
         .args(["serve", "--log-format", log_format, "--listen", listen, "--data-dir"])
         .arg(data_dir)
         .env_clear()
+        .env("REVEILLE_INTERNAL_LISTEN", "127.0.0.1:0")
         .current_dir(data_dir)
         .kill_on_drop(true)
         .output();
@@ -39,6 +40,21 @@ async fn a_port_in_use_is_named() {
     let address = taken.local_addr().expect("an address").to_string();
     let said = said(&serve(folder.path(), &address).await);
     assert!(said.contains(&address) && said.contains("listen"), "{said}");
+}
+
+#[tokio::test]
+async fn the_internal_port_in_use_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    std::fs::write(folder.path().join("reveille.toml"), "").expect("written");
+    let mut server = Command::new(SERVER);
+    server.args(["serve", "--listen=127.0.0.1:0", "--data-dir=.", "--internal-listen", &address]);
+    server.env_clear().current_dir(folder.path()).kill_on_drop(true);
+    let output =
+        tokio::time::timeout(PATIENCE, server.output()).await.expect("it gives up in time");
+    let said = said(&output.expect("the server runs"));
+    assert!(said.contains(&address) && said.contains("`internal_listen`"), "{said}");
 }
 
 #[tokio::test]

@@ -64,7 +64,9 @@ impl Files {
 
 fn command(files: &Files, more: &[(&str, &Path)]) -> Command {
     let mut command = Command::new(SERVER);
-    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(files.path("data"));
+    command
+        .args(["serve", "--listen=127.0.0.1:0", "--internal-listen=127.0.0.1:0", "--data-dir"])
+        .arg(files.path("data"));
     for (flag, value) in more {
         command.arg(flag).arg(value);
     }

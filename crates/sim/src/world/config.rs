@@ -39,6 +39,8 @@ pub(super) fn text(places: &Places<'_>, tuning: &Tuning) -> String {
     };
     text("data_dir", &places.data_dir.display().to_string());
     text("listen", &places.listen.to_string());
+    // Several worlds live on one machine.
+    text("internal_listen", "127.0.0.1:0");
     file.push_str("\n[log]\n");
     let _ = writeln!(file, "level = {:?}\nformat = {:?}", tuning.log_level, tuning.log_format);
     file.push_str("\n[providers]\n");

@@ -11,16 +11,16 @@ use http::Method;
 use super::{Caller, Query, Route};
 use crate::http::{
     apps, audit, calls, connect, credentials, doctor, events, explain, hushes, me, messages,
-    push_log, pushes, settings, test_push, token_keys, topics, users, webhooks,
+    metrics, push_log, pushes, settings, test_push, token_keys, topics, users, webhooks,
 };
 
 macro_rules! routes {
-    ($(
+    ($(#[$doc:meta])* $table:ident; $(
         $caller:ident $(($scope:ident))? $method:ident $path:literal [$($query:tt)*]
             $summary:literal => $serve:path;
     )+) => {
-        /// Every route.
-        pub static ROUTES: &[Route] = &[$(Route {
+        $(#[$doc])*
+        pub static $table: &[Route] = &[$(Route {
             method: Method::$method,
             path: $path,
             caller: Caller::$caller$((KeyScope::$scope))?,
@@ -38,6 +38,19 @@ macro_rules! query {
 }
 
 routes! {
+    /// Every route of the internal address, which is for whoever runs the server: no key is asked
+    /// for.
+    INTERNAL;
+
+    Anybody GET "/healthz" [*] "Whether the process runs" => connect::health;
+    Anybody GET "/readyz" [*] "Whether the process takes requests" => connect::ready;
+    Anybody GET "/metrics" [*] "What Prometheus asks for" => metrics::show;
+}
+
+routes! {
+    /// Every route.
+    ROUTES;
+
     // For whoever watches over the process.
     Anybody GET "/healthz" [*] "Whether the process runs" => connect::health;
     Anybody GET "/readyz" [*] "Whether the process takes requests" => connect::ready;

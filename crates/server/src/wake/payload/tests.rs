@@ -341,6 +341,7 @@ pub(super) fn claimed(kind: TargetKind, rung: Rung) -> Claimed {
         newest: Some(texts()),
         call: None,
         slot: None,
+        first_since: None,
         at: NOW,
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use domain::{AppId, Epoch, MessageId, Offset, Time, Urgency};
 use store::model::{Accept, Accepted, Content, Reach, RecipientFault, Sender};
+use tracing::Instrument;
 use wire::{FailedRecipient, PushChoice, ServerFrame, UrgencyName, limits};
 
 use crate::http::problem::{Problem, ProblemCode};
@@ -17,8 +18,7 @@ use crate::node::Node;
 use crate::opaque;
 use crate::pushes::check;
 use crate::rates::Counted;
-use crate::report;
-use crate::to_wire;
+use crate::{report, steps, to_wire};
 
 /// The longest a message is kept.
 pub const LONGEST_TTL: Duration = Duration::from_secs(30 * 86_400);
@@ -71,6 +71,11 @@ pub struct Taken {
 ///
 /// A [`Problem`] that names the field and says what to do; nothing is stored then.
 pub async fn accept(node: &Arc<Node>, incoming: Incoming) -> Result<Taken, Problem> {
+    let step = steps::accept(incoming.app);
+    take(node, incoming).instrument(step).await
+}
+
+async fn take(node: &Arc<Node>, incoming: Incoming) -> Result<Taken, Problem> {
     check(&incoming)?;
     if let Some(sender) = &incoming.sender {
         count(node, &incoming, &sender.user)?;

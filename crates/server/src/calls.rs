@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::call::CallInput;
+use domain::call::{CallInput, CallPhase};
 use domain::{AppId, DeviceNumber, InboxId, SessionId};
 use store::model::{CallMove, CallMoved, CallStart, CallStarted};
 use tokio::sync::Notify;
@@ -132,6 +132,7 @@ pub async fn start(
     let (started, effects) = node.store.start_call(start).await.map_err(storage_problem)?;
     match started {
         CallStarted::Rings(record) => {
+            node.metrics.call_started(record.app);
             node.carry_out(effects);
             if !record.silent {
                 let frame = to_wire::call_ring(&record);
@@ -217,6 +218,9 @@ async fn move_call(node: &Arc<Node>, step: CallMove) -> Result<CallMoved, Proble
     if let CallMoved::Changed { record, pushed } = &moved {
         // First the flag: a ring push that waits for its turn must not go out any more.
         node.ringing.stop(record.number);
+        if let CallPhase::Ended { reason } = record.call.phase {
+            node.metrics.call_ended(record.app, reason);
+        }
         tell::everybody(node, record);
         crate::wake::push_call_ended(node, record, pushed);
     }

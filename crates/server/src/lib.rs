@@ -49,6 +49,7 @@ pub mod secret;
 pub mod serve;
 pub mod session;
 pub mod settings;
+pub mod steps;
 pub mod sweep;
 pub mod targets;
 pub mod tasks;

@@ -14,9 +14,18 @@ use store::log::{Covered, DeviceName, Record, Step};
 use store::model::{Claimed, Decision};
 
 use crate::node::Node;
+use crate::steps;
 
 pub use pushed::{About, push_event};
 pub use sentence::{sentence, wake as wake_sentence};
+
+impl Node {
+    /// Hands a record to the push log.
+    pub fn report(&self, record: Record) {
+        let _step = steps::report(&record).entered();
+        self.log.append(record);
+    }
+}
 
 /// A message was taken in, at these places.
 pub fn accepted(
@@ -31,7 +40,7 @@ pub fn accepted(
         let mut record = Record::new(at, app, *inbox, Step::Accept, "accepted");
         record.message = Some(message);
         record.offsets = Some(Covered::one(*offset));
-        node.log.append(record);
+        node.report(record);
     }
 }
 
@@ -50,7 +59,7 @@ pub fn decisions(node: &Node, decisions: Vec<Decision>) {
         let due_in_ms = decision.due.map(|due| now.until(due).as_millis());
         record.detail =
             Some(json!({ "closed": decision.closed, "due_in_ms": due_in_ms }).to_string());
-        node.log.append(record);
+        node.report(record);
     }
 }
 
@@ -76,7 +85,7 @@ impl SessionReport {
         for message in messages {
             let mut record = self.record(now, "read");
             record.message = Some(message);
-            node.log.append(record);
+            node.report(record);
         }
     }
 
@@ -91,7 +100,7 @@ impl SessionReport {
         let mut record = self.record(node.clock.now(), reason);
         record.offsets = covered.map(|(after, up_to)| Covered { after, up_to });
         record.detail = detail.map(|detail| detail.to_string());
-        node.log.append(record);
+        node.report(record);
     }
 
     fn record(&self, at: Time, reason: &'static str) -> Record {

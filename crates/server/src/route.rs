@@ -11,6 +11,8 @@ use domain::{CallId, DeviceNumber, InboxId, Offset, SessionId};
 use tokio::sync::Notify;
 use wire::{CloseCode, ServerFrame};
 
+use crate::steps;
+
 /// Live frames that wait for one session at most; a session with more is closed as too slow.
 const QUEUE: usize = 256;
 
@@ -161,6 +163,7 @@ impl Hub {
 
     /// The inbox has grown: its sessions should look.
     pub fn nudge(&self, inbox: InboxId, head: Offset) {
+        let _step = steps::route(inbox).entered();
         if let Some(handles) = self.lock().get(&inbox) {
             for handle in handles {
                 handle.nudge(head);

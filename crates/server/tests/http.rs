@@ -26,6 +26,7 @@ mod rig;
 mod sessions;
 mod shape;
 mod stage;
+mod steps;
 mod strangers;
 mod throttle;
 mod token_keys;

@@ -282,7 +282,7 @@ impl Sender {
         detail["target"] = device.target.kind.as_str().into();
         report::outcome(&mut record, &mut detail, outcome);
         record.detail = Some(detail.to_string());
-        self.node.log.append(record);
+        self.node.report(record);
     }
 
     /// Gives each device its push: those for Google, and the others.

@@ -173,7 +173,7 @@ impl Walk<'_> {
             "skipped": unreachable,
         });
         record.detail = Some(detail.to_string());
-        self.node.log.append(record);
+        self.node.report(record);
         let end = BroadcastStep {
             cursor: last,
             finished: true,
@@ -207,7 +207,7 @@ impl Walk<'_> {
                 "skipped": skipped,
             });
             record.detail = Some(detail.to_string());
-            self.node.log.append(record);
+            self.node.report(record);
         }
         let skipped = u64::try_from(skipped).unwrap_or(u64::MAX);
         BroadcastStep { cursor, accepted, expired, skipped, cleared, others, ..self.standing() }

@@ -24,6 +24,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::call::EndReason;
 use domain::webhook::Tried;
 use domain::{AppId, Outcome, Platform, TargetKind, Time};
 use http::Method;
@@ -181,6 +182,17 @@ impl Metrics {
     pub fn delivered(&self, app: AppId, entries: usize) {
         let entries = u64::try_from(entries).unwrap_or_default();
         self.happened.entries_delivered.get_or_create(&OfApp { app: Id(app) }).inc_by(entries);
+    }
+
+    /// A call rings.
+    pub fn call_started(&self, app: AppId) {
+        self.happened.calls_started.get_or_create(&OfApp { app: Id(app) }).inc();
+    }
+
+    /// A call is over.
+    pub fn call_ended(&self, app: AppId, reason: EndReason) {
+        let of_end = OfEnd { app: Id(app), reason: reason.as_str() };
+        self.happened.calls_ended.get_or_create(&of_end).inc();
     }
 
     /// A webhook was sent an event, and answered with this status or not at all.

@@ -139,6 +139,10 @@ metrics! {
         "From the last push of a wake written until its device connected";
     connected_to_drained_seconds: histogram(OfPlatform, MOMENTS)
         "From the connect of a device that was behind until it had acknowledged all that waited";
+    calls_started: counter(OfApp)
+        "Calls that began to ring";
+    calls_ended: counter(OfEnd)
+        "Calls that ended: `busy`, `cancelled`, `declined`, `hung_up`, `lost` (a connection did not come back) or `unanswered`";
     webhook_deliveries: counter(OfDelivery)
         "Tries to give an event to an endpoint: `taken`, `refused` (it answered), `unanswered`";
     http_requests: counter(OfRequest)

@@ -162,7 +162,7 @@ fn report(node: &Node, push: &Push) {
     record.push = Some(push.id);
     let detail = json!({ "kind": push.kind.as_str(), "devices": push.counts.devices });
     record.detail = Some(detail.to_string());
-    node.log.append(record);
+    node.report(record);
 }
 
 fn nobody(failed: &[(String, PushFault)]) -> Problem {

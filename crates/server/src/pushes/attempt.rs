@@ -15,6 +15,7 @@ use store::log::{DeviceName, Record, Step};
 use store::model::{
     ClaimedDelivery, DeliveryTo, Judged, PushState, Settings, SettleDelivery, Target,
 };
+use tracing::Instrument;
 
 use super::address::{Address, Destination};
 use super::content::Content;
@@ -27,13 +28,14 @@ use crate::credentials::{Chosen, Client, Traffic};
 use crate::metrics::{PushSubject, Pushed};
 use crate::node::Node;
 use crate::report::{self, About};
+use crate::steps;
 
 /// Starts the attempt of a claimed delivery.
 pub fn push(node: &Arc<Node>, claimed: ClaimedDelivery) {
     let sender = Arc::clone(node);
-    node.tasks.start("direct push attempt", async move {
-        attempt(&sender, claimed).await;
-    });
+    let step = steps::push(&claimed);
+    let attempt = async move { attempt(&sender, claimed).await };
+    node.tasks.start("direct push attempt", attempt.instrument(step));
 }
 
 async fn attempt(node: &Arc<Node>, mut claimed: ClaimedDelivery) {
@@ -65,11 +67,11 @@ async fn attempt(node: &Arc<Node>, mut claimed: ClaimedDelivery) {
     };
     let settle =
         SettleDelivery { key: claimed.key, attempt: claimed.attempt, outcome, token, event, now };
-    let done = settled(node, || node.store.settle_delivery(settle.clone())).await;
-    let Some(done) = done else { return };
+    let settling = settled(node, || node.store.settle_delivery(settle.clone()));
+    let Some(done) = settling.instrument(steps::settle()).await else { return };
     if let (true, Some(kind)) = (done.dropped, target_kind(&claimed)) {
         node.metrics.dropped(claimed.app, kind);
-        node.log.append(record(&claimed, now, Step::Settle, "token_dropped"));
+        node.report(record(&claimed, now, Step::Settle, "token_dropped"));
         tracing::info!(
             app.id = %claimed.app,
             push.id = %claimed.key.push,
@@ -77,7 +79,7 @@ async fn attempt(node: &Arc<Node>, mut claimed: ClaimedDelivery) {
         );
     }
     if done.stale {
-        node.log.append(record(&claimed, now, Step::Settle, "stale"));
+        node.report(record(&claimed, now, Step::Settle, "stale"));
     }
     node.carry_out(done.effects);
 }
@@ -272,7 +274,7 @@ fn log_push(
     detail["target"] = target_kind(claimed).map(TargetKind::as_str).into();
     report::outcome(&mut record, &mut detail, outcome);
     record.detail = Some(detail.to_string());
-    node.log.append(record);
+    node.report(record);
 }
 
 fn target_kind(claimed: &ClaimedDelivery) -> Option<TargetKind> {

@@ -89,7 +89,7 @@ fn moved(node: &Node, before: &Push, after: Push, wanted: PushState) -> Result<P
         };
         let mut record = Record::new(node.clock.now(), after.app, None, Step::Route, reason);
         record.push = Some(after.id);
-        node.log.append(record);
+        node.report(record);
     }
     Ok(after)
 }

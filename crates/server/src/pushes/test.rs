@@ -100,6 +100,6 @@ pub async fn received(node: &Node, device: DeviceIdentity, push: PushId) -> Resu
     record.user = Some(Arc::from(device.user));
     record.device = Some(DeviceName { number: device.device, id: Arc::from(device.name) });
     record.push = Some(push);
-    node.log.append(record);
+    node.report(record);
     Ok(())
 }

@@ -31,6 +31,7 @@ use domain::rate::{Rate, Used};
 use domain::session::{Effect, Input, Session};
 use domain::{AppId, DeviceNumber, InboxId, MaySend, Offset, Platform, SessionId, Time};
 use store::model::InboxRead;
+use tracing::Instrument;
 use wire::{ClientFrame, CloseCode, ServerFrame, limits};
 
 use crate::clock::Stopwatch;
@@ -38,8 +39,8 @@ use crate::http::problem::{Problem, ProblemCode};
 use crate::node::Node;
 use crate::report::SessionReport;
 use crate::route::{Event, Handle};
-use crate::to_wire;
 use crate::users::Speaker;
+use crate::{steps, to_wire};
 use socket::Socket;
 
 pub use hello::TAKEN_BACK;
@@ -123,7 +124,8 @@ pub async fn serve(node: Arc<Node>, socket: Box<WebSocket>, client: IpAddr) {
     // All that is not the waiting is boxed: a task is as large as its largest step, and most
     // sessions do nothing but wait.
     if let Some(mut connection) = Box::pin(Connection::begin(node, socket, client)).await {
-        let ending = connection.talk().await;
+        let step = steps::session(&connection.report);
+        let ending = connection.talk().instrument(step).await;
         Box::pin(connection.end(ending)).await;
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use domain::{Outcome, Time};
 use store::log::Step;
 use store::model::{Claimed, Settle};
+use tracing::Instrument;
 
 use super::payload;
 use crate::attempt::{Sent, later, settled};
@@ -13,14 +14,14 @@ use crate::credentials::{Chosen, Client, Traffic};
 use crate::metrics::{PushSubject, Pushed};
 use crate::node::Node;
 use crate::report::{self, About};
-use crate::to_wire;
+use crate::{steps, to_wire};
 
 /// Starts the attempt of a claimed wake.
 pub fn push(node: &Arc<Node>, claimed: Claimed) {
     let runner = Arc::clone(node);
-    node.tasks.start("push attempt", async move {
-        attempt(&runner, claimed).await;
-    });
+    let step = steps::wake(&claimed);
+    let attempt = async move { attempt(&runner, claimed).await };
+    node.tasks.start("push attempt", attempt.instrument(step));
 }
 
 async fn attempt(node: &Arc<Node>, mut claimed: Claimed) {
@@ -28,7 +29,7 @@ async fn attempt(node: &Arc<Node>, mut claimed: Claimed) {
     if let Some(lapsed) = claimed.plan.lapsed {
         let mut record = report::attempt(&claimed, claimed.at, Step::Settle, "unknown");
         record.attempt = Some(lapsed);
-        node.log.append(record);
+        node.report(record);
     }
     let Sent { outcome, detail, credential, wrote_at } = send(node, &claimed).await;
     let now = node.clock.now();
@@ -48,13 +49,12 @@ async fn attempt(node: &Arc<Node>, mut claimed: Claimed) {
         event,
         now,
     };
-    let Some(done) = settled(node, || node.store.settle(settle.clone())).await else {
-        return;
-    };
+    let settling = settled(node, || node.store.settle(settle.clone()));
+    let Some(done) = settling.instrument(steps::settle()).await else { return };
     if done.dropped {
         node.metrics.dropped(claimed.app, claimed.target.kind);
         let record = report::attempt(&claimed, now, Step::Settle, "token_dropped");
-        node.log.append(record);
+        node.report(record);
         tracing::info!(
             app.id = %claimed.app,
             device.id = %claimed.key.device,
@@ -63,7 +63,7 @@ async fn attempt(node: &Arc<Node>, mut claimed: Claimed) {
         );
     }
     if done.stale {
-        node.log.append(report::attempt(&claimed, now, Step::Settle, "stale"));
+        node.report(report::attempt(&claimed, now, Step::Settle, "stale"));
     }
     node.carry_out(done.effects);
 }
@@ -181,5 +181,5 @@ fn log_push(
     detail["count"] = claimed.plan.count.into();
     report::outcome(&mut record, &mut detail, outcome);
     record.detail = Some(detail.to_string());
-    node.log.append(record);
+    node.report(record);
 }

@@ -7,6 +7,7 @@ use http::Method;
 use serde_json::{Value, json};
 use server::metrics::table::{Found, Happened, Kind, Process, Row};
 
+use super::inbox::{ringing, step};
 use super::rig::{Server, text};
 use super::stage::Stage;
 
@@ -148,6 +149,22 @@ async fn a_push_that_was_refused_is_counted_by_its_code() {
         1.0,
     );
     stage.server.stop().await;
+}
+
+#[tokio::test]
+async fn calls_are_counted_by_how_they_end() {
+    let server = Server::start().await;
+    let (_caller, callee, call) = ringing(&server).await;
+    step(&server, &callee, &call, "ringing", None).await.is(204);
+    let page = Page::of(&server).await;
+    let app = format!("app=\"{}\"", server.app.0);
+    page.has(&format!("reveille_calls_started_total{{{app}}}"), 1.0);
+    page.has("reveille_calls_open", 1.0);
+    step(&server, &callee, &call, "reject", None).await.is(204);
+    let page = Page::of(&server).await;
+    page.has(&format!("reveille_calls_ended_total{{{app},reason=\"declined\"}}"), 1.0);
+    page.has("reveille_calls_open", 0.0);
+    server.stop().await;
 }
 
 #[tokio::test]

@@ -165,7 +165,7 @@ impl Queue {
 
     /// How many wait for a flush.
     #[cfg(test)]
-    pub(super) fn waiting(&self) -> usize {
+    pub(super) fn flushes_waiting(&self) -> usize {
         self.lock().flushes.len()
     }
 

@@ -136,7 +136,7 @@ async fn a_full_queue_drops_and_counts_instead_of_waiting() {
         let queue = queue.clone();
         async move { queue.flush().await }
     });
-    while queue.waiting() == 0 {
+    while queue.flushes_waiting() == 0 {
         tokio::task::yield_now().await;
     }
     queue.end();

@@ -155,6 +155,12 @@ pub(crate) const EXTERNAL: &[External] = &[
         dev: &[],
     },
     External {
+        name: "prometheus-client",
+        why: "metrics whose labels are types, without a global registry; writes OpenMetrics",
+        ship: &["server"],
+        dev: &[],
+    },
+    External {
         name: "proptest",
         why: "laws of machines and parsers, with inputs nobody thought of",
         ship: &[],

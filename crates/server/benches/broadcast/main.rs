@@ -10,13 +10,13 @@
 //!
 //! The child is a server and nothing else, so what it uses is what a broadcast costs: all its CPU
 //! time from the accept to the last stored step, and the most memory that it held at a time beyond
-//! what it held before.
+//! what it held before. What the push log takes of that is seen beside a child whose log is closed.
 
 #[path = "../count/mod.rs"]
 mod count;
 #[path = "../stage/credentials.rs"]
 mod credentials;
-#[expect(dead_code, reason = "the median is for other benches")]
+mod log_cost;
 #[path = "../measure/mod.rs"]
 mod measure;
 #[path = "../process/mod.rs"]
@@ -30,7 +30,7 @@ mod stage;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -81,11 +81,12 @@ fn main() -> Result<()> {
     match arguments.iter().position(|argument| argument == CHILD) {
         Some(at) => {
             let (app, rest) = (arguments.get(at + 1), arguments.get(at + 2..));
-            let (Some(app), Some([dir, port])) = (app, rest) else {
-                return Err(anyhow!("{CHILD} takes an app, a folder and a port"));
+            let (Some(app), Some([dir, port, log])) = (app, rest) else {
+                return Err(anyhow!("{CHILD} takes an app, a folder, a port and a log"));
             };
             let app = AppId::parse(app).context("no app")?;
-            runtime.block_on(child(app, Path::new(dir), port.parse()?))
+            let log = PushLog::parse(log).context("no such log")?;
+            runtime.block_on(child(app, Path::new(dir), port.parse()?, log))
         }
         None => runtime.block_on(run()),
     }
@@ -94,13 +95,17 @@ fn main() -> Result<()> {
 async fn run() -> Result<()> {
     let ca = Ca::generate("Bench CA")?;
     let arrived = Arc::new(AtomicUsize::new(0));
+    let refuses = Arc::new(AtomicBool::new(false));
     let service = {
-        let arrived = Arc::clone(&arrived);
+        let (arrived, refuses) = (Arc::clone(&arrived), Arc::clone(&refuses));
         PushService::start(&ca.server_identity()?, move |head| {
-            if head.uri.path() != "/token" {
-                arrived.fetch_add(1, Ordering::Relaxed);
+            if head.uri.path() == "/token" {
+                return Some(StatusCode::OK);
             }
-            Some(StatusCode::OK)
+            let number = arrived.fetch_add(1, Ordering::Relaxed);
+            let is_gone =
+                refuses.load(Ordering::Relaxed) && number.is_multiple_of(log_cost::ONE_IN);
+            Some(if is_gone { StatusCode::GONE } else { StatusCode::OK })
         })?
     };
     let port = service.address.port();
@@ -114,7 +119,7 @@ async fn run() -> Result<()> {
     let app = stage.app;
     let measured = |devices: usize| -> Result<Run> {
         let before = arrived.load(Ordering::Relaxed);
-        let run = broadcast(app.id, dir, port)?;
+        let run = broadcast(app.id, dir, port, PushLog::Open)?;
         let arrived = arrived.load(Ordering::Relaxed) - before;
         ensure!(arrived == devices && run.accepted == devices, "{arrived} arrived of {run:?}");
         Ok(run)
@@ -123,6 +128,7 @@ async fn run() -> Result<()> {
     add_devices(&stage.node, app, 0..SMALL).await?;
     stage.strike().await;
     drop(stage);
+    log_cost::measure(dir, &refuses, |log| broadcast(app.id, dir, port, log))?;
     let small = measured(SMALL)?;
     let node = Node::start(config(dir, port)?, Clock::system(), false).await?;
     add_devices(&node, app, SMALL..LARGE).await?;
@@ -175,12 +181,34 @@ struct Run {
     usage: Usage,
 }
 
+/// What becomes of a child's records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PushLog {
+    /// They are written.
+    Open,
+    /// They are dropped at once.
+    Closed,
+}
+
+impl PushLog {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Closed => "closed",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        [Self::Open, Self::Closed].into_iter().find(|log| log.as_str() == word)
+    }
+}
+
 /// Lets a child broadcast to all devices there are.
-fn broadcast(app: AppId, dir: &Path, port: u16) -> Result<Run> {
+fn broadcast(app: AppId, dir: &Path, port: u16, log: PushLog) -> Result<Run> {
     let output = Command::new(std::env::current_exe()?)
         .args([CHILD, &app.to_string()])
         .arg(dir)
-        .arg(port.to_string())
+        .args([&port.to_string(), log.as_str()])
         .stderr(std::process::Stdio::inherit())
         .output()?;
     ensure!(output.status.success(), "the child ended with {}", output.status);
@@ -188,8 +216,12 @@ fn broadcast(app: AppId, dir: &Path, port: u16) -> Result<Run> {
 }
 
 /// The child: a server that has one broadcast to send.
-async fn child(app: AppId, dir: &Path, port: u16) -> Result<()> {
+async fn child(app: AppId, dir: &Path, port: u16, log: PushLog) -> Result<()> {
     let node = Node::start(config(dir, port)?, Clock::system(), false).await?;
+    match log {
+        PushLog::Open => {}
+        PushLog::Closed => node.log.close().await,
+    }
     let before = Usage::of("self")?;
     let start = Instant::now();
     let push = accept(&node, app).await?;

@@ -18,10 +18,13 @@ mod tokens;
 mod topics;
 mod webhooks;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::client::{PushChoice, UrgencyName};
+use crate::limits;
+use crate::schema::Time;
 use crate::server::FailedRecipient;
 
 pub use audit::*;
@@ -39,22 +42,31 @@ pub use tokens::*;
 pub use topics::*;
 pub use webhooks::*;
 
+/// `GET /healthz`, `GET /readyz`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Health {
+    /// `ok`.
+    pub status: String,
+}
+
 /// `POST /v1/apps`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AppCreate {
     /// A name for people.
+    #[schemars(length(min = 1, max = limits::NAME_BYTES))]
     pub name: String,
 }
 
 /// An app.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct App {
     /// `app_…`.
     pub id: String,
     /// A name for people.
     pub name: String,
     /// When it was made.
+    #[schemars(with = "Time")]
     pub created_at: jiff::Timestamp,
     /// The app's first key; shown once, in the answer to `POST /v1/apps`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,7 +74,7 @@ pub struct App {
 }
 
 /// A page of a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Page<T> {
     /// The items, in the order the endpoint documents.
     pub items: Vec<T>,
@@ -72,24 +84,29 @@ pub struct Page<T> {
 }
 
 /// `POST /v1/messages`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MessageCreate {
     /// Users; 1 to 100.
+    #[schemars(length(min = 1, max = limits::RECIPIENTS))]
     pub to: Vec<String>,
     /// The user it comes from; receipts go to them. Left out: it comes from the back end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = limits::NAME_BYTES))]
     pub from: Option<String>,
     /// The back end's own id for it; the header `Idempotency-Key` does the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
     pub id: Option<String>,
     /// The conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = limits::NAME_BYTES))]
     pub thread: Option<String>,
     /// Opaque JSON, at most 64 KiB.
     pub body: Box<RawValue>,
     /// Seconds the message is kept for; `0` is live only. Left out: the app's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 2_592_000))]
     pub ttl: Option<u32>,
     /// How much the recipient should be bothered.
     #[serde(default)]
@@ -104,11 +121,12 @@ pub struct MessageCreate {
 }
 
 /// The answer to `POST /v1/messages`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MessageAccepted {
     /// `msg_…`, the same for every recipient.
     pub id: String,
     /// When it was accepted.
+    #[schemars(with = "Time")]
     pub at: jiff::Timestamp,
     /// Recipients that could not take it, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -119,9 +137,10 @@ pub struct MessageAccepted {
 }
 
 /// One line of a timeline or of the push log.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Record {
     /// When.
+    #[schemars(with = "Time")]
     pub at: jiff::Timestamp,
     /// The step of the way: `accept`, `route`, `session`, `wake`, `push`, `settle`.
     pub step: String,
@@ -160,7 +179,7 @@ pub struct Record {
 }
 
 /// `GET /v1/messages/{message}/timeline`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Timeline {
     /// The message.
     pub id: String,

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::client::EnvironmentName;
+use crate::schema::Time;
 
 /// `POST /v1/apps/{app}/credentials`.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CredentialUpload {
     /// What the file is.
@@ -23,9 +25,11 @@ pub struct CredentialUpload {
     pub password: Option<String>,
     /// Key id of a `.p8`, 10 characters; read from the file name when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(equal = 10))]
     pub key_id: Option<String>,
     /// Team id of a `.p8`, 10 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(equal = 10))]
     pub team_id: Option<String>,
     /// Bundle ids a `.p8` is to be used for: the file does not hold them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -71,7 +75,7 @@ impl std::fmt::Debug for CredentialUpload {
 }
 
 /// What a credential file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CredentialKind {
     /// A `.p8` key of Apple's.
@@ -85,7 +89,7 @@ pub enum CredentialKind {
 }
 
 /// A credential, as far as it may be shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Credential {
     /// `crd_…`.
     pub id: String,
@@ -100,11 +104,12 @@ pub struct Credential {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub probes: Vec<CredentialProbe>,
     /// When it was uploaded.
+    #[schemars(with = "Time")]
     pub created_at: jiff::Timestamp,
 }
 
 /// What a push service said of a credential, asked without reaching any device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CredentialProbe {
     /// Where it was asked: `apns production`, `apns sandbox`, `fcm`.
     pub place: String,
@@ -122,7 +127,7 @@ pub struct CredentialProbe {
 }
 
 /// `GET /v1/webpush-key`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WebpushKey {
     /// The public key that a browser subscribes with (`applicationServerKey`), base64url.
     pub public_key: String,

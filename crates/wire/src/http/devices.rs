@@ -1,12 +1,15 @@
 //! Devices, their push targets and open wakes.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Position;
 use crate::client::{EnvironmentName, PlatformName, TargetKindName};
+use crate::limits;
+use crate::schema::Time;
 
 /// A device, as `GET /v1/users/{user}/devices` shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Device {
     /// The client's own id.
     pub id: String,
@@ -18,6 +21,7 @@ pub struct Device {
     pub cursor: Position,
     /// When it was last connected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Time>")]
     pub last_seen_at: Option<jiff::Timestamp>,
     /// Its push targets, tokens masked.
     pub targets: Vec<Target>,
@@ -26,7 +30,7 @@ pub struct Device {
 }
 
 /// A push target, its token masked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Target {
     /// The kind.
     pub kind: TargetKindName,
@@ -39,11 +43,12 @@ pub struct Target {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<EnvironmentName>,
     /// When it was registered.
+    #[schemars(with = "Time")]
     pub registered_at: jiff::Timestamp,
 }
 
 /// An open wake.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WakeState {
     /// `wak_…`.
     pub id: String,
@@ -55,14 +60,16 @@ pub struct WakeState {
     pub reason: String,
     /// When it acts next; left out while it is parked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Time>")]
     pub due_at: Option<jiff::Timestamp>,
 }
 
 /// `PUT /v1/me/targets/{kind}`, and the same under `/v1/users/{user}/devices/{device}`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetPut {
     /// The token.
+    #[schemars(length(max = limits::TOKEN_BYTES))]
     pub token: String,
     /// Apple's environment, where the app knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

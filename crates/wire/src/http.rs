@@ -75,6 +75,7 @@ pub struct App {
 
 /// A page of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "{T}Page")]
 pub struct Page<T> {
     /// The items, in the order the endpoint documents.
     pub items: Vec<T>,

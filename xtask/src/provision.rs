@@ -35,12 +35,12 @@ const NEEDS: &[Need] = &[
         probe: &["python3", "-c", "import ensurepip, venv"],
         debian: "python3-venv",
         brew: "python@3",
-        why: "tests have webhooks checked by somebody else's library",
+        why: "tests have webhooks and the API's description checked by somebody else's libraries",
     },
 ];
 
 /// Python packages that the tests use, in an environment of their own inside the target folder.
-const PYTHON: &[&str] = &["standardwebhooks==1.1.0"];
+const PYTHON: &[&str] = &["openapi-spec-validator==0.9.0", "standardwebhooks==1.1.0"];
 
 /// Makes sure that everything is there: installs it where that is ours to do, else says how.
 ///

@@ -1,5 +1,6 @@
 //! Frames a client sends.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -100,7 +101,7 @@ pub struct DeviceInfo {
 }
 
 /// What a device runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum PlatformName {
@@ -173,7 +174,7 @@ pub struct Send {
 }
 
 /// How much the recipient should be bothered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UrgencyName {
     /// The usual.
@@ -184,7 +185,7 @@ pub enum UrgencyName {
 }
 
 /// What a push about a message says.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum PushChoice {
     /// The word `"none"`: store the message, do not wake.
@@ -194,7 +195,7 @@ pub enum PushChoice {
 }
 
 /// The word `"none"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum NoPush {
     /// Store the message, do not wake.
     #[serde(rename = "none")]
@@ -240,7 +241,7 @@ pub struct PushToken {
 }
 
 /// The kind of a push target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TargetKindName {
     /// APNs, the app's ordinary token.
@@ -254,7 +255,7 @@ pub enum TargetKindName {
 }
 
 /// Apple's two worlds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EnvironmentName {
     /// Apps from the store and TestFlight.
@@ -291,7 +292,7 @@ pub struct Typing {
 }
 
 /// Audio or video.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Media {
@@ -351,7 +352,7 @@ pub struct CallReject {
 }
 
 /// Why a callee does not want a call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RejectReason {
     /// The user said no.

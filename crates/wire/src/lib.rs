@@ -21,6 +21,7 @@ pub mod limits;
 mod position;
 mod problem;
 pub mod push;
+mod schema;
 mod server;
 
 pub use client::*;

@@ -1,5 +1,6 @@
 //! A place in an inbox.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A place in an inbox: epoch and offset.
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Offsets only grow; the epoch changes when history was rolled back (a restored backup), so that
 /// a position from before is recognised instead of believed.
 /// The epoch is a string because it is a 63-bit number and JavaScript's are exact to 53.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Position {
     /// The inbox's epoch, decimal.
     pub epoch: String,
@@ -16,7 +17,7 @@ pub struct Position {
 }
 
 /// A position together with the last entry held, by which a rollback inside an epoch is seen.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct HeldPosition {
     /// The inbox's epoch, decimal.
     pub epoch: String,

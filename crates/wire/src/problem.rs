@@ -1,9 +1,10 @@
 //! Problem details: how every refusal looks.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A refusal in the shape of RFC 9457, with a stable `code`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// Where the problem is documented.
     pub r#type: String,

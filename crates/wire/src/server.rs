@@ -1,10 +1,12 @@
 //! Frames the server sends.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::client::{CallRinging, CallSignal, Media, TargetKindName, Typing};
 use crate::frame::frames;
+use crate::schema::Time;
 use crate::{Position, Problem};
 
 frames! {
@@ -91,7 +93,7 @@ impl Default for Limits {
 }
 
 /// A message of the inbox.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Message {
     /// Its place in this inbox.
     pub position: Position,
@@ -108,8 +110,10 @@ pub struct Message {
     /// What the sender wrote, byte for byte.
     pub body: Box<RawValue>,
     /// When it was accepted.
+    #[schemars(with = "Time")]
     pub sent_at: jiff::Timestamp,
     /// When it is no longer kept.
+    #[schemars(with = "Time")]
     pub expires_at: jiff::Timestamp,
     /// Set when this is the user's own message, sent from another of their devices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -120,7 +124,7 @@ pub struct Message {
 }
 
 /// A call that nobody took.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MissedCall {
     /// The call.
     pub call: String,
@@ -131,7 +135,7 @@ pub struct MissedCall {
 }
 
 /// What became of messages this user sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Receipt {
     /// Its place in this inbox.
     pub position: Position,
@@ -142,7 +146,7 @@ pub struct Receipt {
 }
 
 /// What became of one message at one recipient.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReceiptRow {
     /// The message.
     pub id: String,
@@ -151,11 +155,12 @@ pub struct ReceiptRow {
     /// What became of it.
     pub state: ReceiptState,
     /// When.
+    #[schemars(with = "Time")]
     pub at: jiff::Timestamp,
 }
 
 /// What became of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReceiptState {
     /// A device of the recipient acknowledged it.
@@ -167,7 +172,7 @@ pub enum ReceiptState {
 }
 
 /// What this user has read; every device of theirs gets it, the one that said so as well.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReadSync {
     /// Its place in this inbox.
     pub position: Position,
@@ -185,7 +190,7 @@ pub struct ReadSync {
 }
 
 /// Entries that are gone for good: everything up to here that was not delivered before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Gap {
     /// The last position of the hole; ack it as any other.
     pub up_to: Position,
@@ -213,7 +218,7 @@ pub struct Accepted {
 }
 
 /// A recipient that could not take a message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FailedRecipient {
     /// The user.
     pub user: String,
@@ -231,7 +236,7 @@ pub struct Rejected {
 }
 
 /// What became of a push token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PushTarget {
     /// Which target.
     pub kind: TargetKindName,
@@ -246,7 +251,7 @@ pub struct PushTarget {
 }
 
 /// Whether the server holds a push target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PushTargetState {
     /// Held, and used.
@@ -258,7 +263,7 @@ pub enum PushTargetState {
 }
 
 /// A call rings: show it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct CallRing {
     /// The call.
     pub call: String,
@@ -275,6 +280,7 @@ pub struct CallRing {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offer: Option<Box<RawValue>>,
     /// When the ringing ends.
+    #[schemars(with = "Time")]
     pub expires_at: jiff::Timestamp,
 }
 
@@ -292,7 +298,7 @@ pub struct CallAnswered {
 
 /// A call goes on with this device, which connected again or asked: how it stands. The signals
 /// that it does not hold follow.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct CallResumed {
     /// The call.
     pub call: String,
@@ -300,6 +306,7 @@ pub struct CallResumed {
     pub state: CallState,
     /// When the ringing ends, while it rings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Time>")]
     pub expires_at: Option<jiff::Timestamp>,
     /// Opaque, from the callee's app, once it is answered; only the caller gets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -309,7 +316,7 @@ pub struct CallResumed {
 }
 
 /// How a call stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CallState {
     /// No device of the callee has said yet that it rings.
@@ -323,7 +330,7 @@ pub enum CallState {
 }
 
 /// The call is over for this device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CallEnded {
     /// The call.
     pub call: String,
@@ -332,7 +339,7 @@ pub struct CallEnded {
 }
 
 /// How a call ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CallEndReason {
     /// Another device of the same user took it.

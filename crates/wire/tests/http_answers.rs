@@ -9,9 +9,9 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use wire::http::{
     Acked, Act, App, CallShown, Check, Conclusion, Credential, CredentialKind, CredentialProbe,
-    Device, DeviceExplained, Examination, Explanation, Finding, InboxPage, Key, KeyScopeName,
-    MessageAccepted, Page, Record, SignalShown, Target, Timeline, TokenAlgorithm, TokenKey,
-    UserToken, WakeState, Webhook, WebhookAnswer, WebhookDelivery, WebhookDeliveryState,
+    Device, DeviceExplained, Examination, Explanation, Finding, Health, InboxPage, Key,
+    KeyScopeName, MessageAccepted, Page, Record, SignalShown, Target, Timeline, TokenAlgorithm,
+    TokenKey, UserToken, WakeState, Webhook, WebhookAnswer, WebhookDelivery, WebhookDeliveryState,
     WebhookReplayed, WebhookStateName,
 };
 use wire::{
@@ -23,7 +23,7 @@ use crate::golden::{check_complete, check_golden, pretty};
 use crate::{http_requests, pushes};
 
 /// The golden files of answers.
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 23] = [
     "http/acked",
     "http/act",
     "http/app",
@@ -33,6 +33,7 @@ const NAMES: [&str; 22] = [
     "http/device",
     "http/examination",
     "http/explanation",
+    "http/health",
     "http/inbox_page",
     "http/key",
     "http/message_accepted",
@@ -57,6 +58,7 @@ fn answers_are_as_agreed_and_read_back() {
     both_ways("http/device", &device());
     both_ways("http/examination", &examination());
     both_ways("http/explanation", &explanation());
+    both_ways("http/health", &Health { status: "ok".into() });
     both_ways("http/key", &key());
     both_ways("http/message_accepted", &message_accepted());
     both_ways("http/page", &Page { items: vec![app(None)], next: Some("app_1".into()) });

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::HeaderValue;
 use http::header::{CONNECTION, UPGRADE};
-use serde_json::{Value, json};
+use wire::http::Health;
 use wire::limits;
 
 use super::client_address::ClientAddress;
@@ -60,13 +60,13 @@ async fn session(node: Arc<Node>, socket: Box<WebSocket>, client: ClientAddress)
 }
 
 /// `GET /healthz`: the process runs.
-pub(super) async fn health() -> Json<Value> {
-    Json(json!({ "status": "ok" }))
+pub(super) async fn health() -> Json<Health> {
+    Json(Health { status: "ok".to_owned() })
 }
 
 /// `GET /readyz`: it takes requests. A server that stops still answers what is under way, and
 /// should get nothing new.
-pub(super) async fn ready(State(node): State<Arc<Node>>) -> Result<Json<Value>, Problem> {
+pub(super) async fn ready(State(node): State<Arc<Node>>) -> Result<Json<Health>, Problem> {
     if node.tasks.is_stopping() {
         return Err(Problem::unavailable("the server is stopping", Duration::from_secs(1)));
     }

@@ -16,6 +16,7 @@ mod calls;
 pub(crate) mod client_address;
 mod connect;
 mod credentials;
+mod description;
 mod doctor;
 mod events;
 mod explain;
@@ -57,6 +58,7 @@ pub fn router(node: Arc<Node>) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(Extension(settings::Turn::default()))
+        .layer(Extension(description::Served::default()))
         .layer(DefaultBodyLimit::max(limits::HTTP_BODY_BYTES))
         .layer(from_fn_with_state(Arc::clone(&node), throttle::throttle))
         .layer(from_fn_with_state(guard::Guard::of(&node), guard::guard))

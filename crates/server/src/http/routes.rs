@@ -7,6 +7,8 @@
 //!                       └─▶ who may call what, docs/api.md, the description of the API
 //! ```
 
+mod refusals;
+mod shape;
 mod table;
 
 use std::sync::Arc;
@@ -18,8 +20,10 @@ use domain::KeyScope;
 use http::Method;
 
 use super::body;
+use super::problem::ProblemCode;
 use crate::node::Node;
 
+pub use shape::{Answers, Content, Shape, Takes};
 pub use table::{INTERNAL, ROUTES};
 
 /// One method of one path.
@@ -35,6 +39,14 @@ pub struct Route {
     pub query: Query,
     /// What it is for, in a few words.
     pub summary: &'static str,
+    /// The operation's name, which no other has.
+    pub name: &'static str,
+    /// The body that it takes.
+    pub takes: Option<Takes>,
+    /// What it answers when all is well.
+    pub answers: &'static [Answers],
+    /// The refusals that are particular to it, by name; [`Route::refusals`] has all.
+    pub problems: &'static [ProblemCode],
     /// Puts the function that answers under a method.
     serve: fn(MethodFilter) -> MethodRouter<Arc<Node>>,
 }
@@ -57,6 +69,24 @@ pub enum Caller {
     AnyKey,
     /// A device, by its secret alone or beside its user's token.
     Device,
+}
+
+impl Caller {
+    /// Who that is, in words.
+    pub fn words(self) -> String {
+        let key = |scope: KeyScope| {
+            format!("the app's back end, by a key with the scope `{}`", scope.as_str())
+        };
+        match self {
+            Self::Anybody => "anybody".to_owned(),
+            Self::FirstFrame => "anybody; the first frame says who".to_owned(),
+            Self::Admin => "the operator".to_owned(),
+            Self::App(scope) => key(scope),
+            Self::OwnApp(scope) => format!("{}, or the operator", key(scope)),
+            Self::AnyKey => "any key of the app: its back end's, a user's, a device's".to_owned(),
+            Self::Device => "a device".to_owned(),
+        }
+    }
 }
 
 /// What a route takes behind the `?`.

@@ -9,9 +9,12 @@ use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::Full;
 use serde_json::json;
-use server::http::routes::ROUTES;
+use server::http::routes::{Content, ROUTES};
 use sim::pki::ApnsKey;
 
+use super::described;
+use super::openapi::unshown::UNSHOWN;
+use super::openapi::{description, validator};
 use super::paths::{filled, nowhere};
 use super::rig::Server;
 
@@ -74,8 +77,8 @@ async fn every_example_works_as_written_one_after_the_other() {
         ("DEVICE_SECRET", phone.secret.clone()),
         ("EPOCH", phone.epoch.clone()),
     ]);
-    let mut seen = 0;
-    let page = page();
+    let (mut seen, mut samples) = (0, Vec::new());
+    let (document, page) = (description(&server).await, page());
     for line in commands(&page) {
         let (name, command) = match line.split_once("=$(curl ") {
             Some((name, rest)) if !shell.contains_key(name) => (Some(name), rest),
@@ -91,8 +94,13 @@ async fn every_example_works_as_written_one_after_the_other() {
             false => None,
         };
         let (curl, found) = command.split_once(" | ").unwrap_or((command, ""));
-        let answer = server.send(request(&words(curl, &shell), body)).await;
+        let (request, said) = request(&words(curl, &shell), body);
+        let route = described::route(request.method().as_str(), &request.uri().to_string());
+        let route = route.unwrap_or_else(|| panic!("{line} calls no route"));
+        let answer = server.send(request).await;
         assert!((200..300).contains(&answer.status), "{line}\n{} {}", answer.status, answer.body);
+        samples.extend(said.map(|said| validator::request(&document, route, said)));
+        samples.extend(validator::answer(&document, route, answer.status, &answer.body));
         seen += 1;
         if let Some(name) = name {
             let prefix = found.split('\'').nth(1).and_then(|found| found.split('[').next());
@@ -103,6 +111,15 @@ async fn every_example_works_as_written_one_after_the_other() {
         }
     }
     assert!(seen > 50, "{seen} examples were found");
+    // What went in and out is as described, by somebody else's validator.
+    let shown =
+        |name: &str| samples.iter().any(|it| it.what.starts_with(&format!("{name} answers")));
+    let answering = ROUTES.iter().filter(|it| !matches!(it.answers[0].content, Content::None));
+    let mut unshown: Vec<_> = answering.map(|it| it.name).filter(|name| !shown(name)).collect();
+    unshown.sort_unstable();
+    assert_eq!(unshown, UNSHOWN, "another test asks for those that no example shows");
+    assert!(samples.len() > 60, "{} samples", samples.len());
+    assert_eq!(validator::faults_of(&document, &samples), Vec::<String>::new());
     server.stop().await;
 }
 
@@ -133,8 +150,11 @@ fn apple_key() -> serde_json::Value {
     })
 }
 
-/// The request that `curl` makes of its arguments.
-fn request(arguments: &[String], document: Option<String>) -> Request<Full<Bytes>> {
+/// The request that `curl` makes of its arguments, and what its body says.
+fn request(
+    arguments: &[String],
+    document: Option<String>,
+) -> (Request<Full<Bytes>>, Option<serde_json::Value>) {
     let mut request = Request::builder();
     let (mut method, mut body) = (None, None);
     let mut rest = arguments.iter();
@@ -156,8 +176,9 @@ fn request(arguments: &[String], document: Option<String>) -> Request<Full<Bytes
     let body = document.or(body);
     let usual = if body.is_some() { "POST" } else { "GET" };
     let method = method.as_deref().unwrap_or(usual);
+    let said = body.as_deref().map(|body| serde_json::from_str(body).expect("JSON"));
     let body = Full::new(Bytes::from(body.unwrap_or_default()));
-    request.method(method).body(body).expect("a request")
+    (request.method(method).body(body).expect("a request"), said)
 }
 
 /// The words of a line as the shell reads it: quotes, and variables where it looks for them.

@@ -22,6 +22,8 @@ use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
+use super::described;
+
 /// How long a test waits for anything; generous, the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -318,7 +320,7 @@ impl Line {
     /// Any request, as it is.
     pub(super) async fn send(&mut self, mut request: Request<Full<Bytes>>) -> Answer {
         request.headers_mut().insert("host", self.host.clone());
-        let what = format!("{} {}", request.method(), request.uri());
+        let (method, path) = (request.method().to_string(), request.uri().to_string());
         let answer = async {
             self.sender.ready().await.expect("the connection is open");
             let answer = self.sender.send_request(request).await.expect("an answer");
@@ -327,13 +329,15 @@ impl Line {
             (parts, bytes)
         };
         let answer = tokio::time::timeout(PATIENCE, answer).await;
-        let (parts, bytes) = answer.unwrap_or_else(|_| panic!("{what}: silence"));
+        let (parts, bytes) = answer.unwrap_or_else(|_| panic!("{method} {path}: silence"));
         let body = match bytes.is_empty() {
             true => Value::Null,
             false => serde_json::from_slice(&bytes)
                 .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned())),
         };
-        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+        let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body };
+        described::check(&method, &path, &answer);
+        answer
     }
 }
 

@@ -1,13 +1,17 @@
 //! The audit log.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::schema::Time;
+
 /// An act of the operator or of an app's back end: who asked for what, from where.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Act {
     /// Its number; later ones are larger.
     pub number: i64,
     /// When it was asked for.
+    #[schemars(with = "Time")]
     pub at: jiff::Timestamp,
     /// `operator`, or the id of the app's key.
     pub by: String,

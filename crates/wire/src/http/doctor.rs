@@ -1,18 +1,22 @@
 //! What `GET /v1/doctor` answers.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::schema::Time;
+
 /// `GET /v1/doctor`: whether all is as it should be on this server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Examination {
     /// When it was looked.
+    #[schemars(with = "Time")]
     pub at: jiff::Timestamp,
     /// What was looked at, in order.
     pub checks: Vec<Check>,
 }
 
 /// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
     /// `ok`, `note`, `warning` or `failure`.
     pub verdict: String,

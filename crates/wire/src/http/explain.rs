@@ -1,15 +1,18 @@
 //! What `GET /v1/explain` answers.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Record;
 use crate::client::PlatformName;
+use crate::schema::Time;
 
 /// `GET /v1/explain`: what would happen to a push now, or what happened to a message, and the one
 /// thing to fix.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Explanation {
     /// When it was looked.
+    #[schemars(with = "Time")]
     pub at: jiff::Timestamp,
     /// The one thing to fix, or that nothing is wrong.
     pub conclusion: Conclusion,
@@ -21,7 +24,7 @@ pub struct Explanation {
 }
 
 /// What an explanation comes to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Conclusion {
     /// `ok`, `warning` or `failure`.
     pub verdict: String,
@@ -39,7 +42,7 @@ pub struct Conclusion {
 }
 
 /// A device, judged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeviceExplained {
     /// The client's own id.
     pub device: String,
@@ -55,7 +58,7 @@ pub struct DeviceExplained {
 }
 
 /// A rule that holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// `ok`, `note`, `warning` or `failure`.
     pub verdict: String,

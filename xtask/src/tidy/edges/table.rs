@@ -209,6 +209,12 @@ pub(crate) const EXTERNAL: &[External] = &[
         dev: &[],
     },
     External {
+        name: "schemars",
+        why: "the description of the API is made of the types that are parsed and written",
+        ship: &["server", "wire"],
+        dev: &[],
+    },
+    External {
         name: "serde",
         why: "shapes on the wire and in the configuration",
         ship: &["providers", "server", "sim", "store", "wire"],

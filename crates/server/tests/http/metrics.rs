@@ -201,7 +201,7 @@ async fn the_page_is_what_the_table_says() {
 async fn each_address_has_its_own_routes() {
     let server = Server::start().await;
     server.inside("/healthz").await.is(200);
-    server.inside("/v1/apps").await.refused(404, "not_found", None);
+    server.inside("/v1/none").await.refused(404, "not_found", None);
     server.call(Method::GET, "/metrics", None).await.refused(404, "not_found", None);
     let posted: Value = server.call(Method::POST, "/healthz", None).await.body;
     assert_eq!(posted["code"], "method_not_allowed", "{posted}");

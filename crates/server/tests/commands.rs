@@ -7,3 +7,4 @@ mod push_stored;
 mod push_usage;
 mod push_webpush;
 mod rig;
+mod tls;

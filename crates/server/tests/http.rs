@@ -8,6 +8,7 @@ mod apps;
 mod audit;
 mod calls;
 mod credentials;
+mod doctor;
 mod events;
 mod explain;
 mod fuzz;

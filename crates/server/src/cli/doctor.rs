@@ -18,7 +18,7 @@ use super::say::{self, Advice, BOLD, DIM, GOOD, HINT};
 use super::token::seconds;
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
-use crate::doctor::Checked;
+use crate::doctor::{Checked, sentence};
 use crate::seal::rotate::MASTER_KEY_NOTE;
 use crate::secret::{ADMIN_KEY_FILE, KeyKind, load_key};
 use crate::to_wire;
@@ -181,14 +181,6 @@ async fn by_server(config: &Config, server: anyhow::Result<ServerAddress>) -> Ve
             vec![failed(Checked::Server, text, &sentence(remedy))]
         }
     }
-}
-
-/// A hint as a sentence.
-fn sentence(hint: &str) -> String {
-    let mut letters = hint.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().to_string());
-    let end = if hint.ends_with('.') { "" } else { "." };
-    format!("{}{}{end}", first.unwrap_or_default(), letters.as_str())
 }
 
 fn line(check: &Check) -> String {

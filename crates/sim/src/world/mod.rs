@@ -7,7 +7,8 @@
 //!
 //! ```text
 //!   World ──start, kill, stop──▶ server (child process) ──┬──▶ ApnsSim, FcmSim, ──▶ Devices
-//!     │                                               (ProxySim)  WebPushSim          │
+//!     │                            │ webhooks         (ProxySim)  WebPushSim          │
+//!     │                            └──▶ WebhookSink                                 │
 //!     └──phone()──▶ Phone ──────────────▲                                          │
 //!                     ▲────────────────────────────────────────────────────────────┘
 //! ```
@@ -44,6 +45,7 @@ use crate::phone::{Behaviour, Browser, Phone, PhoneOptions, Platform, http as cl
 use crate::pki::{ApnsCertificate, ApnsKey, Ca, ServiceAccount};
 use crate::proxy::{ProxyOptions, ProxySim};
 use crate::webpush::{Vendor, WebPushOptions, WebPushSim};
+use crate::{Clock, WebhookSink};
 
 /// The password of the `.p12` file in a world that uses one.
 const P12_PASSWORD: &str = "reveille";
@@ -62,6 +64,8 @@ pub struct World {
     fcm: FcmSim,
     /// If the world was asked for it.
     webpush: Option<WebPushSim>,
+    /// If the world was asked for it.
+    back_end: Option<WebhookSink>,
     /// If the server goes through one.
     proxy: Option<ProxySim>,
     admin_key: String,
@@ -115,6 +119,11 @@ impl World {
             }
         };
 
+        let back_end = match options.back_end {
+            false => None,
+            true => Some(WebhookSink::start(&ca, &Clock::default()).await?),
+        };
+
         let root = directory.path();
         let (data_dir, ca_file) = (root.join("data"), root.join("ca.pem"));
         std::fs::create_dir(&data_dir)?;
@@ -148,7 +157,13 @@ impl World {
                 (Services::Proxy(proxy.url_for(&user)), Some(proxy))
             }
         };
-        let places = Places { data_dir: &data_dir, ca_file: &ca_file, listen, services };
+        let places = Places {
+            data_dir: &data_dir,
+            ca_file: &ca_file,
+            listen,
+            services,
+            back_end: back_end.as_ref().map(WebhookSink::addr),
+        };
         let config_file = root.join("reveille.toml");
         std::fs::write(&config_file, config::text(&places, &options.tuning))?;
         let mut server = Server::new(&options.server_exe, root, config_file, options.output);
@@ -177,6 +192,7 @@ impl World {
             apns_sandbox,
             fcm,
             webpush,
+            back_end,
             proxy,
             admin_key,
             app,
@@ -332,6 +348,11 @@ impl World {
     /// The browsers' push service, if the world was asked for it.
     pub fn webpush(&self) -> Option<&WebPushSim> {
         self.webpush.as_ref()
+    }
+
+    /// The app's back end, which takes webhooks, if the world was asked for it.
+    pub fn back_end(&self) -> Option<&WebhookSink> {
+        self.back_end.as_ref()
     }
 
     /// The proxy, if the server goes through one.

@@ -1,14 +1,17 @@
 //! Every rule is shown to hold for a good run and to fail for one thing changed.
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 use wire::TargetKindName;
+use wire::http::Event;
 
 use super::*;
-use crate::evidence::{Confirmation, Dropped, Restore, Service, TargetRecord};
+use crate::evidence::{Confirmation, Dropped, Restore, Service, TargetRecord, Told};
 
 mod calls;
 mod direct;
 mod repeats;
+mod webhooks;
 
 const DEADLINE: Duration = Duration::from_millis(500);
 
@@ -53,6 +56,21 @@ fn good() -> Evidence {
         sends: vec![send("a"), send("b")],
         ..Evidence::default()
     }
+}
+
+fn event(number: i64, kind: &str, data: Value) -> Event {
+    let event = serde_json::json!({
+        "id": format!("evt_{number}"), "number": number, "type": kind, "timestamp": at(number * 100),
+        "sequence": data["device"].is_string().then_some(number), "data": data,
+    });
+    serde_json::from_value(event).unwrap()
+}
+
+/// The event is listed, and the back end was told it.
+fn tell(run: &mut Evidence, event: Event) {
+    let told = Told { id: event.id.clone(), event: Some(event.clone()), signed: true };
+    run.events.told.push(told);
+    run.events.listed.push(event);
 }
 
 #[track_caller]

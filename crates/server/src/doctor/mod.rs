@@ -13,6 +13,7 @@ mod credentials;
 mod disk;
 mod reach;
 mod services;
+mod token_keys;
 mod webhooks;
 
 use std::sync::Arc;
@@ -54,11 +55,13 @@ pub enum Checked {
     Webhook,
     /// The host of an endpoint, by asking it.
     WebhookReach,
+    /// A shared secret that signs user tokens.
+    TokenKey,
 }
 
 impl Checked {
     /// Every check.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Configuration,
         Self::DataFolder,
         Self::Database,
@@ -71,6 +74,7 @@ impl Checked {
         Self::Clock,
         Self::Webhook,
         Self::WebhookReach,
+        Self::TokenKey,
     ];
 
     /// The stable word.
@@ -88,6 +92,7 @@ impl Checked {
             Self::Clock => "clock",
             Self::Webhook => "webhook",
             Self::WebhookReach => "webhook_reach",
+            Self::TokenKey => "token_key",
         }
     }
 
@@ -115,10 +120,14 @@ impl Checked {
 /// When the store cannot be read.
 pub async fn examine(node: &Arc<Node>) -> Result<Examination, store::Error> {
     let at = to_wire::time(node.clock.now());
-    let (credentials, services, webhooks) =
-        tokio::try_join!(credentials::check(node), services::check(node), webhooks::check(node))?;
+    let (credentials, services, webhooks, token_keys) = tokio::try_join!(
+        credentials::check(node),
+        services::check(node),
+        webhooks::check(node),
+        token_keys::check(node)
+    )?;
     let mut checks = vec![disk::check(&node.config().data_dir), push_log(node.log.dropped())];
-    checks.extend(credentials.into_iter().chain(services).chain(webhooks));
+    checks.extend(credentials.into_iter().chain(services).chain(webhooks).chain(token_keys));
     // What is of one word stays in the order it was found.
     checks.sort_by_key(|check| Checked::ALL.iter().position(|it| it.as_str() == check.check));
     Ok(Examination { at, checks })

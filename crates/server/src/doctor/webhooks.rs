@@ -23,8 +23,8 @@ pub(super) async fn check(node: &Node) -> Result<Vec<Check>, store::Error> {
     for webhook in webhooks {
         let counts = node.store.webhook_counts(webhook.id).await?;
         let about = format!("{} of {}", webhook.id, webhook.app);
-        let by_deliveries = by_deliveries(&webhook, &counts);
-        checks.push(Check { about: Some(about.clone()), ..by_deliveries });
+        let check = by_secret(node, &webhook).unwrap_or_else(|| by_deliveries(&webhook, &counts));
+        checks.push(Check { about: Some(about.clone()), ..check });
         if webhook.state == WebhookState::On {
             checks.push(by_asking(&webhook, &about, &hosts));
         }
@@ -59,6 +59,25 @@ fn by_asking(webhook: &Webhook, about: &str, hosts: &HashMap<Origin, Reached>) -
     });
     let at = origin.map_or_else(|_| String::new(), |origin| format!(", {origin}"));
     Check { about: Some(format!("{about}{at}")), ..check }
+}
+
+/// What is wrong with its secret, if anything is.
+fn by_secret(node: &Node, webhook: &Webhook) -> Option<Check> {
+    let failed = |text: &str| {
+        let remedy =
+            "Give it another with POST …/rotate, then switch it on with PATCH and enabled true.";
+        Some(Checked::Webhook.found(Verdict::Failure, text, Some(remedy.to_owned())))
+    };
+    if webhook.secret.is_empty() {
+        return failed("Its secret was lost with the master key, so it is switched off.");
+    }
+    let context = store::webhook_context(webhook.app);
+    match node.master_key.open(&context, &webhook.secret) {
+        Ok(_) => None,
+        Err(_) => {
+            failed("Its secret cannot be opened, so it gets nothing; the server's log says why.")
+        }
+    }
 }
 
 fn by_deliveries(webhook: &Webhook, counts: &WebhookCounts) -> Check {

@@ -274,6 +274,21 @@ fn an_ack_of_the_history_before_a_restore_excuses_no_push_and_accuses_none() {
 }
 
 #[test]
+fn what_a_restore_undid_and_its_sender_sent_again_is_owed_again() {
+    let mut run = good();
+    run.pushes = vec![push(5_000)];
+    run.restores = vec![restore(1_500, 4_000)];
+    run.confirmations = vec![confirmed(4_200, 1)];
+    fails(&run, "had acknowledged everything");
+    run.phones[0].dropped =
+        vec![Dropped { id: "msg_b".to_owned(), epoch: "2".to_owned(), offset: 2 }];
+    holds(&run);
+    // Until that was acknowledged as well.
+    run.confirmations.push(confirmed(4_500, 2));
+    fails(&run, "had acknowledged everything");
+}
+
+#[test]
 fn what_a_user_blocks_is_not_owed_and_must_not_come() {
     let mut run = good();
     run.blocks = vec![("bob".to_owned(), "alice".to_owned())];

@@ -24,6 +24,15 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// Where a URL leads.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, in words that do not repeat it.
+    pub fn of_url(url: &str) -> Result<Self, String> {
+        Self::split(url).map(|(origin, _)| origin)
+    }
+
     /// The host in lower case, an IPv6 address without brackets.
     pub fn host(&self) -> &str {
         self.authority.host().trim_start_matches('[').trim_end_matches(']')

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::Time;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, DATE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method};
 use thiserror::Error;
@@ -29,7 +29,7 @@ pub use crate::transport::{Book, Guard, Names, Network, Proxy, address_is_public
 
 use crate::config::Config;
 use crate::origin::Origin;
-use crate::retry_after::retry_after;
+use crate::retry_after::{http_date, retry_after};
 use crate::transport::{Failure, LARGEST_BODY, Origins, Reply, Stopwatch, request};
 
 /// The client. Clones share its connections; they end when the last clone is dropped, or by
@@ -104,6 +104,11 @@ impl Answer {
     pub fn retry_after(&self, now: Time) -> Option<Duration> {
         retry_after(&self.headers, now)
     }
+
+    /// What time it is there, if the answer says (RFC 9110, section 6.6.1).
+    pub fn date(&self) -> Option<Time> {
+        http_date(self.headers.get(DATE)?.to_str().ok()?)
+    }
 }
 
 impl Client {
@@ -154,6 +159,17 @@ impl Client {
         self.call(Method::POST, url, headers, body).await
     }
 
+    /// Asks a host for nothing: `HEAD /`, so that whatever it answers shows that it is there, and no
+    /// URL of a tenant's is called.
+    ///
+    /// # Errors
+    ///
+    /// A [`NoAnswer`] if there is none; any status is an answer.
+    pub async fn reach(&self, origin: &Origin) -> Result<Answer, NoAnswer> {
+        let root = PathAndQuery::from_static("/");
+        self.ask(Method::HEAD, origin.clone(), &root, &HeaderMap::new(), &Bytes::new()).await
+    }
+
     /// Takes no more calls, lets those in flight end, then closes all connections.
     pub async fn close(&self) {
         self.0.origins.close().await;
@@ -168,9 +184,20 @@ impl Client {
         body: Bytes,
     ) -> Result<Answer, NoAnswer> {
         let (origin, path) = Origin::split(url).map_err(|problem| NoAnswer::Url { problem })?;
+        self.ask(method, origin, &path, &headers, &body).await
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        origin: Origin,
+        path: &PathAndQuery,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Result<Answer, NoAnswer> {
         let start = Stopwatch::start();
-        let build = |_| head(&method, &origin, &path, &headers);
-        let sending = self.0.origins.send(&origin, build, &body, || true);
+        let build = |_| head(&method, &origin, path, headers);
+        let sending = self.0.origins.send(&origin, build, body, || true);
         let reply = match timeout(self.0.limit, sending).await {
             Ok((reply, _)) => reply,
             Err(_) => Reply::Lost(format!("none within {:?}", self.0.limit)),
@@ -210,7 +237,10 @@ impl NoAnswer {
                 "check that the host is up, speaks HTTPS, and that this server may connect out to it"
             }
             Failure::Resolve(_) => "check the host name, and this server's DNS",
-            Failure::Closed | Failure::Proxy(_) | Failure::Untrusted(_) => failure.remedy(),
+            Failure::Untrusted(_) => {
+                "let the host show a certificate that is for its name and not over, with those between it and a known authority; or name the authority in providers.extra_ca_file"
+            }
+            Failure::Closed | Failure::Proxy(_) => failure.remedy(),
         };
         Self::NotSent { origin, problem, remedy }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, Version};
 use providers::outbound::{Client, Guard, NoAnswer};
-use providers::{Config, Roots};
+use providers::{Config, Origin, Roots};
 use sim::pki::Ca;
 
 use crate::rig::soon;
@@ -45,6 +45,22 @@ async fn a_call_reaches_its_url_by_either_http() {
         assert_eq!((post.header("webhook-id"), post.header("content-length")), ("msg_1", "2"));
         assert_eq!(post.body, "{}");
         assert_eq!(get.connection, post.connection, "the connection is kept");
+    }
+}
+
+#[tokio::test]
+async fn a_host_is_reached_without_calling_anything_of_it() {
+    for protocols in [&["h2"][..], &["http/1.1"]] {
+        let (service, config) = start(protocols).await;
+        let client = client(&config);
+        let origin = Origin::of_url(&service.url("/hook?secret=1")).expect("an origin");
+        let date = "Sun, 01 Mar 2026 06:30:00 GMT";
+        service.answer(404, &[("date", date)], "");
+        let answer = client.reach(&origin).await.expect("an answer");
+        let minutes = answer.date().expect("a date").as_seconds() / 60;
+        assert_eq!((answer.status, minutes), (404, 29_539_110));
+        let [seen] = service.seen().try_into().expect("one request");
+        assert_eq!((seen.method, seen.path.as_str(), seen.body.len()), (Method::HEAD, "/", 0));
     }
 }
 

@@ -8,6 +8,7 @@ mod upload;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use domain::{AppId, CredentialId, Environment};
 use providers::outbound::{Guard, Proxy};
@@ -162,6 +163,22 @@ impl Clients {
     /// When TLS cannot be set up.
     pub fn outbound(&self) -> Result<providers::outbound::Client, ClientError> {
         Ok(providers::outbound::Client::new(&self.config)?)
+    }
+
+    /// The same with connections of its own that are given up this soon.
+    ///
+    /// # Errors
+    ///
+    /// When TLS cannot be set up.
+    pub fn outbound_within(
+        &self,
+        limit: Duration,
+    ) -> Result<providers::outbound::Client, ClientError> {
+        let mut config = self.config.clone();
+        // Shorter than the whole, so that it is told which of the two it was.
+        config.connect_timeout = config.connect_timeout.min(limit.mul_f32(0.8));
+        config.outbound_timeout = limit;
+        Ok(providers::outbound::Client::new(&config)?)
     }
 
     /// How push services are reached, as far as it is the same for all apps.

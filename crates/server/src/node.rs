@@ -138,8 +138,7 @@ impl Node {
         };
         let store = Store::open(&options)?;
         let admin_key = load_or_create_admin_key(&config.data_dir)?.hash();
-        let master_key = MasterKey::of(&config)?;
-        let master_key = rotate::check(&store, master_key, &config.data_dir).await?;
+        let master_key = rotate::open(&store, &config).await?;
         let log_dir = config.data_dir.join("log");
         let log = Log::open(Path::new(&log_dir), config.push_log.retention_days, now)?;
         let started = store.start(now, now.plus(config.wake.restart_grace)).await?;

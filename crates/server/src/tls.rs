@@ -104,11 +104,7 @@ fn read_both(options: &Tls) -> Result<Option<Current>, TlsError> {
         (None, Some(_)) => return Err(TlsError::Half { missing: CERTIFICATE, set: KEY }),
         (Some(certificate), Some(key)) => (certificate, key),
     };
-    let pem = |option, what, path: &Path| TlsError::Pem { option, path: path.to_owned(), what };
-    let chain: Result<Vec<_>, _> =
-        CertificateDer::pem_slice_iter(&read(CERTIFICATE, certificate)?).collect();
-    let chain = chain.ok().filter(|chain| !chain.is_empty());
-    let chain = chain.ok_or_else(|| pem(CERTIFICATE, "certificate", certificate))?;
+    let chain = certificates(certificate)?;
     let private = PrivateKeyDer::from_pem_slice(&read(KEY, key)?);
     let private = private.map_err(|_| pem(KEY, "private key", key))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -117,6 +113,23 @@ fn read_both(options: &Tls) -> Result<Option<Current>, TlsError> {
         .map_err(TlsError::Pair)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Some(Current { acceptor: TlsAcceptor::from(Arc::new(config)), chain }))
+}
+
+/// The certificates of the file that `tls.certificate_file` names, the server's own first; one at
+/// least.
+///
+/// # Errors
+///
+/// [`TlsError`], which names the file.
+pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let chain: Result<Vec<_>, _> =
+        CertificateDer::pem_slice_iter(&read(CERTIFICATE, file)?).collect();
+    let chain = chain.ok().filter(|chain| !chain.is_empty());
+    chain.ok_or_else(|| pem(CERTIFICATE, "certificate", file))
+}
+
+fn pem(option: &'static str, what: &'static str, path: &Path) -> TlsError {
+    TlsError::Pem { option, path: path.to_owned(), what }
 }
 
 fn read(option: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {

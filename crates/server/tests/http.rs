@@ -9,6 +9,7 @@ mod audit;
 mod calls;
 mod credentials;
 mod described;
+mod doctor;
 mod events;
 mod explain;
 mod fuzz;

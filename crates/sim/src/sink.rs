@@ -7,10 +7,13 @@
 //! | `POST` with JSON and the three headers | 204 |
 //! | anything else | 400, and why |
 //!
-//! Whether a signature is right it does not say: who reads the record has the secret.
+//! Whether a signature is right it does not say by itself: who reads the record has the secret, and
+//! asks [`is_signed`].
 
 use std::{net::SocketAddr, time::Duration};
 
+use aws_lc_rs::hmac;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header::CONTENT_TYPE, request};
 use tokio::sync::mpsc;
@@ -30,6 +33,23 @@ const TOLERANCE_S: i64 = 5 * 60;
 /// A running back end.
 pub struct WebhookSink {
     server: Server,
+}
+
+/// Whether a request is signed by this secret, `whsec_` and a key in base64: one of its signatures
+/// has to be `v1,` and the HMAC-SHA256 of `id.timestamp.body`.
+pub fn is_signed(seen: &SeenPush, secret: &str) -> bool {
+    let key = secret.strip_prefix("whsec_").and_then(|key| STANDARD.decode(key).ok());
+    let header = |name| text(&seen.headers, name);
+    let (Some(key), Some(id), Some(timestamp), Some(signatures)) =
+        (key, header("webhook-id"), header("webhook-timestamp"), header("webhook-signature"))
+    else {
+        return false;
+    };
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
+    let signed = [format!("{id}.{timestamp}.").as_bytes(), &*seen.payload].concat();
+    let mut signatures = signatures.split(' ').filter_map(|one| one.strip_prefix("v1,"));
+    signatures
+        .any(|one| STANDARD.decode(one).is_ok_and(|tag| hmac::verify(&key, &signed, &tag).is_ok()))
 }
 
 /// Judges requests.
@@ -161,4 +181,54 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let first = values.next()?.to_str().ok()?;
     values.next().is_none().then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn seen(body: &str, signature: &str) -> SeenPush {
+        let headers = [
+            ("webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek"),
+            ("webhook-timestamp", "1614265330"),
+            ("webhook-signature", signature),
+        ];
+        let headers = headers.map(|(name, value)| {
+            (HeaderName::from_static(name), HeaderValue::from_str(value).expect("a value"))
+        });
+        SeenPush {
+            at: jiff::Timestamp::UNIX_EPOCH,
+            connection: 1,
+            stream: 1,
+            method: Method::POST,
+            authority: String::new(),
+            path: String::new(),
+            headers: HeaderMap::from_iter(headers),
+            token: String::new(),
+            payload: Bytes::from(body.to_owned()),
+            status: StatusCode::NO_CONTENT,
+            reason: None,
+            why: None,
+            answer: Bytes::new(),
+            id: None,
+            fate: Fate::Delivered,
+        }
+    }
+
+    /// The example of the scheme's libraries, with a key that they made public.
+    #[test]
+    fn a_signature_is_read_as_the_scheme_has_it() {
+        let secret = ["whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"].concat();
+        let body = "{\"test\": 2432232314}";
+        let right = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+        assert!(is_signed(&seen(body, right), &secret));
+        assert!(is_signed(&seen(body, &format!("v1,AAAA {right}")), &secret));
+        assert!(!is_signed(&seen("{}", right), &secret));
+        assert!(!is_signed(&seen(body, "v1,AAAA"), &secret));
+        assert!(!is_signed(&seen(body, &right.replace("v1,", "v2,")), &secret));
+        assert!(!is_signed(&seen(body, right), "whsec_AAAA"));
+        assert!(!is_signed(&seen(body, right), "MfKQ"));
+    }
 }

@@ -33,12 +33,33 @@ pub struct Copied {
     pub bytes: u64,
 }
 
+/// A database that was brought back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// What is known of it.
+    pub copied: Copied,
+    /// What nobody could open any more.
+    pub taken_out: TakenOut,
+}
+
+/// How much was taken out of a restored database because its master key is lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TakenOut {
+    /// Credentials, which are gone.
+    pub credentials: usize,
+    /// Webhooks, which are there without a secret and switched off.
+    pub webhooks: usize,
+    /// Token keys with a shared secret, which are there without it.
+    pub token_keys: usize,
+}
+
 /// Whether what is sealed in a restored database stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sealed {
     /// Its master key is there.
     Keep,
-    /// Nobody has its master key: credentials are taken out, to be uploaded again.
+    /// Nobody has its master key: credentials are taken out, to be uploaded again, and so are the
+    /// secrets of webhooks and token keys, which stay to be given others.
     TakeOut,
 }
 
@@ -106,7 +127,7 @@ fn check(conn: &Connection) -> Result<(), Error> {
 ///
 /// [`Error::File`] if there is a database already or no copy; [`Error::Newer`] if the copy was
 /// made by a later version; [`Error::Database`].
-pub fn restore(from: &Path, data_dir: &Path, sealed: Sealed) -> Result<Copied, Error> {
+pub fn restore(from: &Path, data_dir: &Path, sealed: Sealed) -> Result<Restored, Error> {
     let to = data_dir.join(DATABASE_FILE);
     let file = |path: &Path, source| Error::File { path: path.to_owned(), source };
     if to.exists() {
@@ -124,18 +145,33 @@ pub fn restore(from: &Path, data_dir: &Path, sealed: Sealed) -> Result<Copied, E
         "BEGIN IMMEDIATE;
          UPDATE inboxes SET epoch = random() & 9223372036854775807;",
     )?;
-    if sealed == Sealed::TakeOut {
-        conn.execute_batch(
-            "DELETE FROM credentials; DELETE FROM provider_tokens;
-             DELETE FROM meta WHERE key = 'master_key_check';",
-        )?;
-    }
+    let taken_out = match sealed {
+        Sealed::Keep => TakenOut::default(),
+        Sealed::TakeOut => take_out(&conn)?,
+    };
     conn.execute_batch("COMMIT;")?;
     let schema = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     conn.close().map_err(|(_, error)| error)?;
     let bytes = std::fs::metadata(&half).map_err(|source| file(&half, source))?.len();
     std::fs::rename(&half, &to).map_err(|source| file(&to, source))?;
-    Ok(Copied { schema, bytes })
+    Ok(Restored { copied: Copied { schema, bytes }, taken_out })
+}
+
+/// Takes out what is sealed.
+fn take_out(conn: &Connection) -> Result<TakenOut, Error> {
+    conn.execute_batch(
+        "DELETE FROM provider_tokens; DELETE FROM meta WHERE key = 'master_key_check';",
+    )?;
+    Ok(TakenOut {
+        credentials: conn.execute("DELETE FROM credentials", [])?,
+        webhooks: conn.execute(
+            "UPDATE webhooks SET secret = x'', old_secret = NULL, old_until = NULL,
+                state = CASE state WHEN 'on' THEN 'off' ELSE state END",
+            [],
+        )?,
+        token_keys: conn
+            .execute("UPDATE token_keys SET material = x'' WHERE source = 'secret'", [])?,
+    })
 }
 
 /// The largest database that is read through when it is looked at: some seconds.

@@ -225,6 +225,12 @@ impl Store {
         self.sqlite().set_target(set).await
     }
 
+    /// The Web Push services with the most push targets, most first, at most `limit`: scheme, host
+    /// and port of their endpoints.
+    pub async fn webpush_services(&self, limit: usize) -> Result<Vec<String>, Error> {
+        self.sqlite().webpush_services(limit).await
+    }
+
     /// Forgets one push target of a device, or all; returns how many there were.
     pub async fn remove_targets(
         &self,

@@ -55,7 +55,7 @@ impl Hosts {
     }
 
     /// Whether the host, in lower case, is in the list.
-    pub(crate) fn has(&self, host: &str) -> bool {
+    pub fn has(&self, host: &str) -> bool {
         self.0.iter().any(|pattern| match pattern {
             Pattern::Any => true,
             Pattern::Below(name) => is_below(host, name),

@@ -30,8 +30,8 @@ impl Roots {
         Ok(Self(Arc::new(store)))
     }
 
-    /// The store as rustls wants it.
-    pub(super) fn store(&self) -> Arc<RootCertStore> {
+    /// The store as rustls wants it, for a client of one's own.
+    pub fn store(&self) -> Arc<RootCertStore> {
         Arc::clone(&self.0)
     }
 }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail};
 use serde::{Deserialize, Serialize};
-use store::backup::{self, DATABASE_FILE, Sealed};
+use store::backup::{self, DATABASE_FILE, Restored, Sealed, TakenOut};
 
 use super::flags::OptionFlags;
 use super::say::{self, Advice, GOOD};
@@ -31,6 +31,9 @@ pub(super) struct BackupArgs {
     /// The configuration file; without it REVEILLE_CONFIG, then reveille.toml in this folder
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// The master key is lost: copy what is not sealed with it all the same
+    #[arg(long)]
+    without_master_key: bool,
 }
 
 #[derive(clap::Args)]
@@ -41,7 +44,8 @@ pub(super) struct RestoreArgs {
     /// The configuration file; without it REVEILLE_CONFIG, then reveille.toml in this folder
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The master key is lost: leave the credentials out, to be uploaded again
+    /// The master key is lost: leave out what it sealed, credentials and secrets of webhooks and
+    /// token keys, to be given again
     #[arg(long)]
     without_master_key: bool,
 }
@@ -53,8 +57,8 @@ struct Manifest {
     made_at: jiff::Timestamp,
     made_by: String,
     schema: i64,
-    /// The fingerprint of the master key that sealed what is in it.
-    master_key: String,
+    /// The fingerprint of the master key that sealed what is in it; `None`: it was lost.
+    master_key: Option<String>,
 }
 
 impl Manifest {
@@ -63,9 +67,9 @@ impl Manifest {
         // The reader's words may repeat all that it found.
         let manifest: Self = serde_json::from_str(text)
             .map_err(|error| anyhow!("{}", wire::shortened(&error.to_string(), LONGEST_REASON)))?;
-        let is_fingerprint = manifest.master_key.len() == 12
-            && manifest.master_key.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !is_fingerprint {
+        let is_fingerprint =
+            |key: &String| key.len() == 12 && key.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !manifest.master_key.as_ref().is_none_or(is_fingerprint) {
             bail!(Advice::new(
                 "its `master_key` is no fingerprint, which has 12 hexadecimal digits",
                 "take the backup.json that came with this database",
@@ -77,37 +81,49 @@ impl Manifest {
 
 pub(super) fn backup(args: BackupArgs, environment: &Environment) -> anyhow::Result<ExitCode> {
     let config = OptionFlags::default().read(args.config, environment)?.resolve()?;
-    let key = master_key(&config)?.ok_or_else(|| {
-        let file = config.data_dir.join(MASTER_KEY_FILE);
-        Advice::new(
-            format!("there is no master key in {}", file.display()),
-            "name the configuration of the server with --config; a server makes its key at its first start",
-        )
-    })?;
+    let key = if args.without_master_key { None } else { Some(existing_key(&config)?) };
     empty_folder(&args.to)?;
     let copied = backup::copy(&config.data_dir, &args.to.join(DATABASE_FILE))?;
     let manifest = Manifest {
         made_at: to_wire::time(Clock::system().now()),
         made_by: format!("reveille {}", env!("CARGO_PKG_VERSION")),
         schema: copied.schema,
-        master_key: key.fingerprint().to_owned(),
+        master_key: key.map(|key| key.fingerprint().to_owned()),
     };
     let path = args.to.join(MANIFEST);
     std::fs::write(&path, format!("{}\n", serde_json::to_string_pretty(&manifest)?))
         .with_context(|| format!("cannot write {}", path.display()))?;
     let mib = copied.bytes.div_ceil(1 << 20);
     say::line(format!("{GOOD}backed up{GOOD:#}  {} ({mib} MiB)", args.to.display()))?;
-    let place = match config.master_key {
-        Some(_) => "REVEILLE_MASTER_KEY (option master_key)".to_owned(),
-        None => config.data_dir.join(MASTER_KEY_FILE).display().to_string(),
-    };
-    say::line(format!(
-        "its credentials are sealed with the master key {}, which is not in it: {place}",
-        manifest.master_key
-    ))?;
-    say::line("keep a copy of that key elsewhere; without it credentials must be uploaded again")?;
+    match &manifest.master_key {
+        Some(fingerprint) => {
+            let place = match config.master_key {
+                Some(_) => "REVEILLE_MASTER_KEY (option master_key)".to_owned(),
+                None => config.data_dir.join(MASTER_KEY_FILE).display().to_string(),
+            };
+            say::line(format!(
+                "its credentials are sealed with the master key {fingerprint}, which is not in it: {place}"
+            ))?;
+            say::line(
+                "keep a copy of that key elsewhere; without it credentials must be uploaded again",
+            )?;
+        }
+        None => say::line("bring it back with `reveille restore --without-master-key`")?,
+    }
     say::line("the push log and the admin key are not in it either")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The master key, which has to be there.
+fn existing_key(config: &Config) -> anyhow::Result<MasterKey> {
+    let missing = || {
+        let file = config.data_dir.join(MASTER_KEY_FILE);
+        Advice::new(
+            format!("there is no master key in {}", file.display()),
+            "name the configuration of the server with --config; a server makes its key at its first start. If it is lost, add --without-master-key",
+        )
+    };
+    Ok(master_key(config)?.ok_or_else(missing)?)
 }
 
 pub(super) fn restore(args: RestoreArgs, environment: &Environment) -> anyhow::Result<ExitCode> {
@@ -136,8 +152,8 @@ pub(super) fn restore(args: RestoreArgs, environment: &Environment) -> anyhow::R
         )
         .into());
     }
-    let restored = backup::restore(&database, &config.data_dir, sealed)?;
-    let mib = restored.bytes.div_ceil(1 << 20);
+    let Restored { copied, taken_out } = backup::restore(&database, &config.data_dir, sealed)?;
+    let mib = copied.bytes.div_ceil(1 << 20);
     say::line(format!(
         "{GOOD}restored{GOOD:#}  {} ({mib} MiB), as it was at {}",
         config.data_dir.display(),
@@ -145,11 +161,28 @@ pub(super) fn restore(args: RestoreArgs, environment: &Environment) -> anyhow::R
     ))?;
     say::line("every inbox begins a new epoch: devices resume at what the server knows of them")?;
     if sealed == Sealed::TakeOut {
-        say::line(
-            "its credentials were left out: upload them again, until then pushes wait (901)",
-        )?;
+        left_out(taken_out)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what nobody could open any more, and what to do about it.
+fn left_out(taken_out: TakenOut) -> anyhow::Result<()> {
+    let TakenOut { credentials, webhooks, token_keys } = taken_out;
+    say::line(format!(
+        "left out: {credentials} credentials; upload them again, until then pushes wait (901)"
+    ))?;
+    if webhooks > 0 {
+        say::line(format!(
+            "left out: the secrets of {webhooks} webhooks, which are switched off; give each another with POST …/rotate, then switch it on with PATCH and enabled true"
+        ))?;
+    }
+    if token_keys > 0 {
+        say::line(format!(
+            "left out: the shared secrets of {token_keys} token keys, which prove nothing now; delete each and add it again"
+        ))?;
+    }
+    say::line("`reveille doctor` names each of them once the server runs")
 }
 
 /// Refuses a restore whose credentials would not open.
@@ -158,7 +191,7 @@ fn check_key(config: &Config, manifest: &Manifest, database: &Path) -> anyhow::R
         "put the file master.key with that fingerprint into {}, or set REVEILLE_MASTER_KEY to it; if it is lost, restore with --without-master-key and upload the credentials again",
         config.data_dir.display()
     );
-    let wanted = &manifest.master_key;
+    let wanted = manifest.master_key.as_deref().unwrap_or("that was lost when it was made");
     let Some(key) = master_key(config)? else {
         let problem = format!(
             "the backup's credentials are sealed with the master key {wanted}, and there is no master key here"
@@ -237,7 +270,7 @@ mod tests {
     }
 
     fn made(from: &Path, to: &Path) {
-        let args = BackupArgs { to: to.to_owned(), config: None };
+        let args = BackupArgs { to: to.to_owned(), config: None, without_master_key: false };
         backup(args, &environment(from)).unwrap();
     }
 

@@ -1,8 +1,12 @@
 //! The smallest client that the commands need: one request of JSON on one connection, and the
-//! WebSocket. Plain HTTP only: a server behind a proxy is asked behind it.
+//! WebSocket. Over TLS where the server's URL is https, or the server of this configuration speaks
+//! TLS itself; one behind a proxy is asked behind it.
+
+mod trust;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -16,13 +20,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_util::either::Either;
 use wire::{ClientFrame, CloseCode, FrameError, Problem, ServerFrame};
 
+use self::trust::Trust;
 use super::say::{self, Advice};
+use crate::config::Config;
 use crate::secret::KeyText;
 
 /// Longer than any answer of a healthy server takes.
@@ -30,61 +38,77 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// No answer that a command asks for is larger.
 const LARGEST_ANSWER: usize = 1024 * 1024;
 
-/// Where a server is: `http://host[:port]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where a server is, `http://host[:port]`, or `https` and whom to take for it.
+#[derive(Clone, Debug)]
 pub(super) struct ServerAddress {
     /// Without brackets, should it be an IPv6 address.
     host: String,
     port: u16,
+    /// `None`: it speaks plain HTTP.
+    tls: Option<Trust>,
 }
 
 impl ServerAddress {
-    /// Reads a URL.
-    pub(super) fn parse(url: &str) -> anyhow::Result<Self> {
+    /// Reads a URL; `ca` has authorities to trust beside the system's if it is https.
+    pub(super) fn parse(url: &str, ca: Option<&Path>) -> anyhow::Result<Self> {
         let wrong = |problem: &str| {
             let shown = say::plain(url);
             Advice::new(
                 format!("the server {shown:?} {problem}"),
-                "write it as http://host:port, such as http://127.0.0.1:7300",
+                "write it as https://host:port or http://host:port, such as http://127.0.0.1:7300",
             )
         };
         let uri: Uri = url.parse().map_err(|_| wrong("is not a URL"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => bail!(Advice::new(
-                "this command does not speak https",
-                "name the server behind the proxy, such as http://127.0.0.1:7300",
-            )),
-            Some(_) | None => bail!(wrong("does not begin with http://")),
-        }
+        let (usual_port, is_secure) = match uri.scheme_str() {
+            Some("http") => (80, false),
+            Some("https") => (443, true),
+            Some(_) | None => bail!(wrong("does not begin with https:// or http://")),
+        };
         if uri.path() != "/" || uri.query().is_some() {
             bail!(wrong("has a path"));
         }
         let authority = uri.authority().filter(|authority| !authority.host().is_empty());
         let authority = authority.ok_or_else(|| wrong("has no host"))?;
         let port = match authority.as_str().strip_prefix(authority.host()) {
-            Some("") => 80,
+            Some("") => usual_port,
             Some(_) => authority.port_u16().ok_or_else(|| wrong("has a port that is none"))?,
             None => bail!(wrong("names a user")),
         };
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        Ok(Self { host, port })
+        let tls = is_secure.then(|| Trust::new(ca, None)).transpose()?;
+        Ok(Self { host, port, tls })
     }
 
-    /// The address of a server on this machine that listens on `address`.
-    pub(super) fn of_listener(address: SocketAddr) -> Self {
+    /// The address of the server of a configuration, on this machine; `ca` as for
+    /// [`ServerAddress::parse`].
+    pub(super) fn of_config(config: &Config, ca: Option<&Path>) -> anyhow::Result<Self> {
+        let certificate = config.tls.certificate_file.as_deref();
+        let tls = certificate.map(|file| Trust::new(ca, Some(file))).transpose()?;
+        Ok(Self { tls, ..Self::of_listener(config.listen) })
+    }
+
+    /// Whether it is the TLS of the server of a configuration that is meant.
+    pub(super) fn is_door_of(&self, config: &Config) -> bool {
+        let own = Self::of_listener(config.listen);
+        self.tls.is_some()
+            && config.tls.certificate_file.is_some()
+            && self.authority() == own.authority()
+    }
+
+    /// The address of a server on this machine that listens on `address`, without TLS.
+    fn of_listener(address: SocketAddr) -> Self {
         // One that listens on all addresses is reached on the loopback.
         let ip = match address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
             ip => ip,
         };
-        Self { host: ip.to_string(), port: address.port() }
+        Self { host: ip.to_string(), port: address.port(), tls: None }
     }
 
     /// Whether anything accepts connections there.
     pub(super) async fn answers(&self) -> bool {
-        timeout(ANSWER_TIMEOUT, self.connect()).await.is_ok_and(|stream| stream.is_ok())
+        timeout(ANSWER_TIMEOUT, self.dial()).await.is_ok_and(|stream| stream.is_ok())
     }
 
     /// Asks with a key and reads the JSON of the answer.
@@ -157,7 +181,13 @@ impl ServerAddress {
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let answer = async {
-            let (parts, body) = sender.send_request(request).await?.into_parts();
+            let answer = sender.send_request(request).await.with_context(|| {
+                Advice::new(
+                    format!("{self} does not answer as an HTTP server does"),
+                    "write https:// if it speaks TLS itself, and check that it is a Reveille server",
+                )
+            });
+            let (parts, body) = answer?.into_parts();
             let body = Limited::new(body, LARGEST_ANSWER).collect().await;
             let body = body.map_err(|error| anyhow::anyhow!("{error}"))?;
             anyhow::Ok((parts, body.to_bytes()))
@@ -174,12 +204,22 @@ impl ServerAddress {
         }
     }
 
-    async fn connect(&self) -> anyhow::Result<TcpStream> {
+    async fn connect(&self) -> anyhow::Result<Stream> {
+        let stream = self.dial().await?;
+        Ok(match &self.tls {
+            None => Either::Left(stream),
+            Some(trust) => {
+                Either::Right(trust.connect(&self.to_string(), &self.host, stream).await?)
+            }
+        })
+    }
+
+    async fn dial(&self) -> anyhow::Result<TcpStream> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await;
         let stream = stream.with_context(|| {
             Advice::new(
                 format!("no server answers at {self}"),
-                "start it with `reveille serve`, or name another with --server",
+                "start it with `reveille serve`, whose log says why if it does not, or name another with --server",
             )
         })?;
         stream.set_nodelay(true)?;
@@ -197,12 +237,16 @@ impl ServerAddress {
 
 impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}", self.authority())
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        write!(f, "{scheme}://{}", self.authority())
     }
 }
 
+/// A connection to a server.
+type Stream = Either<TcpStream, TlsStream<TcpStream>>;
+
 /// A WebSocket to a server.
-pub(super) struct Socket(WebSocketStream<TcpStream>);
+pub(super) struct Socket(WebSocketStream<Stream>);
 
 /// What comes out of a WebSocket.
 #[derive(Debug)]
@@ -223,7 +267,8 @@ pub(super) enum Incoming {
 impl Socket {
     /// Connects and sends the first frame.
     pub(super) async fn open(server: &ServerAddress, first: ClientFrame) -> anyhow::Result<Self> {
-        let url = format!("ws://{}{}", server.authority(), wire::CONNECT_PATH);
+        let scheme = if server.tls.is_some() { "wss" } else { "ws" };
+        let url = format!("{scheme}://{}{}", server.authority(), wire::CONNECT_PATH);
         let mut request = url.into_client_request()?;
         let protocol = HeaderValue::from_static(wire::SUBPROTOCOL);
         request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);

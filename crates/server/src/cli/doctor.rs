@@ -13,12 +13,12 @@ use super::backup::master_key;
 use super::client::ServerAddress;
 use super::explain::{shown, style};
 use super::flags::{OptionFlags, config_file};
-use super::peer::{PeerArgs, path_segment, server_address};
-use super::say::{self, BOLD, DIM, GOOD, HINT};
+use super::peer::{PeerArgs, path_segment};
+use super::say::{self, Advice, BOLD, DIM, GOOD, HINT};
 use super::token::seconds;
 use crate::clock::Clock;
 use crate::config::{Config, Environment};
-use crate::doctor::Checked;
+use crate::doctor::{Checked, sentence};
 use crate::seal::rotate::MASTER_KEY_NOTE;
 use crate::secret::{ADMIN_KEY_FILE, KeyKind, load_key};
 use crate::to_wire;
@@ -60,12 +60,11 @@ async fn examine(
     environment: &Environment,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
-    let (file, server) = peer.named();
     let mut checks = Vec::new();
-    if let Some(config) = configuration(file.clone(), environment, &mut checks) {
+    let file = peer.server().config().cloned();
+    if let Some(config) = configuration(file, environment, &mut checks) {
         folder(&config, &mut checks);
-        let server = server_address(server, file, environment);
-        checks.extend(by_server(&config, server).await);
+        checks.extend(by_server(&config, peer.server().find(environment)).await);
     }
     let failed = checks.iter().any(|check| check.verdict == Verdict::Failure.as_str());
     if json {
@@ -172,15 +171,15 @@ async fn by_server(config: &Config, server: anyhow::Result<ServerAddress>) -> Ve
             let answers = Checked::Server.ok(format!("It answers at {server}."));
             std::iter::once(answers).chain(seen.checks).collect()
         }
-        Err(error) if config.tls.certificate_file.is_some() => {
-            let text = format!("It was not asked: this command does not speak https ({error:#}).");
-            vec![Checked::Server.found(Verdict::Note, text, None)]
+        Err(error) => {
+            let text =
+                format!("{error:#}; credentials, push services and webhooks were not looked at.");
+            let remedy = error.downcast_ref::<Advice>().map_or(
+                "Look into the server's log, or name another server with --server.",
+                Advice::hint,
+            );
+            vec![failed(Checked::Server, text, &sentence(remedy))]
         }
-        Err(error) => vec![failed(
-            Checked::Server,
-            format!("{error:#}; credentials, push services and webhooks were not looked at."),
-            "Start it with `reveille serve`, or name it with --server; its log says why it does not start.",
-        )],
     }
 }
 

@@ -107,7 +107,7 @@ async fn create_app(
     admin: &KeyText,
     name: &str,
 ) -> anyhow::Result<(String, KeyText)> {
-    let server = ServerAddress::of_listener(config.listen);
+    let server = ServerAddress::of_config(config, None)?;
     if config.listen.port() == 0 || !server.answers().await {
         let (id, key) = create_app_offline(config, name).await?;
         return Ok((id.to_string(), key));

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::backup::master_key;
 use super::flags::OptionFlags;
 use super::say::{self, Advice, GOOD};
 use crate::config::Environment;
-use crate::seal::{MASTER_KEY_FILE, MasterKey, rotate};
+use crate::seal::{MASTER_KEY_FILE, rotate};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -34,9 +35,10 @@ pub(super) async fn run(args: Args, environment: &Environment) -> anyhow::Result
         )
         .into());
     }
-    let key = MasterKey::of(&config)?;
-    let rotated = rotate::rotate(&config.data_dir, key).await.map_err(advise)?;
     let file = config.data_dir.join(MASTER_KEY_FILE);
+    let key =
+        master_key(&config)?.ok_or_else(|| rotate::RotateError::Lost { file: file.clone() })?;
+    let rotated = rotate::rotate(&config.data_dir, key).await.map_err(advise)?;
     say::line(format!(
         "{GOOD}resealed{GOOD:#}  {} values, from master key {} to {}",
         rotated.values, rotated.old, rotated.new

@@ -348,7 +348,7 @@ mod tests {
 
     fn peer(folder: &std::path::Path) -> Peer {
         Peer {
-            server: ServerAddress::parse("http://127.0.0.1:7300").unwrap(),
+            server: ServerAddress::parse("http://127.0.0.1:7300", None).unwrap(),
             key: KeyText::generate(KeyKind::App),
             folder: folder.to_owned(),
         }

@@ -1,4 +1,4 @@
-//! The server that `send`, `listen` and `token` talk to, and the key they show it.
+//! The server that commands talk to, and the key they show it.
 
 use std::path::{Path, PathBuf};
 
@@ -15,32 +15,58 @@ use crate::secret::{APP_KEY_FILE, KeyKind, KeyText, load_key};
 
 #[derive(clap::Args)]
 pub(super) struct PeerArgs {
-    /// The server; without it REVEILLE_SERVER, then where the configuration lets it listen
-    #[arg(long, value_name = "URL")]
-    server: Option<String>,
+    #[command(flatten)]
+    server: ServerArgs,
     /// The key of the app; without it REVEILLE_KEY, then app.key beside the configuration file
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
+}
+
+/// Where the server is, and whom to take for it.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct ServerArgs {
+    /// The server; without it REVEILLE_SERVER, then where the configuration lets it listen
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    /// A PEM file of certificate authorities to trust beside the system's, for an https URL;
+    /// without it REVEILLE_CA
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// The configuration file; without it REVEILLE_CONFIG, then reveille.toml in this folder
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
-/// The server of a URL, or of REVEILLE_SERVER, or where the configuration lets it listen.
-pub(super) fn server_address(
-    url: Option<String>,
-    file: Option<PathBuf>,
-    environment: &Environment,
-) -> anyhow::Result<ServerAddress> {
-    let named = match url {
-        Some(url) => Some(url),
-        None => variable(CommandVariable::Server, environment)?,
-    };
-    match named {
-        Some(url) => ServerAddress::parse(&url),
-        None => {
-            let config = OptionFlags::default().read(file, environment)?.resolve()?;
-            Ok(ServerAddress::of_listener(config.listen))
+impl ServerArgs {
+    /// The configuration file, if one is named.
+    pub(super) const fn config(&self) -> Option<&PathBuf> {
+        self.config.as_ref()
+    }
+
+    /// The server of the URL, or of REVEILLE_SERVER, or of the configuration.
+    pub(super) fn find(&self, environment: &Environment) -> anyhow::Result<ServerAddress> {
+        let ca = match &self.ca {
+            Some(file) => Some(file.clone()),
+            None => variable(CommandVariable::Ca, environment)?.map(PathBuf::from),
+        };
+        let named = match &self.server {
+            Some(url) => Some(url.clone()),
+            None => variable(CommandVariable::Server, environment)?,
+        };
+        let configuration = || {
+            let raw = OptionFlags::default().read(self.config.clone(), environment)?;
+            anyhow::Ok(raw.resolve()?)
+        };
+        let Some(url) = named else {
+            return ServerAddress::of_config(&configuration()?, ca.as_deref());
+        };
+        let server = ServerAddress::parse(&url, ca.as_deref())?;
+        match configuration() {
+            Ok(config) if server.is_door_of(&config) => {
+                ServerAddress::of_config(&config, ca.as_deref())
+            }
+            // What is wrong with the configuration here is no matter of a server elsewhere.
+            Ok(_) | Err(_) => Ok(server),
         }
     }
 }
@@ -61,16 +87,16 @@ pub(super) struct Peer {
 }
 
 impl PeerArgs {
-    /// The configuration file and the server, if they are named.
-    pub(super) fn named(&self) -> (Option<PathBuf>, Option<String>) {
-        (self.config.clone(), self.server.clone())
+    /// How the server is found.
+    pub(super) const fn server(&self) -> &ServerArgs {
+        &self.server
     }
 
     /// Finds server and key.
     pub(super) fn resolve(self, environment: &Environment) -> anyhow::Result<Peer> {
-        let file = config_file(self.config, environment)?;
+        let file = config_file(self.server.config.clone(), environment)?;
         let folder = folder_of(file.as_deref());
-        let server = server_address(self.server, file, environment)?;
+        let server = self.server.find(environment)?;
         let named = match self.key {
             Some(key) => Some(key),
             None => variable(CommandVariable::Key, environment)?,
@@ -161,9 +187,12 @@ mod tests {
         let keys = [(); 3].map(|()| KeyText::generate(KeyKind::App));
         crate::secret::write_private(&folder.path().join(APP_KEY_FILE), keys[0].expose()).unwrap();
         let args = |server: Option<&str>, key: Option<&KeyText>| PeerArgs {
-            server: server.map(str::to_owned),
+            server: ServerArgs {
+                server: server.map(str::to_owned),
+                config: Some(file.clone()),
+                ..ServerArgs::default()
+            },
             key: key.map(|key| key.expose().to_owned()),
-            config: Some(file.clone()),
         };
         let peer = resolved(args(None, None), &[]).unwrap();
         assert_eq!(peer.server.to_string(), "http://127.0.0.1:9000");
@@ -186,7 +215,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("reveille.toml");
         std::fs::write(&file, "").unwrap();
-        let args = PeerArgs { server: None, key: None, config: Some(file) };
+        let server = ServerArgs { config: Some(file), ..ServerArgs::default() };
+        let args = PeerArgs { server, key: None };
         let Err(error) = resolved(args, &[]) else { panic!("a key came from nowhere") };
         assert!(error.downcast_ref::<Advice>().is_some(), "{error:?}");
     }

@@ -31,6 +31,11 @@ impl Advice {
     pub(super) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { message: message.into(), hint: hint.into() }
     }
+
+    /// What to do.
+    pub(super) fn hint(&self) -> &str {
+        &self.hint
+    }
 }
 
 /// Whoever read the output has gone, as `head` does: no failure of ours.

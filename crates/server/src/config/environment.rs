@@ -18,6 +18,8 @@ pub struct Environment {
 /// Variables that are no options of the server but serve the commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommandVariable {
+    /// The authorities to trust beside the system's.
+    Ca,
     /// The configuration file.
     Config,
     /// The key that commands show the server.
@@ -30,11 +32,13 @@ pub enum CommandVariable {
 
 impl CommandVariable {
     /// Every one.
-    pub const ALL: [Self; 4] = [Self::Config, Self::Key, Self::PushPassword, Self::Server];
+    pub const ALL: [Self; 5] =
+        [Self::Ca, Self::Config, Self::Key, Self::PushPassword, Self::Server];
 
     /// Its name in the environment.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Ca => "REVEILLE_CA",
             Self::Config => "REVEILLE_CONFIG",
             Self::Key => "REVEILLE_KEY",
             Self::PushPassword => "REVEILLE_PUSH_PASSWORD",

@@ -12,6 +12,9 @@ pub fn page() -> String {
     let mut page = String::from(INTRODUCTION);
     for variable in CommandVariable::ALL {
         let about = match variable {
+            CommandVariable::Ca => {
+                "the certificate authorities that commands trust beside the system's when the server's URL is https, as `--ca`"
+            }
             CommandVariable::Config => "the configuration file, as `--config`",
             CommandVariable::Key => "the key of the app, as `--key`",
             CommandVariable::PushPassword => {

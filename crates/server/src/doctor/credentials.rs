@@ -19,12 +19,12 @@ use crate::node::Node;
 const AT_ONCE: usize = 8;
 
 /// Looks at every credential, in each place where it is used.
-pub(super) async fn check(node: &Arc<Node>, checks: &mut Vec<Check>) -> Result<(), store::Error> {
+pub(super) async fn check(node: &Arc<Node>) -> Result<Vec<Check>, store::Error> {
     let mut places = Vec::new();
-    let mut of_credentials = Vec::new();
+    let mut checks = Vec::new();
     for credential in node.store.credentials(None).await? {
         if let Some(check) = by_itself(node, &credential) {
-            of_credentials.push(about(check, &credential, None));
+            checks.push(about(check, &credential, None));
             continue;
         }
         for place in node.clients.places(credential.app, credential.id) {
@@ -42,7 +42,7 @@ pub(super) async fn check(node: &Arc<Node>, checks: &mut Vec<Check>) -> Result<(
         let Some(probed) = probed else {
             let text = "Only a push to a device can tell whether it is taken.";
             let check = Checked::Credential.found(Verdict::Note, text, None);
-            of_credentials.push(about(check, &credential, Some(&place)));
+            checks.push(about(check, &credential, Some(&place)));
             continue;
         };
         if hosts.insert(Arc::clone(&probed.host)) {
@@ -51,12 +51,11 @@ pub(super) async fn check(node: &Arc<Node>, checks: &mut Vec<Check>) -> Result<(
         if let Some(theirs) = probed.date
             && clocks.insert(Arc::clone(&probed.host))
         {
-            of_credentials.push(super::clock(node.clock.now(), theirs, &probed.host));
+            checks.push(super::clock(node.clock.now(), theirs, &probed.host));
         }
-        of_credentials.push(about(believed(&probed), &credential, Some(&place)));
+        checks.push(about(believed(&probed), &credential, Some(&place)));
     }
-    checks.append(&mut of_credentials);
-    Ok(())
+    Ok(checks)
 }
 
 /// What is wrong with it, or all there is to say, without asking anybody.

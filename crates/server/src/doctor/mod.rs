@@ -7,17 +7,20 @@
 //! ```
 //!
 //! What the server looks at it looks at from where it runs: through its own proxy, with its own
-//! trust. No probe reaches a device.
+//! trust. No probe reaches a device, and none can be taken for an event.
 
 mod credentials;
 pub(crate) mod disk;
+mod reach;
+mod services;
+mod token_keys;
+mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::Time;
 use domain::explain::Verdict;
-use store::model::WebhookState;
 use wire::http::{Check, Examination};
 
 use crate::node::Node;
@@ -48,13 +51,17 @@ pub enum Checked {
     Credential,
     /// This machine's clock against the push services'.
     Clock,
-    /// An endpoint of a back end.
+    /// An endpoint of a back end, by what became of its events.
     Webhook,
+    /// The host of an endpoint, by asking it.
+    WebhookReach,
+    /// A shared secret that signs user tokens.
+    TokenKey,
 }
 
 impl Checked {
     /// Every check.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Configuration,
         Self::DataFolder,
         Self::Database,
@@ -66,6 +73,8 @@ impl Checked {
         Self::Credential,
         Self::Clock,
         Self::Webhook,
+        Self::WebhookReach,
+        Self::TokenKey,
     ];
 
     /// The stable word.
@@ -82,6 +91,8 @@ impl Checked {
             Self::Credential => "credential",
             Self::Clock => "clock",
             Self::Webhook => "webhook",
+            Self::WebhookReach => "webhook_reach",
+            Self::TokenKey => "token_key",
         }
     }
 
@@ -109,10 +120,25 @@ impl Checked {
 /// When the store cannot be read.
 pub async fn examine(node: &Arc<Node>) -> Result<Examination, store::Error> {
     let at = to_wire::time(node.clock.now());
+    let (credentials, services, webhooks, token_keys) = tokio::try_join!(
+        credentials::check(node),
+        services::check(node),
+        webhooks::check(node),
+        token_keys::check(node)
+    )?;
     let mut checks = vec![disk::check(&node.config().data_dir), push_log(node.log.dropped())];
-    credentials::check(node, &mut checks).await?;
-    webhooks(node, &mut checks).await?;
+    checks.extend(credentials.into_iter().chain(services).chain(webhooks).chain(token_keys));
+    // What is of one word stays in the order it was found.
+    checks.sort_by_key(|check| Checked::ALL.iter().position(|it| it.as_str() == check.check));
     Ok(Examination { at, checks })
+}
+
+/// A hint of a few words as a sentence.
+pub fn sentence(hint: &str) -> String {
+    let mut letters = hint.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string());
+    let end = if hint.ends_with('.') { "" } else { "." };
+    format!("{}{}{end}", first.unwrap_or_default(), letters.as_str())
 }
 
 fn push_log(dropped: u64) -> Check {
@@ -144,34 +170,6 @@ fn clock(own: Time, theirs: Time, host: &str) -> Check {
         Checked::Clock.ok(format!("The clock agrees with {host}'s."))
     };
     Check { about: Some(host.to_owned()), ..check }
-}
-
-async fn webhooks(node: &Node, checks: &mut Vec<Check>) -> Result<(), store::Error> {
-    for webhook in node.store.webhooks(None).await? {
-        let counts = node.store.webhook_counts(webhook.id).await?;
-        let check = match webhook.state {
-            WebhookState::Off => Checked::Webhook.found(Verdict::Note, "It is switched off.", None),
-            WebhookState::Gone => Checked::Webhook.found(
-                Verdict::Failure,
-                "The endpoint said that it is gone (410), so it gets nothing any more.",
-                Some("Correct its URL or delete it; switch it on again with PATCH and enabled true.".to_owned()),
-            ),
-            WebhookState::On if counts.parked > 0 => Checked::Webhook.found(
-                Verdict::Warning,
-                format!("{} events were tried for a day in vain.", counts.parked),
-                Some("See why with GET …/deliveries?state=parked, mend the endpoint, and send them again with POST …/replay.".to_owned()),
-            ),
-            WebhookState::On if counts.waiting > 0 => Checked::Webhook.found(
-                Verdict::Warning,
-                format!("{} events were refused and are tried again.", counts.waiting),
-                Some("See what the endpoint answers: GET …/deliveries?state=waiting.".to_owned()),
-            ),
-            WebhookState::On => Checked::Webhook.ok("It takes its events."),
-        };
-        let about = format!("{} of {}", webhook.id, webhook.app);
-        checks.push(Check { about: Some(about), ..check });
-    }
-    Ok(())
 }
 
 #[cfg(test)]

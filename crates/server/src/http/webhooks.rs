@@ -99,6 +99,10 @@ pub(super) async fn change(
     if let Some(description) = &body.description {
         check_description(description)?;
     }
+    if body.enabled == Some(true) && found(&node, app, &webhook).await?.secret.is_empty() {
+        let detail = "its secret was lost with the master key; give it another with POST …/rotate";
+        return Err(Problem::invalid_field("enabled", detail));
+    }
     let change = ChangeWebhook {
         url: body.url,
         description: body.description,

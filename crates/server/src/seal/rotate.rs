@@ -8,11 +8,12 @@
 //!
 //! The old key stays beside it as `master.key.old`: backups made before open with that one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use store::Store;
 
 use super::{MASTER_KEY_FILE, MasterKey, SealError};
+use crate::config::Config;
 use crate::secret::{self, SecretError};
 
 /// The note by which a start sees that the master key is the one that sealed this database: a
@@ -27,6 +28,16 @@ const OLD: &str = "master.key.old";
 /// Why the master key could not be changed.
 #[derive(Debug, thiserror::Error)]
 pub enum RotateError {
+    /// Give the key that sealed the database, or do without what it sealed.
+    #[error(
+        "there is no master key, and what is in this database is sealed with one; put back the \
+         file {}, or set REVEILLE_MASTER_KEY; if it is lost, `reveille backup --without-master-key` \
+         and `reveille restore --without-master-key` save all else", .file.display()
+    )]
+    Lost {
+        /// Where it belongs.
+        file: PathBuf,
+    },
     /// Give the key that sealed the database.
     #[error(
         "the master key is not the one that sealed this database; put back the file master.key, \
@@ -42,6 +53,21 @@ pub enum RotateError {
     /// What the store says.
     #[error(transparent)]
     Store(#[from] store::Error),
+}
+
+/// The master key of a configuration, checked against the database. A key is made for a database
+/// that has none yet, and for no other: it would open nothing, and lie where the lost one belongs.
+///
+/// # Errors
+///
+/// [`RotateError::Lost`] if there is none, [`RotateError::OtherKey`] if it is another one.
+pub async fn open(store: &Store, config: &Config) -> Result<MasterKey, RotateError> {
+    let file = config.data_dir.join(MASTER_KEY_FILE);
+    let is_there = config.master_key.is_some() || file.exists();
+    if !is_there && store.note(MASTER_KEY_NOTE).await?.is_some() {
+        return Err(RotateError::Lost { file });
+    }
+    check(store, MasterKey::of(config)?, &config.data_dir).await
 }
 
 /// Looks whether the key is the one that sealed what is in the database, and takes a change of the
@@ -143,6 +169,26 @@ mod tests {
         let store = Store::open(&store::Options::new(dir)).unwrap();
         let key = check(&store, key_of(dir), dir).await?;
         Ok((store, key))
+    }
+
+    #[tokio::test]
+    async fn a_lost_key_is_told_and_no_other_takes_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::defaults().unwrap();
+        config.data_dir = folder.path().to_owned();
+        let store = Store::open(&store::Options::new(folder.path())).unwrap();
+        let first = open(&store, &config).await.unwrap().fingerprint().to_owned();
+        let file = folder.path().join(MASTER_KEY_FILE);
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        for _ in 0..2 {
+            let refused = open(&store, &config).await;
+            assert!(matches!(refused, Err(RotateError::Lost { .. })), "{refused:?}");
+            assert!(!file.exists(), "a key was made that opens nothing");
+        }
+        config.master_key = Some(secret::Secret::new(text.trim().to_owned()));
+        assert_eq!(open(&store, &config).await.unwrap().fingerprint(), first);
+        store.close();
     }
 
     async fn with_credential(dir: &Path) -> AppId {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sim::pki::Ca;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 /// How long a test waits for anything; generous, the machine may be busy.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -68,6 +68,11 @@ impl Desk {
     /// Runs a command line there with these variables.
     pub(super) async fn run_with(&self, line: &[&str], variables: &[(&str, &str)]) -> Said {
         said(self.command(line, variables).output()).await
+    }
+
+    /// Starts a command line there, which ends with the returned process.
+    pub(super) fn start(&self, line: &[&str]) -> Child {
+        self.command(line, &[]).spawn().expect("it runs")
     }
 
     fn command(&self, line: &[&str], variables: &[(&str, &str)]) -> Command {

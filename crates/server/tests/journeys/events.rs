@@ -1,30 +1,35 @@
-//! Every kind of event from what causes it, held to what `docs/webhooks.md` shows of it.
+//! Every kind of event from what causes it, held to what `docs/webhooks.md` shows of it and to golden
+//! files of what a back end gets.
+
+mod goldens;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use domain::EventType;
 use http::{Method, StatusCode};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use sim::WebhookSink;
 use sim::phone::{Phone, PhoneEvent, Platform};
+use sim::pki::{ApnsCertificate, Ca};
 use sim::trouble::Scripted;
-use sim::world::{Tuning, World, WorldOptions};
+use sim::world::{APP, Tuning, World, WorldOptions};
 use tokio::process::Command;
 use wire::TargetKindName;
-use wire::http::{Event, Page, Settings};
+use wire::http::{CredentialKind, CredentialUpload, Event, Page, Settings};
 
 use super::{PATIENCE, SERVER, pushes, sender, woken};
-
-/// What the server itself cannot be brought to within a journey: a test beside the code that
-/// announces it has that one.
-const ELSEWHERE: [&str; 1] = ["credential.expiring"];
 
 /// Fields that only an answer which never came has.
 const RARE: [(&str, &str); 1] = [("push.failed", "seen")];
 
 async fn world_that_keeps_all() -> World {
     let tuning = Tuning { probe: Some(Duration::from_millis(300)), ..Tuning::default() };
-    let options = WorldOptions { tuning, ..WorldOptions::new(SERVER) };
+    let options = WorldOptions { back_end: true, tuning, ..WorldOptions::new(SERVER) };
     let world = World::start(options).await.expect("the world starts");
     let all = ["message.offline", "push.sent", "user.connected", "user.disconnected"];
     let settings = Settings {
@@ -95,6 +100,7 @@ async fn asleep(world: &World, user: &str, platform: Platform) -> Phone {
 #[tokio::test]
 async fn every_event_is_as_the_page_shows_it() {
     let world = world_that_keeps_all().await;
+    let webhook = webhook(&world).await;
     let bob = sender(&world).await;
     let alice = asleep(&world, "alice", Platform::Ios).await;
     until(&world, "user.connected", |data| data["user"] == "alice").await;
@@ -154,17 +160,57 @@ async fn every_event_is_as_the_page_shows_it() {
     let gone = world.api(Method::DELETE, &path, world.app_key(), None).await.expect("answered");
     assert_eq!(gone.0, 204);
     until(&world, "device.removed", |data| data["reason"] == "taken_back").await;
-    let webhooks = format!("/v1/apps/{}/webhooks", world.app_id());
-    let hook = json!({ "url": "https://hooks.invalid/in", "events": ["call.missed"] });
-    let hook: Value = world.call(Method::POST, &webhooks, Some(&hook)).await.expect("kept");
-    let path = format!("{webhooks}/{}/test", hook["id"].as_str().expect("an id"));
-    let _: Value = world.call(Method::POST, &path, None).await.expect("sent");
+    let _: Value = world.call(Method::POST, &format!("{webhook}/test"), None).await.expect("sent");
     until(&world, "webhook.test", |_| true).await;
+    // A start looks which credentials end soon.
+    end_soon(&world).await;
+    until(&world, "credential.expiring", |data| data["days"] == 30).await;
 
     let seen = events(&world).await;
     check_fields(&seen);
     check_sequences(&seen);
+    let phones = [("alice", &alice), ("bob", &bob), ("carol", &carol), ("dave", &dave)];
+    let names = phones.map(|(user, phone)| (phone.device_id(), format!("({user}'s device)")));
+    goldens::check(&told(&world, &seen).await, &names.into());
     check_terminal(&world, &seen).await;
+}
+
+/// A webhook to the world's back end that gets everything; its path in the API.
+async fn webhook(world: &World) -> String {
+    let sink = world.back_end().expect("a back end");
+    let all = EventType::ALL.into_iter().filter(|kind| *kind != EventType::WebhookTest);
+    let all: Vec<_> = all.map(EventType::as_str).collect();
+    let webhooks = format!("/v1/apps/{}/webhooks", world.app_id());
+    let body = json!({ "url": sink.url("/events"), "events": all });
+    let made: Value = world.call(Method::POST, &webhooks, Some(&body)).await.expect("kept");
+    format!("{webhooks}/{}", made["id"].as_str().expect("an id"))
+}
+
+/// Uploads a certificate that ends within a month, and starts the server anew.
+async fn end_soon(world: &World) {
+    let ca = Ca::generate("Apple").expect("an authority");
+    let mut certificate = ApnsCertificate::universal(APP);
+    certificate.valid_until = Timestamp::now() + SignedDuration::from_hours(24 * 20);
+    let identity = ca.apns_identity(&certificate).expect("a certificate");
+    let pem = format!("{}{}", identity.certificate_pem(), identity.key_pem());
+    let kind = CredentialKind::ApnsCertificate;
+    world.upload(&CredentialUpload::new(kind, STANDARD.encode(pem))).await.expect("taken");
+    world.stop().await.expect("it stops");
+    world.start_server().await.expect("it starts");
+}
+
+/// What the back end got of these events, each of which it has to be told as it is.
+async fn told(world: &World, seen: &[Event]) -> Vec<Value> {
+    let sink: &WebhookSink = world.back_end().expect("a back end");
+    let mut bodies = Vec::new();
+    for event in seen {
+        let came = sink.wait_for(|it| it.id.as_deref() == Some(&*event.id), PATIENCE).await;
+        let came = came.unwrap_or_else(|_| panic!("{event:?} was not told"));
+        let body: Value = serde_json::from_slice(&came.payload).expect("JSON");
+        assert_eq!(body, serde_json::to_value(event).expect("JSON"));
+        bodies.push(body);
+    }
+    bodies
 }
 
 /// Every field is in the page, and every field of the page was there.
@@ -174,9 +220,6 @@ fn check_fields(seen: &[Event]) {
         fields_seen.entry(event.r#type.clone()).or_default().extend(fields(&event.data));
     }
     let mut documented = documented();
-    for kind in ELSEWHERE {
-        documented.remove(kind).expect("the page has it");
-    }
     for (kind, field) in RARE {
         assert!(documented.get_mut(kind).expect("the page has it").remove(field), "{kind}");
         if let Some(fields) = fields_seen.get_mut(kind) {

@@ -124,25 +124,6 @@ async fn http_and_websockets_come_through_tls() {
 }
 
 #[tokio::test]
-async fn health_of_a_server_that_speaks_tls_is_that_it_takes_connections() {
-    let files = Files::new();
-    let (mut server, address) = started(&files).await;
-    let health = async || {
-        let mut command = Command::new(SERVER);
-        command.arg("health").env_clear().env("REVEILLE_LISTEN", &address);
-        command
-            .env("REVEILLE_TLS_CERTIFICATE_FILE", "cert.pem")
-            .env("REVEILLE_TLS_KEY_FILE", "key.pem");
-        command.current_dir(files.folder.path()).kill_on_drop(true);
-        let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("in time");
-        output.expect("it runs").status.success()
-    };
-    assert!(health().await);
-    server.kill().await.expect("killed");
-    assert!(!health().await);
-}
-
-#[tokio::test]
 async fn plain_http_gets_nowhere_and_keeps_nobody_else_out() {
     let files = Files::new();
     let (_server, address) = started(&files).await;

@@ -9,7 +9,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use h2::{Reason, RecvStream, server::SendResponse};
-use http::{HeaderMap, Request, Response, Uri, header::HOST, request, uri::Authority};
+use http::{HeaderMap, Method, Request, Response, Uri, header::HOST, request, uri::Authority};
 use tokio_rustls::server::TlsStream;
 
 use super::{
@@ -238,7 +238,7 @@ impl<'a> Connection<'a> {
         };
         let stream = respond.stream_id().as_u32();
         let vanishes = matches!(trouble, Some(RequestTrouble::CloseAfterProcessing));
-        let verdict = match trouble {
+        let mut verdict = match trouble {
             Some(RequestTrouble::Reset(code)) => {
                 self.state().open -= 1;
                 let request = Request::from_parts(request, ());
@@ -249,6 +249,10 @@ impl<'a> Connection<'a> {
             Some(RequestTrouble::Answer(scripted)) => scripted.into_verdict(),
             _ => self.state().session.judge(&request, &body),
         };
+        if request.method == Method::HEAD {
+            // RFC 9110, section 9.3.2.
+            verdict.body = Bytes::new();
+        }
         record(self.shared, (self.number, stream), request, body, &verdict);
         if vanishes {
             return ControlFlow::Break(Abort);

@@ -13,6 +13,8 @@ pub(super) struct Places<'a> {
     pub(super) ca_file: &'a Path,
     pub(super) listen: SocketAddr,
     pub(super) services: Services,
+    /// The app's back end, if there is one.
+    pub(super) back_end: Option<SocketAddr>,
 }
 
 /// Where the server finds the push services.
@@ -54,15 +56,22 @@ pub(super) fn text(places: &Places<'_>, tuning: &Tuning) -> String {
     let _ = writeln!(file, "extra_ca_file = {:?}", places.ca_file.display().to_string());
     duration(&mut file, "apns_retry_after_unavailable_ms", tuning.apns_retry_after_unavailable);
     duration(&mut file, "request_timeout_ms", tuning.request_timeout);
-    match &places.services {
-        Services::Direct { webpush: Some(address), .. } => {
-            let _ = writeln!(file, "\n[outbound]\nallow_private = \"{address}\"");
-            let _ = writeln!(file, "\n[webpush]\nallowed_hosts = \"{}\"", address.ip());
-        }
-        Services::Direct { webpush: None, .. } => {}
-        Services::Proxy(url) => {
-            let _ = writeln!(file, "\n[outbound]\nproxy_url = {url:?}");
-        }
+    let (webpush, proxy) = match &places.services {
+        Services::Direct { webpush, .. } => (*webpush, None),
+        Services::Proxy(url) => (None, Some(url)),
+    };
+    let private: Vec<_> = webpush.iter().chain(&places.back_end).map(ToString::to_string).collect();
+    if proxy.is_some() || !private.is_empty() {
+        file.push_str("\n[outbound]\n");
+    }
+    if let Some(url) = proxy {
+        let _ = writeln!(file, "proxy_url = {url:?}");
+    }
+    if !private.is_empty() {
+        let _ = writeln!(file, "allow_private = \"{}\"", private.join(", "));
+    }
+    if let Some(address) = webpush {
+        let _ = writeln!(file, "\n[webpush]\nallowed_hosts = \"{}\"", address.ip());
     }
     file.push_str("\n[session]\n");
     duration(&mut file, "ping_interval_ms", tuning.ping_interval);
@@ -92,11 +101,16 @@ mod tests {
 
     /// A configuration file with the services there.
     fn file(services: Services, tuning: &Tuning) -> String {
+        file_with(services, None, tuning)
+    }
+
+    fn file_with(services: Services, back_end: Option<SocketAddr>, tuning: &Tuning) -> String {
         let places = Places {
             data_dir: Path::new("/tmp/a b"),
             ca_file: Path::new("/tmp/ca.pem"),
             listen: SocketAddr::from(([127, 0, 0, 1], 20_000)),
             services,
+            back_end,
         };
         text(&places, tuning)
     }
@@ -128,6 +142,16 @@ mod tests {
         let file = file(direct(Some(address)), &Tuning::default());
         assert!(file.contains("[outbound]\nallow_private = \"127.0.0.1:4\"\n"), "{file}");
         assert!(file.contains("[webpush]\nallowed_hosts = \"127.0.0.1\"\n"), "{file}");
+    }
+
+    #[test]
+    fn a_back_end_is_let_through_beside_the_browsers() {
+        let (browsers, back_end) = (([127, 0, 0, 1], 4).into(), ([127, 0, 0, 1], 5).into());
+        let alone = file_with(direct(None), Some(back_end), &Tuning::default());
+        assert!(alone.contains("[outbound]\nallow_private = \"127.0.0.1:5\"\n"), "{alone}");
+        assert!(!alone.contains("webpush"), "{alone}");
+        let both = file_with(direct(Some(browsers)), Some(back_end), &Tuning::default());
+        assert!(both.contains("allow_private = \"127.0.0.1:4, 127.0.0.1:5\"\n"), "{both}");
     }
 
     #[test]

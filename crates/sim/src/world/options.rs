@@ -23,6 +23,8 @@ pub struct WorldOptions {
     /// Whose Web Push service there is, for phones of [`Platform::Web`](crate::phone::Platform); the
     /// app has a VAPID key pair then. `None`: there is none.
     pub webpush: Option<Vendor>,
+    /// Whether the app has a back end that takes webhooks, [`World::back_end`](super::World).
+    pub back_end: bool,
     /// How the server reaches the push services.
     pub way: Way,
     /// Settings of the app that differ from the server's defaults.
@@ -40,6 +42,7 @@ impl WorldOptions {
             server_exe: server_exe.into(),
             apns: ApnsAuth::Key,
             webpush: None,
+            back_end: false,
             way: Way::Direct,
             settings: Settings::default(),
             tuning: Tuning::default(),

@@ -222,6 +222,10 @@ impl Sqlite {
         self.writer.change(move |tx| tx.set_target(&set)).await
     }
 
+    pub(crate) async fn webpush_services(&self, limit: usize) -> Result<Vec<String>, Error> {
+        self.readers.read(move |conn| targets::webpush_services(conn, limit)).await
+    }
+
     pub(crate) async fn remove_targets(
         &self,
         device: DeviceNumber,

@@ -117,8 +117,9 @@ impl Tx<'_> {
         &self,
         again: &mut impl FnMut(&str, &[u8]) -> Result<Vec<u8>, Error>,
     ) -> Result<(), Error> {
+        // A restore without the master key has left some without a secret.
         let secrets = self.all(
-            "SELECT id, app, material FROM token_keys WHERE source = ?1",
+            "SELECT id, app, material FROM token_keys WHERE source = ?1 AND length(material) > 0",
             [SECRET],
             |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Vec<u8>>(2)?)),
         )?;

@@ -209,7 +209,10 @@ impl Tx<'_> {
         old_until: Time,
     ) -> Result<Option<Webhook>, Error> {
         self.run(
-            "UPDATE webhooks SET old_secret = secret, old_until = ?4, secret = ?3
+            // One that a restore left without a secret has no old one to sign with.
+            "UPDATE webhooks SET secret = ?3,
+                old_secret = CASE WHEN length(secret) > 0 THEN secret END,
+                old_until = CASE WHEN length(secret) > 0 THEN ?4 END
              WHERE id = ?1 AND app = ?2",
             params![id.number(), app.number(), secret, At(old_until)],
         )?;
@@ -398,7 +401,9 @@ impl Tx<'_> {
         &self,
         again: &mut impl FnMut(&str, &[u8]) -> Result<Vec<u8>, Error>,
     ) -> Result<(), Error> {
-        let all = self.all("SELECT id, app, secret, old_secret FROM webhooks", [], |row| {
+        // A restore without the master key has left some without a secret.
+        let sql = "SELECT id, app, secret, old_secret FROM webhooks WHERE length(secret) > 0";
+        let all = self.all(sql, [], |row| {
             let id_and_app: (i64, i64) = (row.get(0)?, row.get(1)?);
             Ok((id_and_app, row.get::<_, Vec<u8>>(2)?, row.get::<_, Option<Vec<u8>>>(3)?))
         })?;

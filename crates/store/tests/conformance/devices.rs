@@ -40,6 +40,28 @@ async fn a_token_that_turns_up_on_another_device_moves_there() {
 }
 
 #[tokio::test]
+async fn the_web_push_services_that_browsers_name_most_are_known() {
+    let mut world = World::new().await;
+    for (user, kind, token) in [
+        ("alice", TargetKind::Webpush, r#"{"endpoint":"https://b.example/one"}"#),
+        ("bob", TargetKind::Webpush, r#"{"endpoint":"https://a.example:8443/two/3?4"}"#),
+        ("carol", TargetKind::Webpush, r#"{"endpoint":"https://b.example/three"}"#),
+        ("dave", TargetKind::Webpush, r#"{"endpoint":"https://c.example"}"#),
+        // What is no browser's, and what could not be read.
+        ("erin", TargetKind::Fcm, r#"{"endpoint":"https://c.example/five"}"#),
+        ("frank", TargetKind::Webpush, "{}"),
+        ("grace", TargetKind::Webpush, "six"),
+    ] {
+        let phone = world.phone(user).await;
+        world.set_target(&phone, kind, token).await;
+    }
+    let services = async |limit| world.store().webpush_services(limit).await.expect("read");
+    let all = ["https://b.example", "https://a.example:8443", "https://c.example"];
+    assert_eq!(services(9).await, all);
+    assert_eq!(services(1).await, all[..1]);
+}
+
+#[tokio::test]
 async fn one_token_is_not_both_of_apples_kinds() {
     let mut world = World::new().await;
     let alice = world.phone_of("alice", Platform::Ios, Some(TargetKind::Apns)).await;

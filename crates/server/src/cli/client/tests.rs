@@ -16,15 +16,17 @@ fn addresses_of_servers() {
         ("http://127.0.0.1:7300", Ok("http://127.0.0.1:7300")),
         ("http://localhost/", Ok("http://localhost:80")),
         ("http://[::1]:1", Ok("http://[::1]:1")),
-        ("https://push.example", Err("this command does not speak https")),
-        ("127.0.0.1:7300", Err("does not begin with http://")),
+        ("https://push.example", Ok("https://push.example:443")),
+        ("https://[::1]:7300/", Ok("https://[::1]:7300")),
+        ("ws://127.0.0.1:7300", Err("does not begin with https:// or http://")),
+        ("127.0.0.1:7300", Err("does not begin with https:// or http://")),
         ("http://a/v1", Err("has a path")),
         ("http://a:99999", Err("has a port that is none")),
         ("http://[::1]:99999", Err("has a port that is none")),
         ("http://you@a:80", Err("names a user")),
         ("not a url", Err("is not a URL")),
     ] {
-        match (ServerAddress::parse(url), expected) {
+        match (ServerAddress::parse(url, None), expected) {
             (Ok(server), Ok(expected)) => assert_eq!(server.to_string(), expected),
             (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{error}"),
             (seen, expected) => panic!("{url}: {seen:?}, not {expected:?}"),

@@ -16,6 +16,7 @@
 //! | a push target is held, unless the push service said that its token is gone | 5 |
 //! | the acknowledged position of a device never goes back | 3 |
 //! | a direct push is over, and came to everybody it had to, see [`direct`] | 1 |
+//! | an event is told to the back end, once at least and under one id, or parked; see [`webhooks`] | 1 |
 //! | the database of a killed server keeps the invariant of the inbox | 2 |
 //!
 //! What a restore of a snapshot undid is excused: messages, acks, calls and orders of the time
@@ -26,6 +27,7 @@ mod calls;
 mod direct;
 mod pushes;
 mod repeats;
+mod webhooks;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -76,6 +78,7 @@ pub(crate) fn check(evidence: &Evidence, deadline: Duration) -> Vec<Violation> {
     targets_kept(evidence, &mut found);
     acks_never_go_back(evidence, &mut found);
     direct::check(evidence, &mut found);
+    webhooks::check(evidence, &mut found);
     for fault in &evidence.faults {
         let what = format!("in a killed server's database: {fault}");
         found.push(Violation { what, message: None, phone: None });

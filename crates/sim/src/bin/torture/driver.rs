@@ -13,6 +13,7 @@ mod pushes;
 mod sends;
 mod stage;
 mod trouble;
+mod webhooks;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use wire::http::Settings;
 use self::killer::{Killed, Killer};
 use self::sends::Ledger;
 use self::stage::Stage;
+use self::webhooks::BackEnd;
 use crate::check;
 use crate::evidence::Evidence;
 use crate::observer::{self, Confirmed};
@@ -51,8 +53,8 @@ pub(crate) const RING: u32 = 10;
 const RESUME: u32 = 5;
 /// How long the world may take to come to rest.
 const REST: Duration = Duration::from_secs(90);
-/// How long nothing may happen to direct pushes: after that only those may be left that wait out a
-/// pause.
+/// How long nothing may happen to direct pushes, or to events: after that only those pushes may be
+/// left that wait out a pause.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long it is watched after that: a wake that was not closed pushes again within the climbing
 /// time, or the first repeat.
@@ -91,6 +93,7 @@ pub(crate) async fn run(server: &Path, plan: &Plan, length: Duration) -> Result<
         try_join_all(some.iter().map(Phone::launch)).await.context("the first launch")?;
     }
     set_up(&world, plan, &phones).await?;
+    let mut back_end = BackEnd::start(&world).await?;
 
     let confirmed = Confirmed::default();
     let mut background = JoinSet::new();
@@ -116,6 +119,7 @@ pub(crate) async fn run(server: &Path, plan: &Plan, length: Duration) -> Result<
 
     let ended = Instant::now();
     trouble::end_all(&world);
+    back_end.calm().await?;
     world.wait_ready().await?;
     calm(&world, plan, &phones, &left.dead_tokens).await?;
     let calls = left.calls.over().await;
@@ -136,6 +140,7 @@ pub(crate) async fn run(server: &Path, plan: &Plan, length: Duration) -> Result<
     let mut evidence =
         gather::evidence(&world, &phones, &ledger, &confirmed, &left.dead_tokens).await?;
     evidence.direct = direct;
+    evidence.events = back_end.over(PATIENCE).await?;
     evidence.calls = known.calls;
     evidence.kills = kills;
     evidence.restores = known.restores;
@@ -160,6 +165,7 @@ pub(crate) async fn run(server: &Path, plan: &Plan, length: Duration) -> Result<
 fn world_options(server: &Path) -> WorldOptions {
     WorldOptions {
         webpush: Some(Vendor::Plain),
+        back_end: true,
         settings: Settings {
             climb_after: Some(CLIMB),
             repeat_after: Some(vec![CLIMB, CLIMB, 10, 10, 20, 20, 30, 30]),
@@ -179,7 +185,8 @@ fn world_options(server: &Path) -> WorldOptions {
             // it within the time a run waits, and hide a deadline that never comes.
             ping_interval: Some(Duration::from_secs(300)),
             more: "[rate]\nmessages_per_minute = 1000000\ncalls_per_minute = 1000000\n\
-                   calls_to_user_per_minute = 1000000\n"
+                   calls_to_user_per_minute = 1000000\n\
+                   [webhooks]\nretry_ms = 200\npause_ms = 300\n"
                 .to_owned(),
             ..Tuning::default()
         },
@@ -276,6 +283,9 @@ fn vacuous(evidence: &Evidence) -> Vec<String> {
         ("call was begun", evidence.calls.len()),
         ("phone was rung by a push", pushes(|about| matches!(about, About::Call(_)))),
         ("kill happened", evidence.kills.len()),
+        ("event was told", evidence.events.told.len()),
+        ("event was told again", evidence.events.again()),
+        ("event was refused at first", evidence.events.refused),
     ];
     let none = counts.into_iter().filter(|(_, count)| *count == 0);
     none.map(|(what, _)| format!("no {what}, so nothing was proven")).collect()

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 use sim::phone::Held;
+use wire::http::Event;
 use wire::{CallEndReason, TargetKindName};
 
 /// The whole of it.
@@ -40,6 +41,47 @@ pub(crate) struct Evidence {
     pub(crate) mute_services: Vec<(Service, Timestamp, Timestamp)>,
     /// What the database of a killed server said, and should not.
     pub(crate) faults: Vec<String>,
+    pub(crate) events: Events,
+}
+
+/// The app's events.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Events {
+    /// As the API lists them in the end, by number.
+    pub(crate) listed: Vec<Event>,
+    /// What the back end took, each time, in order.
+    pub(crate) told: Vec<Told>,
+    /// Ids of those that the server says it tries no more.
+    pub(crate) parked: HashSet<String>,
+    /// How many requests the back end refused, or did not answer.
+    pub(crate) refused: usize,
+}
+
+/// A request that the back end took.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    /// `webhook-id`.
+    pub(crate) id: String,
+    /// The body; `None` if it is no event.
+    pub(crate) event: Option<Event>,
+    /// Whether the webhook's secret signed it.
+    pub(crate) signed: bool,
+}
+
+impl Events {
+    /// How many times one came that had come before.
+    pub(crate) fn again(&self) -> usize {
+        let ids: HashSet<&str> = self.told.iter().map(|told| told.id.as_str()).collect();
+        self.told.len() - ids.len()
+    }
+
+    /// Those that the back end never took, and that are not parked either.
+    pub(crate) fn missing(&self) -> impl Iterator<Item = &Event> {
+        let told: HashSet<&str> = self.told.iter().map(|told| told.id.as_str()).collect();
+        self.listed
+            .iter()
+            .filter(move |event| !told.contains(&*event.id) && !self.parked.contains(&event.id))
+    }
 }
 
 /// A push service.

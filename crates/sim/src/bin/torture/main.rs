@@ -1,6 +1,6 @@
 //! The torture run: a real server process that is killed again and again, and put back to an older
 //! snapshot now and then; some hundred phones and browsers of mixed habits; sends, calls, direct
-//! pushes and broadcasts; push services in trouble; and a judge of what came of it.
+//! pushes and broadcasts; push services and a back end in trouble; and a judge of what came of it.
 //!
 //! ```text
 //!   seed ──▶ plan ──▶ driver ──▶ World (server, push services), phones
@@ -11,8 +11,8 @@
 //!
 //! The same seed, length and number of phones give the same script of actions; the timing, and so
 //! the outcome of a race, is the machine's.
-//! The judge reads the phones' and senders' own records, what the push services saw, and the public
-//! API; and after each kill the database that is left, with SQL of its own.
+//! The judge reads the phones' and senders' own records, what the push services and the back end's
+//! webhook saw, and the public API; and after each kill the database that is left, with SQL of its own.
 //! What it does **not** do: it never looks into a running server.
 //!
 //! Read first: [`plan::Plan`], [`check::check`], [`driver::run`].

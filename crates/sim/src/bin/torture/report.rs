@@ -99,6 +99,12 @@ fn table(outcome: &Outcome, plan: &Plan, violations: usize) -> String {
     row("  rings written twice", check::rung_twice(evidence).to_string());
     row("direct pushes", to(|it| it == Audience::Users).to_string());
     row("broadcasts", to(|it| it != Audience::Users).to_string());
+    let events = &evidence.events;
+    row("events", events.listed.len().to_string());
+    row("  told to the back end", events.told.len().to_string());
+    row("    again under the same id", events.again().to_string());
+    row("  refused by it at first", events.refused.to_string());
+    row("  parked", events.parked.len().to_string());
     let rest = outcome.rest.map_or_else(|| "never".to_owned(), |rest| format!("{rest:.1?}"));
     row("from the last kill to rest", rest);
     row("violations", violations.to_string());

@@ -55,6 +55,19 @@ pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
     rings(evidence, &seen, found);
 }
 
+/// The calls that ended as everybody was told, each with whether that is one that leaves a message.
+pub(super) fn ended(evidence: &Evidence) -> Vec<(&CallRecord, bool)> {
+    let seen = seen(evidence);
+    let calls = evidence.calls.iter().filter(|call| !is_undone(evidence, call, &seen));
+    let ended = calls.filter_map(|call| {
+        let reasons = reasons(seen.get(call.id.as_str())?);
+        let was_refused = REFUSED.iter().any(|reason| reasons.contains(*reason));
+        let is_known = is_missed(&reasons) || was_refused;
+        is_known.then(|| (call, is_missed(&reasons) && !is_silent(evidence, call)))
+    });
+    ended.collect()
+}
+
 /// Who lacks the message about a call that was missed: call and phone.
 pub(crate) fn missing(evidence: &Evidence) -> Vec<(String, String)> {
     let seen = seen(evidence);

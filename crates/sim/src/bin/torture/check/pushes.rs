@@ -136,7 +136,16 @@ fn judge(
     let Some(oldest) = oldest else {
         // What it was about may have been undone before the phone got it.
         let lost = evidence.restores.iter().any(|it| it.undid(push.made_at));
-        return if lost { To::Asleep } else { To::Acknowledged };
+        // Or it was undone after that, and its sender sent it again: then it is in the inbox anew,
+        // and the phone drops it once it comes.
+        let was_undone = |id: &str, epoch: &str| {
+            let mut held = phone.held.iter();
+            held.any(|held| held.id == id && held.epoch != epoch && undone(held.sent_at))
+        };
+        let again = phone.dropped.iter().any(|it| {
+            confirmed.is_none_or(|confirmed| it.offset > confirmed) && was_undone(&it.id, &it.epoch)
+        });
+        return if lost || again { To::Asleep } else { To::Acknowledged };
     };
     let stood =
         |(from, until): &(Timestamp, Timestamp)| *from < oldest && push.made_at + AFTER < *until;

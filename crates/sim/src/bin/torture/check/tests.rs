@@ -1,14 +1,17 @@
 //! Every rule is shown to hold for a good run and to fail for one thing changed.
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 use wire::TargetKindName;
+use wire::http::Event;
 
 use super::*;
-use crate::evidence::{Confirmation, Dropped, Restore, Service, TargetRecord};
+use crate::evidence::{Confirmation, Dropped, Restore, Service, TargetRecord, Told};
 
 mod calls;
 mod direct;
 mod repeats;
+mod webhooks;
 
 const DEADLINE: Duration = Duration::from_millis(500);
 
@@ -53,6 +56,21 @@ fn good() -> Evidence {
         sends: vec![send("a"), send("b")],
         ..Evidence::default()
     }
+}
+
+fn event(number: i64, kind: &str, data: Value) -> Event {
+    let event = serde_json::json!({
+        "id": format!("evt_{number}"), "number": number, "type": kind, "timestamp": at(number * 100),
+        "sequence": data["device"].is_string().then_some(number), "data": data,
+    });
+    serde_json::from_value(event).unwrap()
+}
+
+/// The event is listed, and the back end was told it.
+fn tell(run: &mut Evidence, event: Event) {
+    let told = Told { id: event.id.clone(), event: Some(event.clone()), signed: true };
+    run.events.told.push(told);
+    run.events.listed.push(event);
 }
 
 #[track_caller]
@@ -251,6 +269,21 @@ fn an_ack_of_the_history_before_a_restore_excuses_no_push_and_accuses_none() {
     run.restores = vec![restore(2_300, 4_000)];
     holds(&run);
     // And one of the history after it does.
+    run.confirmations.push(confirmed(4_500, 2));
+    fails(&run, "had acknowledged everything");
+}
+
+#[test]
+fn what_a_restore_undid_and_its_sender_sent_again_is_owed_again() {
+    let mut run = good();
+    run.pushes = vec![push(5_000)];
+    run.restores = vec![restore(1_500, 4_000)];
+    run.confirmations = vec![confirmed(4_200, 1)];
+    fails(&run, "had acknowledged everything");
+    run.phones[0].dropped =
+        vec![Dropped { id: "msg_b".to_owned(), epoch: "2".to_owned(), offset: 2 }];
+    holds(&run);
+    // Until that was acknowledged as well.
     run.confirmations.push(confirmed(4_500, 2));
     fails(&run, "had acknowledged everything");
 }

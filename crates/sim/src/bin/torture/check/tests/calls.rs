@@ -46,6 +46,8 @@ fn unanswered() -> Evidence {
     }
     run.phones[2].calls[0].what = CallNews::Ringing;
     run.phones[2].missed.clear();
+    let data = serde_json::json!({ "user": "bob", "call": "c1", "reason": "unanswered" });
+    tell(&mut run, event(1, "call.missed", data));
     run
 }
 
@@ -110,6 +112,8 @@ fn whoever_is_blocked_rings_nobody() {
         phone.missed.clear();
         phone.calls.clear();
     }
+    fails(&run, "call c1 to bob is told to be missed");
+    run.events = Default::default();
     holds(&run);
 }
 

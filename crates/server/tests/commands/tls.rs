@@ -20,7 +20,7 @@ impl House {
         let desk = Desk::new();
         let port = free_port().expect("a port").port();
         let file = format!(
-            "listen = \"127.0.0.1:{port}\"\ndata_dir = \"data\"\n\
+            "listen = \"127.0.0.1:{port}\"\ninternal_listen = \"127.0.0.1:0\"\ndata_dir = \"data\"\n\
              tls.certificate_file = \"cert.pem\"\ntls.key_file = \"key.pem\"\n"
         );
         desk.write("reveille.toml", file);

@@ -131,7 +131,9 @@ async fn serve(
 
 /// What an answer says: Google's services something, Apple's only why not.
 fn text(path: &str, status: StatusCode) -> &'static str {
-    if !status.is_success() {
+    if status == StatusCode::GONE {
+        r#"{"reason":"Unregistered"}"#
+    } else if !status.is_success() {
         r#"{"reason":"InvalidProviderToken"}"#
     } else if path == "/token" {
         r#"{"access_token":"bench","token_type":"Bearer","expires_in":3599}"#

@@ -138,10 +138,10 @@ pub(crate) const RULES: &[Rule] = &[
         words: &["Router::new", "Router::default"],
         from: &["crates/server/"],
         kind: Kind::Ship,
-        home: &["crates/server/src/http/routes.rs"],
+        home: &["crates/server/src/http/routes.rs", "crates/server/src/console/routes.rs"],
         except: &[],
         why: "a route that is not in the table is in no test of who may call what",
-        fix: "add a row to server/src/http/routes/table.rs",
+        fix: "add a row to server/src/http/routes/table.rs, or for a page to server/src/console/routes.rs",
     },
     // `providers` and `sim` speak the push services' HTTP and are left out: what a status means
     // there is the vendor's to say, and stands in their response files.
@@ -150,7 +150,11 @@ pub(crate) const RULES: &[Rule] = &[
         words: &["StatusCode"],
         from: &["crates/domain/", "crates/wire/", "crates/store/", "crates/server/"],
         kind: Kind::Ship,
-        home: &["crates/server/src/http/", "crates/server/src/http.rs"],
+        home: &[
+            "crates/server/src/http/",
+            "crates/server/src/http.rs",
+            "crates/server/src/console/",
+        ],
         except: &[],
         why: "what an error means to an HTTP client is decided in one place",
         fix: "return an error or an outcome; server/src/http/problem.rs gives it a status",

@@ -63,6 +63,18 @@ pub(crate) const EXTERNAL: &[External] = &[
         dev: &[],
     },
     External {
+        name: "argon2",
+        why: "the console's password as a PHC string: Argon2id, in Rust alone",
+        ship: &["server"],
+        dev: &[],
+    },
+    External {
+        name: "askama",
+        why: "pages: templates that are checked when they are compiled, and escape what they are given",
+        ship: &["server"],
+        dev: &[],
+    },
+    External {
         name: "aws-lc-rs",
         why: "digests, HMAC, AEAD, key pairs; the one crypto provider of the whole tree",
         ship: &["providers", "server", "sim"],

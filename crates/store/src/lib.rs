@@ -17,6 +17,7 @@
 mod audit;
 pub mod backup;
 mod bell;
+mod console;
 mod credentials;
 mod error;
 pub mod log;

@@ -10,6 +10,7 @@ mod bodies;
 mod broadcasts;
 mod budgets;
 mod calls;
+mod console;
 mod credentials;
 mod deliveries;
 mod devices;
@@ -61,7 +62,7 @@ use rows::At;
 use writer::{Role, Writer};
 
 /// The schema, one step a file; a step once released never changes.
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_pushes.sql"),
     include_str!("migrations/0003_users.sql"),
@@ -71,6 +72,7 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("migrations/0007_webhooks.sql"),
     include_str!("migrations/0008_keys.sql"),
     include_str!("migrations/0009_pushed_at.sql"),
+    include_str!("migrations/0010_console.sql"),
 ];
 
 /// How long a direct push is kept after it is over.

@@ -23,6 +23,7 @@ pub mod circuits;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod console;
 pub mod credentials;
 pub mod demo;
 pub mod dev;

@@ -91,6 +91,9 @@ pub struct Node {
     pub admin_key: KeyHash,
     /// Apps' settings, remembered.
     pub settings_cache: SettingsCache,
+    /// Whoever signs in at the console, one after the other: each takes a processor for a moment,
+    /// and guessing is slow by it.
+    pub logins: tokio::sync::Mutex<()>,
     /// How often addresses have shown keys that are not good.
     pub failures: Failures,
     /// How much users have used of what they may do.
@@ -155,6 +158,7 @@ impl Node {
             sending: Sending::default(),
             relane: tokio::sync::Notify::new(),
             circuits: Circuits::new(&config.circuit),
+            logins: tokio::sync::Mutex::default(),
             failures: Failures::new(config.rate.failed_logins_per_minute),
             rates: Rates::new(config.rate),
             settings_cache: SettingsCache::default(),

@@ -87,6 +87,7 @@ pub async fn run(mut config: Config, mode: ServeMode, reload: Reload) -> Result<
     if let Some(hangups) = hangups {
         reload.start(&node, hangups);
     }
+    crate::console::prepare(&node).await?;
     let admin_key = node.config().data_dir.join(ADMIN_KEY_FILE);
     tracing::info!(
         listen = %address,
@@ -122,7 +123,7 @@ pub async fn serve(node: Arc<Node>, doors: impl Into<Doors>, stop: impl Future<O
     let Doors { public, internal } = doors.into();
     let graceful = GracefulShutdown::new();
     let app = crate::http::router(Arc::clone(&node));
-    let inside = crate::http::internal_router(Arc::clone(&node));
+    let inside = crate::http::internal_router(Arc::clone(&node), app.clone());
     tokio::select! {
         () = accept(&public, |from| connection(&node, &app, &graceful, from)) => {}
         () = accept_some(internal.as_ref(), |from| plain(&node, &inside, &graceful, from)) => {}

@@ -7,6 +7,7 @@ mod access;
 mod apps;
 mod audit;
 mod calls;
+mod console;
 mod credentials;
 mod described;
 mod doctor;

@@ -113,7 +113,7 @@ options! {
     LISTEN = "listen", Kind::Address, Some("127.0.0.1:7300"), Restart,
         "Where the HTTP API and the WebSocket are served; port 0 takes any free one.";
     INTERNAL_LISTEN = "internal_listen", Kind::Address, Some("127.0.0.1:7301"), Restart,
-        "Where whoever runs the server finds its metrics, without a key and without TLS: keep it inside your own network. Port 0 takes any free one.";
+        "Where whoever runs the server finds the console, behind its password, and the metrics, without a key; both without TLS: keep it inside your own network. Port 0 takes any free one.";
     TRUSTED_PROXIES = "trusted_proxies", Kind::Networks, None, Restart,
         "The proxies in front of this server: from these alone `X-Forwarded-For` is believed, and the right-most address in it that is none of them is the client's.";
     MASTER_KEY = "master_key", Kind::Secret, None, Restart,

@@ -24,6 +24,20 @@ pub(super) const DEVICE_SECRET: &str = "reveille-device-secret";
 /// How often the use of a key is noted.
 const NOTED_EVERY: Duration = Duration::from_secs(60);
 
+/// Among a request's extensions: it comes from the console, which has asked who its visitor is. No
+/// request from outside has it, since extensions are not read from the wire.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operator {
+    /// The app that the operator acts for, where a route is for a back end alone.
+    pub(crate) app: Option<AppId>,
+}
+
+impl Operator {
+    fn of(parts: &Parts) -> Option<Self> {
+        parts.extensions.get().copied()
+    }
+}
+
 /// The operator of the server.
 pub(super) struct Admin;
 
@@ -31,7 +45,7 @@ pub(super) struct Admin;
 pub(super) struct AppKey {
     /// Its app.
     pub(super) app: AppId,
-    /// The key it used.
+    /// The key it used; number 0: the operator acts for it.
     pub(super) key: KeyId,
     /// What the key is good for.
     scopes: KeyScopes,
@@ -53,6 +67,10 @@ impl FromRequestParts<Arc<Node>> for Admin {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
+        if Operator::of(parts).is_some() {
+            audit::act(node, parts, None, None).await?;
+            return Ok(Self);
+        }
         let key = bearer(&parts.headers)?;
         expect_kind(&key, KeyKind::Admin)?;
         check_admin(node, &key)?;
@@ -65,6 +83,9 @@ impl FromRequestParts<Arc<Node>> for AppKey {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
+        if let Some(Operator { app: Some(app) }) = Operator::of(parts) {
+            return Ok(Self { app, key: KeyId::from_number(0), scopes: KeyScopes::ALL });
+        }
         let key = bearer(&parts.headers)?;
         expect_kind(&key, KeyKind::App)?;
         let found = app_key(node, &key).await?;
@@ -77,13 +98,17 @@ impl FromRequestParts<Arc<Node>> for OwnApp {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
-        let key = bearer(&parts.headers)?;
+        let operator = Operator::of(parts);
         let params = RawPathParams::from_request_parts(parts, node).await;
         let named = params.ok().and_then(|params| {
             params.iter().find(|(name, _)| *name == "app").and_then(|(_, id)| AppId::parse(id))
         });
         // An app of somebody else's and one that does not exist look the same.
         let unknown = || Problem::new(ProblemCode::NotFound, "no such app for this key");
+        if operator.is_some() {
+            return operators(parts, node, named).await;
+        }
+        let key = bearer(&parts.headers)?;
         match key.kind() {
             KeyKind::App => {
                 let found = app_key(node, &key).await?;
@@ -94,15 +119,21 @@ impl FromRequestParts<Arc<Node>> for OwnApp {
             }
             KeyKind::Admin => {
                 check_admin(node, &key)?;
-                let app = named.ok_or_else(unknown)?;
-                let found = node.store.app(app).await.map_err(storage_problem)?;
-                let app = found.ok_or_else(unknown)?.id;
-                audit::act(node, parts, None, Some(app)).await?;
-                Ok(Self(app))
+                operators(parts, node, named).await
             }
             given @ (KeyKind::User | KeyKind::Device) => Err(wrong_kind(given, KeyKind::App)),
         }
     }
+}
+
+/// Any app there is, for the operator.
+async fn operators(parts: &Parts, node: &Node, named: Option<AppId>) -> Result<OwnApp, Problem> {
+    let unknown = || Problem::new(ProblemCode::NotFound, "no such app");
+    let app = named.ok_or_else(unknown)?;
+    let found = node.store.app(app).await.map_err(storage_problem)?;
+    let app = found.ok_or_else(unknown)?.id;
+    audit::act(node, parts, None, Some(app)).await?;
+    Ok(OwnApp(app))
 }
 
 impl FromRequestParts<Arc<Node>> for AnyKey {

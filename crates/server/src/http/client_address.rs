@@ -29,7 +29,7 @@ pub(crate) struct ClientAddress(pub(crate) IpAddr);
 
 impl ClientAddress {
     /// Reads it; the header counts for nothing unless a trusted proxy has sent it.
-    pub(super) fn of(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> Self {
+    pub(crate) fn of(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> Self {
         let lines = headers.get_all(FORWARDED).iter().rev();
         // By its bytes: the client's own part may be no text at all.
         let entries = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));

@@ -55,8 +55,9 @@ pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
     if status.is_server_error() && !was_told {
         span.in_scope(|| tracing::warn!(http.status = status.as_u16(), "a request was put off"));
     }
-    // Answers hold keys, messages and states that are old a moment later.
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Answers hold keys, messages and states that are old a moment later; only files say otherwise.
+    let no_store = HeaderValue::from_static("no-store");
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(no_store);
     response
 }
 

@@ -10,7 +10,7 @@
 
 mod apps;
 mod audit;
-mod auth;
+pub(crate) mod auth;
 mod body;
 mod calls;
 pub(crate) mod client_address;
@@ -65,11 +65,14 @@ pub fn router(node: Arc<Node>) -> Router {
         .with_state(node)
 }
 
-/// Every route of the internal address.
-pub fn internal_router(node: Arc<Node>) -> Router {
+/// Every route of the internal address; the console asks `api`, the [`router`] that the public
+/// address serves too: what it remembers and locks is one.
+pub fn internal_router(node: Arc<Node>, api: Router) -> Router {
     routes::internal_router()
+        .merge(crate::console::routes::router(api))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(limits::HTTP_BODY_BYTES))
         .layer(from_fn_with_state(guard::Guard::of(&node), guard::guard))
         .with_state(node)
 }

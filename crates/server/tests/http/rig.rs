@@ -87,6 +87,7 @@ impl Server {
         config.rate.failed_logins_per_minute = 10_000_000;
         change(&mut config);
         let node = Node::start(config, clock, false).await.expect("it starts");
+        server::console::prepare(&node).await.expect("it has a code");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel();
@@ -174,9 +175,18 @@ impl Server {
 
     /// What the internal address answers to a `GET`.
     pub(super) async fn inside(&self, path: &str) -> Answer {
+        self.send_inside(with_body(Request::builder().uri(path), None)).await
+    }
+
+    /// Any request to the internal address, as it is.
+    pub(super) async fn send_inside(&self, request: Request<Full<Bytes>>) -> Answer {
         let stream = TcpStream::connect(self.internal).await.expect("it listens there too");
-        let mut line = Line::over(stream, self.internal).await;
-        line.send(with_body(Request::builder().uri(path), None)).await
+        Line::over(stream, self.internal).await.send(request).await
+    }
+
+    /// Where its data are.
+    pub(super) fn data_dir(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// A connection for many requests, one after the other.

@@ -1,0 +1,88 @@
+//! The HTTP API, asked in this process on behalf of a visitor.
+
+use axum::Router;
+use axum::body::Body;
+use domain::AppId;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Method, Request};
+use http_body_util::BodyExt;
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use wire::Problem;
+
+use super::session::Visitor;
+use crate::http::auth::Operator;
+use crate::http::client_address::Peer;
+
+/// The API. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Api(Router);
+
+impl Api {
+    /// The API that this router serves.
+    pub(super) const fn new(router: Router) -> Self {
+        Self(router)
+    }
+
+    /// Asks for something.
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        visitor: &Visitor,
+        path: &str,
+    ) -> Result<T, Problem> {
+        self.ask(visitor, None, Method::GET, path, None::<&()>).await
+    }
+
+    /// Changes something.
+    pub(super) async fn send<T: DeserializeOwned>(
+        &self,
+        visitor: &Visitor,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<T, Problem> {
+        self.ask(visitor, None, method, path, body).await
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        visitor: &Visitor,
+        app: Option<AppId>,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<T, Problem> {
+        let mut request = Request::builder().method(method).uri(path);
+        let body = match body {
+            None => Body::empty(),
+            Some(body) => {
+                request =
+                    request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                Body::from(serde_json::to_vec(body).map_err(unreadable)?)
+            }
+        };
+        let mut request = request.body(body).map_err(unreadable)?;
+        request.extensions_mut().insert(Operator { app });
+        request.extensions_mut().insert(Peer(visitor.address));
+        let answer = match TowerToHyperService::new(self.0.clone()).call(request).await {
+            Ok(answer) => answer,
+            Err(never) => match never {},
+        };
+        let is_success = answer.status().is_success();
+        let body = answer.into_body().collect().await.map_err(unreadable)?.to_bytes();
+        if !is_success {
+            return Err(serde_json::from_slice(&body).unwrap_or_else(unreadable));
+        }
+        // Nothing reads as `null`, which is `()`.
+        let body = if body.is_empty() { &b"null"[..] } else { &body };
+        serde_json::from_slice(body).map_err(unreadable)
+    }
+}
+
+/// Not reached: console and API are of one build.
+fn unreadable(error: impl std::fmt::Display) -> Problem {
+    tracing::error!(%error, "the console does not understand the API");
+    crate::http::problem::Problem::internal().into()
+}

@@ -1,0 +1,28 @@
+//! The console: pages for whoever runs the server, on the internal address.
+//!
+//! ```text
+//!   browser ─▶ [routes] ─▶ [session: who, CSRF] ─▶ page ─▶ [api] ─▶ the HTTP API, in this process
+//!      ▲                                             │
+//!      └──────────────── askama templates ◀──────────┘
+//! ```
+//!
+//! The console is a client of the HTTP API: what it shows and does goes through the same routes,
+//! checks and audit log as everybody else's, without a socket in between. So there is nothing that
+//! it can do and a program cannot, and a refusal reads the same in both.
+//!
+//! Pages are made here and work without JavaScript; what there is of it makes them lively.
+
+mod api;
+mod app;
+mod apps;
+mod assets;
+mod credentials;
+mod entry;
+mod frame;
+mod password;
+pub mod routes;
+mod session;
+mod settings;
+mod upload;
+
+pub use password::{CODE_FILE, prepare};

@@ -1,0 +1,102 @@
+//! Every page and form of the console: one table, from which the router is made and of which the
+//! tests ask each row what it answers to strangers.
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::{Extension, Router};
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
+use http::{HeaderValue, Method};
+
+use super::api::Api;
+use super::{app, apps, assets, credentials, entry, settings};
+use crate::node::Node;
+
+/// Who a page is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum For {
+    /// Whoever reaches the address.
+    Anybody,
+    /// Who is signed in.
+    SignedIn,
+}
+
+/// One method of one path.
+#[derive(Debug)]
+pub struct Route {
+    /// What is done to the path.
+    pub method: Method,
+    /// The path, its parameters in braces.
+    pub path: &'static str,
+    /// Who it is for.
+    pub whom: For,
+    serve: fn(MethodFilter) -> MethodRouter<Arc<Node>>,
+}
+
+macro_rules! routes {
+    ($($whom:ident $method:ident $path:literal => $serve:path;)+) => {
+        /// Every route of the console.
+        pub static ROUTES: &[Route] = &[$(Route {
+            method: Method::$method,
+            path: $path,
+            whom: For::$whom,
+            serve: |method| on(method, $serve),
+        }),+];
+    };
+}
+
+routes! {
+    Anybody GET "/console" => entry::start;
+    Anybody GET "/console/assets/{name}" => assets::asset;
+    Anybody GET "/console/setup" => entry::setup;
+    Anybody POST "/console/setup" => entry::set_up;
+    Anybody GET "/console/login" => entry::login;
+    Anybody POST "/console/login" => entry::sign_in;
+    SignedIn POST "/console/logout" => entry::sign_out;
+    SignedIn GET "/console/apps" => apps::list;
+    SignedIn POST "/console/apps" => apps::create;
+    SignedIn GET "/console/apps/{app}" => app::show;
+    SignedIn POST "/console/apps/{app}/keys" => app::create_key;
+    SignedIn POST "/console/apps/{app}/keys/{key}/delete" => app::delete_key;
+    SignedIn GET "/console/apps/{app}/credentials" => credentials::show;
+    SignedIn POST "/console/apps/{app}/credentials" => credentials::upload;
+    SignedIn POST "/console/apps/{app}/credentials/{credential}/probe" => credentials::probe;
+    SignedIn POST "/console/apps/{app}/credentials/{credential}/delete" => credentials::delete;
+    SignedIn GET "/console/apps/{app}/settings" => settings::show;
+    SignedIn POST "/console/apps/{app}/settings" => settings::change;
+}
+
+/// Serves every row; `api` is the router of the HTTP API.
+pub(crate) fn router(api: Router) -> Router<Arc<Node>> {
+    let mut router = Router::new();
+    for Route { method, path, serve, .. } in ROUTES {
+        let method = MethodFilter::try_from(method.clone());
+        router = router.route(path, serve(method.expect("a row has one of the usual methods")));
+    }
+    router.layer(Extension(Api::new(api))).layer(from_fn(guarded))
+}
+
+/// What a browser is told about every page: that it loads nothing from elsewhere, runs no script
+/// that is not a file of ours, stands in nobody's frame, and that others are told nothing of it.
+async fn guarded(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
+             connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+        ),
+    );
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}

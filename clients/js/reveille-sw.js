@@ -76,7 +76,7 @@
 
   /** Reads what waits, stores it for the page, and acknowledges it then. */
   async function drain() {
-    const { user } = await get('device');
+    const { user } = await device();
     const key = `inbox/${user}`;
     const drained = [];
     for (let page = 0; page < MOST_PAGES; page++) {
@@ -184,18 +184,24 @@
   // The server and the database of the page.
 
   async function request(method, path, body) {
-    const { url, secret } = (await get('device')) ?? {};
-    if (!secret) throw new Error('this device has never connected');
+    const { url, secret } = await device();
     const response = await fetch(url + path, {
       method,
       headers: {
-        'Reveille-Device-Secret': secret,
+        Authorization: `Bearer ${secret}`,
         ...(body && { 'Content-Type': 'application/json' }),
       },
       body: body && JSON.stringify(body),
     });
     if (!response.ok) throw new Error(`${method} ${path}: HTTP ${response.status}`);
     return response.status === 204 ? undefined : response.json();
+  }
+
+  /** Who this device is: the page has written it down when it first connected. */
+  async function device() {
+    const known = await get('device');
+    if (!known?.secret) throw new Error('this device has never connected');
+    return known;
   }
 
   function get(key) {

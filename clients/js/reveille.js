@@ -823,7 +823,7 @@ export class Reveille extends Emitter {
     if (!this.#device.secret) await this.#remember(() => {});
     const response = await (this.#options.fetch ?? fetch)(this.#options.url + path, {
       method,
-      headers: { 'Reveille-Device-Secret': this.#device.secret },
+      headers: { Authorization: `Bearer ${this.#device.secret}` },
     });
     if (response.status === 204) return undefined;
     const body = await response.json().catch(() => ({}));

@@ -186,7 +186,7 @@ test('what waits while nobody is there leaves once, in order, after a kill too',
   const first = await server.connected('sid', { store: fileStore(path) });
   await server.kill();
   const states = collected(first, 'sending');
-  const sent = [1, 2, 3].map((body) => first.send({ to: 'ria', body }));
+  for (const body of [1, 2, 3]) first.send({ to: 'ria', body });
   await states.atLeast(3);
   assert.deepEqual(states.all.map(({ state }) => state), ['queued', 'queued', 'queued']);
   assert.deepEqual((await first.queued()).map(({ body }) => body), [1, 2, 3]);
@@ -204,7 +204,6 @@ test('what waits while nobody is there leaves once, in order, after a kill too',
   const accepted = later.all.filter(({ state }) => state === 'accepted');
   assert.equal(accepted.length, 4);
   assert.deepEqual(await second.queued(), []);
-  void sent;
   rmSync(folder, { recursive: true });
 });
 

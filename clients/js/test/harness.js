@@ -36,6 +36,7 @@ export class Server {
     server.flags = flags;
     const made = spawnSync(BINARY, ['init', '--dir', server.folder], { env: ENVIRONMENT });
     if (made.status !== 0) throw new Error(`init: ${made.stderr}`);
+    server.app = String(made.stdout).match(/app_\w+/)[0];
     server.key = readFileSync(join(server.folder, 'app.key'), 'utf8').trim();
     server.port = await freePort();
     server.url = `http://127.0.0.1:${server.port}`;
@@ -170,4 +171,54 @@ async function freePort() {
   probe.close();
   await once(probe, 'close');
   return port;
+}
+
+/** The push services, with the flags that lead a server to them. */
+export class PushServices {
+  #child;
+
+  static async start() {
+    const services = new PushServices();
+    services.folder = mkdtempSync(join(tmpdir(), 'reveille-sim-'));
+    const ports = ['apns', 'apns-sandbox', 'fcm', 'webpush', 'control'];
+    const args = ['sim', '--dir', services.folder, ...ports.flatMap((port) => [`--${port}-port`, '0'])];
+    services.#child = spawn(BINARY, args, { env: ENVIRONMENT, stdio: ['ignore', 'pipe', 'ignore'] });
+    for await (const line of createInterface({ input: services.#child.stdout })) {
+      if (!line.startsWith('{')) continue;
+      services.started = JSON.parse(line);
+      break;
+    }
+    services.#child.stdout.resume();
+    const { apns, apns_sandbox: sandbox, fcm, fcm_token_url: token, files } = services.started;
+    services.flags = [
+      ...['--providers-apns-production-url', apns, '--providers-apns-sandbox-url', sandbox],
+      ...['--providers-fcm-url', fcm, '--providers-fcm-oauth-url', token],
+      ...['--providers-extra-ca-file', files.ca, '--webpush-allowed-hosts', '127.0.0.1'],
+      ...['--outbound-allow-private', new URL(services.started.webpush).host],
+    ];
+    return services;
+  }
+
+  /** A browser's subscription with a key, as `PushSubscription.toJSON` gives it. */
+  async subscribe(applicationServerKey) {
+    const response = await fetch(`${this.started.control}/subscribe`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ applicationServerKey }),
+    });
+    return response.json();
+  }
+
+  /** The payloads that browsers have read, of a kind. */
+  async payloads(kind) {
+    const messages = await (await fetch(`${this.started.control}/messages`)).json();
+    return messages.map(({ payload }) => payload).filter((one) => one?.reveille?.kind === kind);
+  }
+
+  async end() {
+    const ended = once(this.#child, 'exit');
+    this.#child.kill();
+    await ended;
+    rmSync(this.folder, { recursive: true, force: true });
+  }
 }

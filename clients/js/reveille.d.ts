@@ -293,8 +293,14 @@ export interface CallEvents {
 export interface Events {
   state: State;
   connected: Connected;
+  /** The connection is gone, or there was none. */
   disconnected: Disconnected;
+  /**
+   * Acknowledged once all handlers have resolved, so store it before. A handler that fails is
+   * called again after a pause, and nothing overtakes.
+   */
   message: Message<any>;
+  /** Of a message that this user has sent. */
   receipt: Receipt;
   /** The user has read something, on any device. */
   read: ReadMark;
@@ -309,11 +315,10 @@ export interface Events {
 }
 
 declare class Emitter<Map> {
-  on<Type extends keyof Map>(
-    type: Type,
-    handler: (event: Map[Type]) => void | Promise<void>,
-  ): () => void;
+  /** Calls `handler` for every event of this type; the function returned ends that. */
+  on<Type extends keyof Map>(type: Type, handler: (event: Map[Type]) => unknown): () => void;
   off<Type extends keyof Map>(type: Type, handler: (event: Map[Type]) => unknown): void;
+  /** The next event of this type. */
   once<Type extends keyof Map>(type: Type): Promise<Map[Type]>;
 }
 
@@ -323,18 +328,46 @@ export class Reveille extends Emitter<Events> {
   readonly user: string | undefined;
   readonly deviceId: string | undefined;
   readonly calls: Call[];
+  /**
+   * Connects, and stays connected until `close`. Resolves with the first `connected`; rejects if
+   * the server will not have this device. Add the handlers of `message` before.
+   */
   connect(): Promise<Connected>;
+  /** Ends the connection; the queue stays. */
   close(): Promise<void>;
+  /** Calls `getToken` now, as after the app's own login; a session gets the new token at once. */
   refresh(): void;
+  /** Nothing is pushed to this device any more, and it forgets who it was. */
   signOut(): Promise<void>;
+  /**
+   * Sends a message. Resolves once the server has stored it; rejects only when it never will. A
+   * message that waits outlives connections and, with a store that does, this page.
+   */
   send<Body = Json>(message: OutgoingMessage<Body>): Promise<Accepted>;
+  /** The messages that the server has not accepted yet, in order. */
   queued(): Promise<Array<OutgoingMessage & { id: string; to: string[] }>>;
+  /** Says what the user has read; kept for the next connection if there is none. */
   read(mark: ReadMark): void;
+  /** Tells a user that this one is typing. Live only: without a connection it is nothing. */
   typing(to: string, thread: string): void;
+  /** Calls a user; listen to the `Call` for what becomes of it. */
   call(to: string, options: CallOptions): Call;
+  /**
+   * Registers a push token, and registers it again should the server have lost it. Rejects when
+   * the server refuses it; resolves with a `code` if pushes to it would fail as things stand.
+   */
   setPushToken(token: string | object, options?: PushTokenOptions): Promise<PushTarget>;
+  /** Removes the push token of a kind. */
   removePushToken(kind: TargetKind): Promise<PushTarget>;
+  /**
+   * Asks for the permission, registers the service worker and subscribes. Call it from a tap:
+   * browsers ask the user at no other time.
+   */
   enableWebPush(options?: WebPushOptions): Promise<PushTarget>;
+  /**
+   * Sends a push to this device and waits until its push handler has said that it came, the push
+   * service refused it, or `timeoutMs` are over; then the answer is the last that was seen.
+   */
   testPush(options?: { timeoutMs?: number; intervalMs?: number }): Promise<TestPush>;
 }
 
@@ -352,10 +385,16 @@ export interface Call extends Emitter<CallEvents> {
   readonly callerHandle?: string;
   readonly offer?: Json;
   readonly expiresAt?: Date;
+  /** Says that this device rings; the client has said it already when `call` was emitted. */
   ringing(): void;
+  /** Takes the call. `answered` follows, or `ended` if another device was quicker. */
   answer(answer?: Json): void;
+  /** Does not take it: `declined` if nothing else is said. */
   reject(reason?: 'declined' | 'busy'): void;
+  /** Takes back a call that nobody has answered. */
   cancel(): void;
+  /** Hangs up; a call that still rings is cancelled or declined. */
   end(): void;
+  /** Sends a signal to the other side, whatever the connection does: in order, and once. */
   signal(body: Json): void;
 }

@@ -1196,7 +1196,7 @@ class Line {
         if (this.#state !== 'connected') return;
         this.#complained(frame);
       }
-      if (frame.type === 'connected') {
+      if (frame.type === 'connected' && this.#state !== 'connected') {
         clearTimeout(greeting);
         this.#greeted(frame, hello, () => lost(1006));
       }

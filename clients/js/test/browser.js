@@ -3,6 +3,7 @@
  * document, and a scope for the service worker. They show the logic; a browser shows the rest.
  */
 
+import { setMaxListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import vm from 'node:vm';
 
@@ -120,11 +121,14 @@ export class FakeLocks {
 
 /** Makes this process a browser, for as long as it lives: each client in it is a tab. */
 export function becomeBrowser() {
+  // Every tab of every test listens to the same ones.
   const document = Object.assign(new EventTarget(), { visibilityState: 'visible' });
   const range = { bound: (lower, upper) => ({ lower, upper }) };
+  const window = new EventTarget();
+  setMaxListeners(0, document, window);
   const globals = {
     document,
-    window: new EventTarget(),
+    window,
     navigator: { locks: new FakeLocks(), language: 'en' },
     indexedDB: new FakeIndexedDb(),
     IDBKeyRange: range,

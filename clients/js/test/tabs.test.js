@@ -1,0 +1,143 @@
+/** Several tabs of one browser: one connection, and everybody hears. */
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { NodeSocket } from '../node.js';
+import { becomeBrowser } from './browser.js';
+import { Server, collected, event, until } from './harness.js';
+
+let server;
+const browser = becomeBrowser();
+before(async () => (server = await Server.start()));
+after(() => server.end());
+
+/** A socket that shows a test what is sent. */
+function spying(see) {
+  return class extends NodeSocket {
+    send(text) {
+      see(JSON.parse(text));
+      super.send(text);
+    }
+  };
+}
+
+/** A tab of the user's browser; all of them share what the browser keeps. */
+async function tab(user, options = {}) {
+  const client = server.client(user, { store: undefined, name: user, ...options });
+  const got = collected(client);
+  await client.connect();
+  return { client, got };
+}
+
+test('tabs share a connection: each gets a message, and it is acknowledged once', async () => {
+  const one = await tab('amy');
+  const two = await tab('amy');
+  const three = await tab('amy');
+  for (const { client } of [one, two, three]) assert.equal(client.state, 'connected');
+  assert.equal(two.client.deviceId, one.client.deviceId);
+  assert.equal(two.client.user, 'amy');
+  await server.tell('amy', 'hello');
+  await Promise.all([one, two, three].map(({ got }) => got.atLeast(1)));
+  const { items } = await server.api('GET', '/v1/users/amy/devices');
+  assert.equal(items.length, 1);
+  await until(async () => (await server.device('amy', one.client.deviceId)).cursor.offset === 1);
+});
+
+test('a tab without the connection sends, reads, types and registers through it', async () => {
+  await tab('ben');
+  const two = await tab('ben');
+  const { client: other } = await tab('cat');
+  const typing = event(other, 'typing');
+  const got = event(other, 'message');
+  two.client.typing('cat', 'lunch');
+  assert.deepEqual(await typing, { from: 'ben', thread: 'lunch' });
+  const accepted = await two.client.send({ to: 'cat', body: 'from the second tab' });
+  assert.equal((await got).id, accepted.id);
+  await assert.rejects(two.client.send({ to: 'nobody', body: 1 }), { code: 'unknown_user' });
+  const target = await two.client.setPushToken('a'.repeat(140), { kind: 'fcm' });
+  assert.equal(target.kind, 'fcm');
+});
+
+test('when the tab with the connection goes, another takes over, and nothing is lost', async () => {
+  const one = await tab('dan');
+  const two = await tab('dan');
+  const other = await tab('eve');
+  for (let body = 0; body < 10; body++) await server.tell('dan', body);
+  await two.got.atLeast(10);
+  const closing = one.client.close();
+  const sent = two.client.send({ to: 'eve', body: 'in between' });
+  for (let body = 10; body < 20; body++) await server.tell('dan', body);
+  await closing;
+  await two.got.atLeast(20);
+  assert.deepEqual(two.got.bodies(), Array.from({ length: 20 }, (_, body) => body));
+  await sent;
+  await other.got.atLeast(1);
+  await server.tell('eve', 'the last');
+  await other.got.atLeast(2);
+  assert.deepEqual(other.got.bodies(), ['in between', 'the last']);
+});
+
+test('a call in one tab outlives the tab that had the connection', async () => {
+  const one = await tab('fay');
+  const two = await tab('fay');
+  const other = await tab('gil');
+  const comes = event(other.client, 'call');
+  const call = two.client.call('gil', { callerName: 'Fay' });
+  const incoming = await comes;
+  const answered = event(call, 'answered');
+  incoming.answer();
+  await answered;
+  const heard = collected(call, 'signal');
+  const back = collected(incoming, 'signal');
+  incoming.signal(1);
+  call.signal('a');
+  await heard.atLeast(1);
+  await one.client.close();
+  incoming.signal(2);
+  call.signal('b');
+  await Promise.all([heard.atLeast(2), back.atLeast(2)]);
+  assert.deepEqual([heard.all, back.all], [[1, 2], ['a', 'b']]);
+  const ended = event(incoming, 'ended');
+  call.end();
+  assert.deepEqual(await ended, { reason: 'hung_up' });
+});
+
+test('a call rings in every tab, and stops in the others once one answers', async () => {
+  const one = await tab('hal');
+  const two = await tab('hal');
+  const caller = await tab('ivy');
+  const rings = [event(one.client, 'call'), event(two.client, 'call')];
+  const call = caller.client.call('hal', { callerName: 'Ivy' });
+  const [first, second] = await Promise.all(rings);
+  const stops = event(first, 'ended');
+  const answered = event(second, 'answered');
+  second.answer('here');
+  assert.deepEqual(await stops, { reason: 'answered_elsewhere' });
+  await answered;
+  assert.deepEqual([one.client.calls.length, two.client.calls.length], [0, 1]);
+  call.end();
+});
+
+test('the server knows whether any tab is looked at', async () => {
+  const states = [];
+  const see = ({ type, state }) => ['connect', 'state'].includes(type) && states.push(state);
+  await tab('jan', { WebSocket: spying(see) });
+  await tab('jan');
+  browser.look('hidden');
+  await until(() => states.length === 2);
+  browser.look('visible');
+  await until(() => states.length === 3);
+  assert.deepEqual(states, ['foreground', 'background', 'foreground']);
+});
+
+test('back online, the next try does not wait', async () => {
+  const { client } = await tab('kim', { pauses: { firstMs: 600_000, mostMs: 600_000 } });
+  const lost = event(client, 'disconnected');
+  await server.kill();
+  await lost;
+  await server.again();
+  const connected = event(client, 'connected');
+  browser.online();
+  await connected;
+});

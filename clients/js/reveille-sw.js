@@ -98,7 +98,6 @@
   function kept(record = {}, entries) {
     const waiting = record.waiting ?? [];
     const isNew = (entry) =>
-      !isAtOrBelow(positionOf(entry), record.handled) &&
       !waiting.some((one) => isAtOrBelow(positionOf(entry), positionOf(one)));
     return {
       ...record,

@@ -13,7 +13,7 @@ export interface Options {
    * after a pause.
    */
   getToken: () => string | null | undefined | Promise<string | null | undefined>;
-  /** The user that `getToken` is for, where several share a browser; else the last one is assumed. */
+  /** The user that `getToken` is for, where several share a browser; else it is the last one. */
   user?: string;
   device?: DeviceOptions;
   /** Where the device, its secret, positions and the queue are kept. */
@@ -310,7 +310,7 @@ export interface Events {
   sending: Sending;
   call: Call;
   pushTarget: PushTarget;
-  /** What belongs to no promise: a frame that was refused, or a handler or `getToken` that failed. */
+  /** What belongs to no promise: a refused frame, a handler or a `getToken` that failed. */
   error: ReveilleError | Error;
 }
 

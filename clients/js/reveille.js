@@ -136,7 +136,9 @@ export class Reveille extends Emitter {
   #greeting;
   #toldState;
   #status = { state: 'idle', maySend: false };
+  /** The promise of `connect`. */
   #first;
+  #closing;
   #opening;
   #listeners = [];
 
@@ -148,7 +150,7 @@ export class Reveille extends Emitter {
       throw new TypeError('`getToken` is missing; give a function that returns a user token');
     }
     this.#options = { autoAck: true, name: 'reveille', pauses: {}, device: {}, ...options };
-    // A path stays: the server may be reached below one.
+    // A path stays: a proxy may have the server below one.
     this.#options.url = new URL(url).href.replace(/\/+$/, '');
     this.#store = options.store ?? defaultStore(this.#options.name);
   }
@@ -172,29 +174,23 @@ export class Reveille extends Emitter {
    * the server will not have this device. Add the handlers of `message` before.
    */
   connect() {
-    if (!this.#first || this.#status.state === 'closed') {
-      this.#first = deferred();
-      this.#first.promise.catch(() => {}); // Whoever does not wait for it hears `disconnected`.
-      this.#status = { state: 'idle', maySend: false };
-      this.#start().catch((error) => this.#first.reject(error));
-    }
-    return this.#first.promise;
+    const isOver = this.#closing || this.#status.state === 'closed';
+    if (this.#first && !isOver) return this.#first.promise;
+    const first = (this.#first = deferred());
+    first.promise.catch(() => {}); // Whoever does not wait for it hears `disconnected`.
+    this.#start().catch((error) => first.reject(error));
+    return first.promise;
   }
 
   /** Ends the connection; the queue stays. */
-  async close() {
-    this.#stopListening();
-    for (const call of this.#calls.values()) call._stop();
-    this.#line?.close();
-    this.#line = undefined;
-    this.#outbox?.close();
-    this.#outbox = undefined;
-    await this.#inbox?.close();
-    this.#inbox = undefined;
-    this.#tabs?.close();
-    this.#tabs = undefined;
-    this.#become({ state: 'closed', maySend: false });
-    this.#first?.reject(new ReveilleError({ code: 'closed', message: 'closed by the app' }));
+  close() {
+    const first = this.#first;
+    this.#closing ??= this.#shut().finally(() => {
+      this.#closing = undefined;
+      this.#become({ state: 'closed', maySend: false });
+      first?.reject(new ReveilleError({ code: 'closed', message: 'closed by the app' }));
+    });
+    return this.#closing;
   }
 
   /**
@@ -240,6 +236,8 @@ export class Reveille extends Emitter {
    * with at most a hundred ids. Kept for the next connection if there is none.
    */
   read({ thread, upTo, messages }) {
+    if (messages !== undefined) checkTexts('messages', messages);
+    else checkText('thread', thread);
     const up_to = upTo && { epoch: upTo.epoch, offset: upTo.offset };
     const frame = withoutAbsent({ type: 'read', thread, up_to, messages });
     if (this.#status.state === 'connected') this.#write(frame);
@@ -248,19 +246,24 @@ export class Reveille extends Emitter {
 
   /** Tells a user that this one is typing. Live only: without a connection it is nothing. */
   typing(to, thread) {
+    checkText('to', to);
+    checkText('thread', thread);
     this.#write({ type: 'typing', to, thread });
   }
 
   /** Calls a user; listen to the `Call` for what becomes of it. */
-  call(to, { id, media, callerName, callerHandle, offer } = {}) {
+  call(to, { id, media = 'audio', callerName, callerHandle, offer } = {}) {
+    checkText('to', to);
+    checkText('callerName', callerName);
+    checkOneOf('media', media, ['audio', 'video']);
     const call = new Call(this.#callContext(), {
       id: id ?? uuid(),
       direction: 'outgoing',
       to,
-      media: media ?? 'audio',
+      media,
       callerName,
       callerHandle,
-      offer,
+      offer: offer === undefined ? undefined : plain('offer', offer, this.#limits),
     });
     this.#calls.set(call.id, call);
     call._start();
@@ -279,6 +282,8 @@ export class Reveille extends Emitter {
   async setPushToken(token, { kind, voip, environment, appId } = {}) {
     kind ??= voip ? 'apns_voip' : kindOf(this.#platform());
     token = typeof token === 'string' ? token : JSON.stringify(token);
+    checkOneOf('kind', kind, ['fcm', 'apns', 'apns_voip', 'webpush']);
+    if (environment) checkOneOf('environment', environment, ['production', 'sandbox']);
     await this.#open();
     const frame = withoutAbsent({ type: 'push_token', kind, token, environment, app_id: appId });
     await this.#remember((device) => (device.targets = { ...device.targets, [kind]: frame }));
@@ -370,6 +375,11 @@ export class Reveille extends Emitter {
   /** Reads who this device is, or makes it up. */
   #open() {
     this.#opening ??= (async () => {
+      await this.#store.get('device').catch((error) => {
+        // Some browsers keep nothing in private windows: it works as long as the page lives.
+        this.emit('error', error);
+        this.#store = memoryStore();
+      });
       await this.#remember((device) => {
         device.id = this.#options.device.id ?? device.id ?? uuid();
         device.url = this.#options.url;
@@ -379,7 +389,15 @@ export class Reveille extends Emitter {
   }
 
   async #start() {
+    await this.#closing;
     await this.#open();
+    if (this.#tabs && !this.#line) {
+      // The tab that has the connection begins it again for all.
+      this.#tabs.post({ kind: 'connect' });
+      return;
+    }
+    await this.#shut();
+    this.#status = { state: 'idle', maySend: false };
     this.#listen();
     if (!Tabs.areHere() || this.#options.tabs === false) {
       await this.#lead();
@@ -390,6 +408,21 @@ export class Reveille extends Emitter {
       take: (message) => this.#fromTab(message),
       about: () => ({ visible: isVisible(), calls: this.#heldCalls() }),
     });
+  }
+
+  /** Leaves everything that `#start` made. */
+  async #shut() {
+    this.#stopListening();
+    for (const call of this.#calls.values()) call._stop();
+    // What the app has taken is acknowledged while there is a connection.
+    await this.#inbox?.close();
+    this.#inbox = undefined;
+    this.#line?.close();
+    this.#line = undefined;
+    this.#outbox?.close();
+    this.#outbox = undefined;
+    this.#tabs?.close();
+    this.#tabs = undefined;
   }
 
   /** This tab has the connection from now on. */
@@ -467,10 +500,17 @@ export class Reveille extends Emitter {
 
   /** Changes the record of the device, for the service worker and the other tabs too. */
   async #remember(change) {
-    this.#device = await this.#store.update('device', (device = {}) => {
+    const changed = (device = {}) => {
       change(device);
       return device;
-    });
+    };
+    try {
+      this.#device = await this.#store.update('device', changed);
+    } catch (error) {
+      // The disk is full, perhaps. What is known here is still known.
+      this.emit('error', error);
+      this.#device = changed(this.#device);
+    }
   }
 
   // What comes.
@@ -485,15 +525,15 @@ export class Reveille extends Emitter {
       case 'receipt':
       case 'read':
       case 'gap':
-        this.#inbox.take(frame);
+        this.#inbox?.take(frame);
         return;
       case 'accepted':
-        this.#outbox.accepted(frame);
+        this.#outbox?.accepted(frame);
         return;
       case 'rejected':
         // Without a user token the server refuses what it will take with one.
         if (frame.problem.code === 'token_expired') this.#line.renew();
-        this.#outbox.rejected(frame, { maySend: this.#line.maySend });
+        this.#outbox?.rejected(frame, { maySend: this.#line.maySend });
         return;
       default:
         this.#share(frame);
@@ -505,6 +545,7 @@ export class Reveille extends Emitter {
       device.user = frame.user;
       if (device_secret) device.secret = device_secret;
     });
+    if (!this.#inbox) return; // Closed meanwhile.
     await this.#inbox.greeted(frame);
     this.#outbox.greeted(frame.user);
     this.#share(frame);
@@ -663,7 +704,7 @@ export class Reveille extends Emitter {
 
   #write(frame) {
     if (this.#line) this.#line.write(frame);
-    else this.#tabs?.post({ kind: 'write', frame });
+    else this.#tabs?.post({ kind: 'write', frame: JSON.parse(JSON.stringify(frame)) });
   }
 
   /** An event in every tab. */
@@ -699,6 +740,9 @@ export class Reveille extends Emitter {
         return;
       case 'refresh':
         this.#line?.renew();
+        return;
+      case 'connect':
+        if (this.#line) this.connect();
         return;
       case 'who':
         if (this.#line) this.#answerTab(message.from);
@@ -749,6 +793,7 @@ export class Reveille extends Emitter {
       write: (frame) => this.#write(frame),
       maySend: () => this.#status.state === 'connected' && this.#status.maySend,
       now: () => Date.now() + this.#clockSkewMs,
+      limits: () => this.#limits,
       changed: () => this.#tabs?.announce(),
       forget: (id) => this.#calls.delete(id),
       problem: (error) => this.emit('error', error),
@@ -810,6 +855,7 @@ export class Reveille extends Emitter {
     const target = withoutAbsent({ kind, state, code, message });
     this.emit('pushTarget', target);
     if (state === 'refused') {
+      if (asked) this.#remember((device) => delete device.targets?.[kind]);
       const error = { code: 'target_refused', message, field: 'token', diagnosis: code };
       asked?.answer.reject(new ReveilleError(error));
     } else {
@@ -875,6 +921,7 @@ class Call extends Emitter {
   /** Takes the call. `answered` follows, or `ended` if another device was quicker. */
   answer(answer) {
     if (this.state !== 'ringing' || this.direction !== 'incoming') return;
+    if (answer !== undefined) answer = plain('answer', answer, this.#context.limits());
     this.#mine = true;
     this.#say(withoutAbsent({ type: 'call.answer', call: this.id, answer }));
     this.#context.changed();
@@ -882,6 +929,7 @@ class Call extends Emitter {
 
   /** @param {'declined' | 'busy'} reason */
   reject(reason = 'declined') {
+    checkOneOf('reason', reason, ['declined', 'busy']);
     this.#leave({ type: 'call.reject', call: this.id, reason }, reason);
   }
 
@@ -904,8 +952,9 @@ class Call extends Emitter {
   /** Sends a signal to the other side, whatever the connection does: in order, and once. */
   signal(body) {
     if (this.state === 'ended') return;
-    this.#signals.push(body);
-    if (this.#synced) this.#context.write({ type: 'call.signal', call: this.id, body });
+    const sent = plain('body', body, this.#context.limits());
+    this.#signals.push(sent);
+    if (this.#synced) this.#context.write({ type: 'call.signal', call: this.id, body: sent });
   }
 
   // For `Reveille` alone.
@@ -917,7 +966,7 @@ class Call extends Emitter {
       call: id,
       to,
       media,
-      caller_name: callerName ?? '',
+      caller_name: callerName,
       caller_handle: callerHandle,
       offer,
     });
@@ -1029,7 +1078,7 @@ class Call extends Emitter {
     this.#sync(0);
     const before = this.state;
     this.state = 'answered';
-    if (before !== 'answered') this.emit('answered', { by, answer });
+    if (before !== 'answered') this.emit('answered', { by: by ?? this.to, answer });
     this.#context.changed();
   }
 
@@ -1433,8 +1482,6 @@ class Inbox {
     await this.load(user);
     this.#epoch = head.epoch;
     this.#acked = cursor;
-    // Another history: the server goes on from its own cursor, and ids tell what comes again.
-    if (this.#given?.epoch !== head.epoch) this.#push({ type: 'history', cursor });
     // What the app took while nobody was there to be told.
     this.#ack(this.#handled);
   }
@@ -1453,14 +1500,14 @@ class Inbox {
   }
 
   #push(frame) {
+    if (this.#isClosed) return;
     this.#queue.push(frame);
     this.#working ??= this.#work().finally(() => (this.#working = undefined));
   }
 
   async #work() {
     for (let frame; (frame = this.#queue.shift()); ) {
-      if (frame.type === 'history') this.#given = frame.cursor;
-      else if (frame.type === 'waiting') await this.#giveWaiting();
+      if (frame.type === 'waiting') await this.#giveWaiting();
       else await this.#give(frame);
     }
   }
@@ -1474,6 +1521,7 @@ class Inbox {
   async #give(frame) {
     const position = positionOf(frame);
     const isLive = position.epoch === '0';
+    // In another history, as after a restore, nothing is old; ids tell what comes again.
     if (!isLive && isAtOrBelow(position, this.#given)) return;
     const item = { position: withoutAbsent({ ...position, entry: frame.entry }), id: frame.id };
     if (isLive) item.position = undefined;
@@ -1638,9 +1686,8 @@ class Outbox {
   /** The connection is gone. If a frame of these broke it, it was the first without an answer. */
   cut({ closed }) {
     this.#isOpen = false;
-    const first = [...this.#items.values()].find(({ sentAt }) => sentAt !== undefined);
-    for (const item of this.#items.values()) item.sentAt = undefined;
     if (closed?.reason !== 'bad_frame' && closed?.reason !== 'too_large') return;
+    const first = [...this.#items.values()].find(({ sentAt }) => sentAt !== undefined);
     if (first) this.#settled(first.frame.id, { problem: plainProblem(closed.error) });
   }
 
@@ -1829,36 +1876,53 @@ function openDatabase(name) {
 
 /** The frame of a message, checked as the server would: a frame it cannot read ends the session. */
 function sendFrame(message, limits) {
-  const { id = uuid(), to, thread, body, ttl, urgency, push } = message;
+  const { id = uuid(), to, thread, ttl, urgency, push } = message;
   const recipients = Array.isArray(to) ? to : [to];
-  const isText = (value) => typeof value === 'string';
-  if (!isText(id) || !/^[\x20-\x7e]{1,128}$/.test(id)) {
+  checkText('id', id);
+  if (!/^[\x20-\x7e]{1,128}$/.test(id)) {
     throw invalidField('id', 'give 1 to 128 printable ASCII characters');
   }
-  if (recipients.length === 0 || !recipients.every((user) => isText(user) && user !== '')) {
-    throw invalidField('to', 'name at least one user');
-  }
+  if (recipients.length === 0) throw invalidField('to', 'name at least one user');
+  checkTexts('to', recipients);
   if (recipients.length > limits.recipients) {
     const { length } = recipients;
     const message = `${length} users are named, ${limits.recipients} are allowed; send in parts`;
     throw new ReveilleError({ code: 'too_many_recipients', message, field: 'to' });
   }
-  if (thread !== undefined && !isText(thread)) throw invalidField('thread', 'give a text');
+  if (thread !== undefined) checkText('thread', thread);
   if (ttl !== undefined && !(Number.isInteger(ttl) && ttl >= 0 && ttl <= 2_592_000)) {
     throw invalidField('ttl', 'at most 2592000 seconds (30 days)');
   }
-  if (urgency !== undefined && urgency !== 'normal' && urgency !== 'high') {
-    throw invalidField('urgency', 'give `normal` or `high`');
-  }
+  if (urgency !== undefined) checkOneOf('urgency', urgency, ['normal', 'high']);
   if (push !== undefined && push !== 'none' && (typeof push !== 'object' || push === null)) {
     throw invalidField('push', 'give `none` or an object');
   }
-  const json = JSON.stringify(body);
-  if (json === undefined) throw invalidField('body', 'give something that JSON can say');
-  checkBytes('body', json, limits.body_bytes);
+  const body = plain('body', message.body, limits);
   const frame = { type: 'send', id, to: recipients, thread, body, ttl, urgency, push };
-  checkBytes('the frame', JSON.stringify(frame), limits.frame_bytes, 'push');
-  return withoutAbsent(frame);
+  const text = JSON.stringify(frame);
+  checkBytes('the frame', text, limits.frame_bytes, 'push');
+  return JSON.parse(text);
+}
+
+/** What JSON says of a value, so that every store and tab can have it, and none can change it. */
+function plain(field, value, limits) {
+  const text = JSON.stringify(value);
+  if (text === undefined) throw invalidField(field, 'give something that JSON can say');
+  checkBytes(field, text, limits.body_bytes);
+  return JSON.parse(text);
+}
+
+function checkText(field, value) {
+  if (typeof value !== 'string' || value === '') throw invalidField(field, 'give a text');
+}
+
+function checkTexts(field, values) {
+  if (!Array.isArray(values)) throw invalidField(field, 'give a list of texts');
+  for (const value of values) checkText(field, value);
+}
+
+function checkOneOf(field, value, words) {
+  if (!words.includes(value)) throw invalidField(field, `give ${words.join(' or ')}`);
 }
 
 function checkBytes(what, text, most, field = what) {

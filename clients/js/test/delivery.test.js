@@ -113,7 +113,7 @@ function withDevice(store) {
   let device;
   return {
     ...store,
-    get: (key) => (key === 'device' ? device : store.get(key)),
+    get: async (key) => (key === 'device' ? device : store.get(key)),
     update: async (key, change) => {
       if (key !== 'device') return store.update(key, change);
       device = change(device);
@@ -167,8 +167,30 @@ test('refusals are told before anything is sent, or by the server', async () => 
   await check({ to: 'rex', body: 'x'.repeat(65_535) }, 'body_too_large', 'body');
   await check({ to: Array(101).fill('rex'), body: 1 }, 'too_many_recipients', 'to');
   await check({ to: 'nobody', body: 1 }, 'unknown_user', 'to');
-  await check({ to: 'rex', body: 1, push: { title: 'x'.repeat(2_000) } }, 'invalid_field', 'push.title');
+  const push = { title: 'x'.repeat(2_000) };
+  await check({ to: 'rex', body: 1, push }, 'invalid_field', 'push.title');
   assert.deepEqual(await client.queued(), []);
+  assert.equal(client.state, 'connected');
+});
+
+test('what would break the session is refused before it is sent', async () => {
+  const client = await server.connected('una');
+  const refused = (field) => ({ name: 'ReveilleError', code: 'invalid_field', field });
+  assert.throws(() => client.typing('una'), refused('thread'));
+  assert.throws(() => client.read({}), refused('thread'));
+  assert.throws(() => client.read({ messages: 'msg_1' }), refused('messages'));
+  assert.throws(() => client.call('una', {}), refused('callerName'));
+  assert.throws(() => client.call('una', { callerName: 'U', media: 'smell' }), refused('media'));
+  await assert.rejects(client.setPushToken('x', { kind: 'wns' }), refused('kind'));
+  const call = client.call('una', { callerName: 'Una' });
+  assert.throws(() => call.signal(undefined), refused('body'));
+  assert.throws(() => call.signal('x'.repeat(65_536)), { code: 'body_too_large', field: 'body' });
+  call.cancel();
+  // What no store could keep as it is goes as JSON says it.
+  const other = await server.connected('vic');
+  const got = event(other, 'message');
+  await client.send({ to: 'vic', body: { at: new Date(0), name: () => {} } });
+  assert.deepEqual((await got).body, { at: '1970-01-01T00:00:00.000Z' });
   assert.equal(client.state, 'connected');
 });
 

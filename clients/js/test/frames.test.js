@@ -5,7 +5,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { Reveille, memoryStore } from '../reveille.js';
-import { collected, event } from './harness.js';
+import { collected, event, until } from './harness.js';
 
 const GOLDENS = new URL('../../../crates/wire/goldens/frames/', import.meta.url);
 const golden = (path) => JSON.parse(readFileSync(new URL(path, GOLDENS), 'utf8'));
@@ -18,12 +18,16 @@ class Scripted {
   /** The answer to `connect`; the inbox is empty for this device, so that nothing is old. */
   static greeting = greeting({ epoch: '4611686018427387904', offset: 0 });
 
+  sent = [];
+
   constructor() {
     Scripted.last = this;
     queueMicrotask(() => this.onopen?.());
   }
   send(text) {
-    if (JSON.parse(text).type === 'connect') this.says(Scripted.greeting);
+    const frame = JSON.parse(text);
+    this.sent.push(frame);
+    if (frame.type === 'connect' && Scripted.greeting) this.says(Scripted.greeting);
   }
   says(frame) {
     this.onmessage?.({ data: JSON.stringify(frame) });
@@ -32,11 +36,12 @@ class Scripted {
 }
 
 /** A client that is connected to nobody but the test. */
-async function connected() {
+async function connected(store = memoryStore()) {
   const client = new Reveille({
     url: 'https://push.example.com',
     getToken: () => 'rvl_user_EXAMPLE',
-    store: memoryStore(),
+    store,
+    pauses: { firstMs: 20, mostMs: 100 },
     WebSocket: Scripted,
   });
   client.on('error', () => {});
@@ -102,6 +107,68 @@ test('the frames of the client are those of the protocol', () => {
     const { type } = golden(`client/${file}`);
     assert.ok(source.includes(`type: '${type}'`), `nothing sends \`${type}\``);
   }
+});
+
+test('an entry at or below the last one is old, and a live message is no entry', async () => {
+  const { client, socket } = await connected();
+  const receipts = collected(client, 'receipt');
+  const messages = collected(client);
+  const live = { ...golden('server/message.json'), position: { epoch: '0', offset: 0 } };
+  const receipt = golden('server/receipt.json');
+  for (const frame of [receipt, live, receipt, { ...live, id: 'msg_live', body: 'last' }]) {
+    socket.says(frame);
+  }
+  await messages.atLeast(2);
+  assert.equal(receipts.all.length, receipt.receipts.length);
+  await client.close();
+  const acks = socket.sent.filter(({ type }) => type === 'ack').map(({ position }) => position);
+  assert.deepEqual(acks, [{ ...receipt.position, entry: receipt.entry }]);
+});
+
+test('a connection begins with what this device holds', async () => {
+  const { client, socket } = await connected();
+  const got = event(client, 'message');
+  const { position, entry, ...message } = golden('server/message.json');
+  socket.says({ ...message, position, entry });
+  await got;
+  await client.close();
+  await client.connect();
+  assert.deepEqual(Scripted.last.sent[0].position, { ...position, entry });
+  const found = event(client, 'call');
+  Scripted.last.says(golden('server/call.resumed.json'));
+  const heard = event(await found, 'signal');
+  Scripted.last.says(golden('server/call.signal.json'));
+  await heard;
+  const again = event(client, 'connected');
+  Scripted.last.onclose({ code: 4500 });
+  await again;
+  assert.deepEqual(Scripted.last.sent[0].calls, [{ call: CALL, sequence: 3 }]);
+  await client.close();
+});
+
+test('what the app took without a connection is acknowledged by the next', async () => {
+  const store = memoryStore();
+  const { client, socket } = await connected(store);
+  const got = event(client, 'message');
+  let finish;
+  client.on('message', () => new Promise((resolve) => (finish = resolve)));
+  const { position, entry, ...message } = golden('server/message.json');
+  socket.says({ ...message, position, entry });
+  await got;
+  const { greeting: answer } = Scripted;
+  Scripted.greeting = undefined;
+  socket.onclose({ code: 4500 });
+  await until(() => Scripted.last !== socket && Scripted.last.sent.length > 0);
+  const { last } = Scripted;
+  assert.equal(last.sent[0].position, undefined);
+  // `connect` has left, and the app is done now.
+  finish();
+  await until(async () => (await store.get('inbox/alice'))?.handled);
+  Scripted.greeting = answer;
+  last.says(answer);
+  await until(() => last.sent.length > 1);
+  assert.deepEqual(last.sent[1], { type: 'ack', position: { ...position, entry } });
+  await client.close();
 });
 
 test('a new history of the inbox: what comes again is known by its id', async () => {

@@ -94,7 +94,8 @@ export class Server {
 
   /** A message of the back end. */
   tell(user, body, about = {}) {
-    return this.api('POST', '/v1/messages', { to: [user], body, id: crypto.randomUUID(), ...about });
+    const id = crypto.randomUUID();
+    return this.api('POST', '/v1/messages', { to: [user], body, id, ...about });
   }
 
   /** A client that is not connected yet. */
@@ -181,8 +182,11 @@ export class PushServices {
     const services = new PushServices();
     services.folder = mkdtempSync(join(tmpdir(), 'reveille-sim-'));
     const ports = ['apns', 'apns-sandbox', 'fcm', 'webpush', 'control'];
-    const args = ['sim', '--dir', services.folder, ...ports.flatMap((port) => [`--${port}-port`, '0'])];
-    services.#child = spawn(BINARY, args, { env: ENVIRONMENT, stdio: ['ignore', 'pipe', 'ignore'] });
+    const anyPort = ports.flatMap((port) => [`--${port}-port`, '0']);
+    services.#child = spawn(BINARY, ['sim', '--dir', services.folder, ...anyPort], {
+      env: ENVIRONMENT,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
     for await (const line of createInterface({ input: services.#child.stdout })) {
       if (!line.startsWith('{')) continue;
       services.started = JSON.parse(line);

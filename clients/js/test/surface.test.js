@@ -11,7 +11,8 @@ const types = (file) => readFileSync(new URL(`../${file}`, import.meta.url), 'ut
 
 /** The members that a class or interface declares, without those it inherits. */
 function declared(source, name) {
-  const [, body] = source.match(new RegExp(`(?:class|interface) ${name}[ <][^{]*\\{\\n(.*?)\\n\\}`, 's'));
+  const block = new RegExp(`(?:class|interface) ${name}[ <][^{]*\\{\\n(.*?)\\n\\}`, 's');
+  const [, body] = source.match(block);
   const members = body.matchAll(/^ {2}(?:readonly )?(\w+)[<(?:]/gm);
   return [...members].map(([, member]) => member);
 }

@@ -78,6 +78,22 @@ test('when the tab with the connection goes, another takes over, and nothing is 
   assert.deepEqual(other.got.bodies(), ['in between', 'the last']);
 });
 
+test('a connection that has ended is begun again from any tab', async () => {
+  const one = await tab('lia');
+  const two = await tab('lia');
+  const ends = [event(one.client, 'disconnected'), event(two.client, 'disconnected')];
+  const rival = await tab('lia', { tabs: false });
+  for (const { reason, error } of await Promise.all(ends)) {
+    assert.deepEqual([reason, error.code], ['replaced', 'conflict']);
+  }
+  assert.deepEqual([one.client.state, two.client.state], ['closed', 'closed']);
+  await rival.client.close();
+  await two.client.connect();
+  assert.deepEqual([one.client.state, two.client.state], ['connected', 'connected']);
+  await server.tell('lia', 1);
+  await Promise.all([one.got.atLeast(1), two.got.atLeast(1)]);
+});
+
 test('a call in one tab outlives the tab that had the connection', async () => {
   const one = await tab('fay');
   const two = await tab('fay');

@@ -549,6 +549,7 @@ export class Reveille extends Emitter {
     await this.#inbox.greeted(frame);
     this.#outbox.greeted(frame.user);
     this.#share(frame);
+    this.#tellState();
     this.#outbox.flush();
   }
 
@@ -866,10 +867,11 @@ export class Reveille extends Emitter {
   async #http(method, path) {
     await this.#open();
     if (!this.#device.secret) await this.connect();
-    if (!this.#device.secret) await this.#remember(() => {});
+    // Another tab may hold the connection, and have been given the secret.
+    const { secret } = (await this.#store.get('device')) ?? this.#device;
     const response = await (this.#options.fetch ?? fetch)(this.#options.url + path, {
       method,
-      headers: { Authorization: `Bearer ${this.#device.secret}` },
+      headers: { Authorization: `Bearer ${secret}` },
     });
     if (response.status === 204) return undefined;
     const body = await response.json().catch(() => ({}));
@@ -1229,7 +1231,8 @@ class Line {
     this.#socket = socket;
     socket.onopen = () => socket.send(JSON.stringify(hello));
     socket.onclose = ({ code }) => lost(code);
-    socket.onerror = () => {}; // A close follows.
+    // A close follows, but not everywhere: Node's first own WebSocket says no more than this.
+    socket.onerror = () => lost(1006);
     socket.onping = () => (this.#heardAt = Date.now());
     socket.onmessage = ({ data }) => {
       if (this.#socket !== socket) return;
@@ -1291,7 +1294,7 @@ class Line {
     const socket = this.#socket;
     this.#socket = undefined;
     if (!socket) return;
-    socket.onopen = socket.onmessage = socket.onclose = socket.onping = null;
+    socket.onopen = socket.onmessage = socket.onclose = socket.onerror = socket.onping = null;
     socket.close(1000);
   }
 
@@ -1373,6 +1376,10 @@ class Line {
 
   /** Gets another token and gives it to the session, again and again until there is one. */
   async renew(firstPauseMs = 0) {
+    if (this.#state === 'waiting') {
+      this.#token = undefined;
+      this.hurry();
+    }
     if (this.#renewing || this.#state !== 'connected') return;
     this.#renewing = true;
     const socket = this.#socket;

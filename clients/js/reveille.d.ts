@@ -314,12 +314,12 @@ export interface Events {
   error: ReveilleError | Error;
 }
 
-declare class Emitter<Map> {
+declare class Emitter<Types> {
   /** Calls `handler` for every event of this type; the function returned ends that. */
-  on<Type extends keyof Map>(type: Type, handler: (event: Map[Type]) => unknown): () => void;
-  off<Type extends keyof Map>(type: Type, handler: (event: Map[Type]) => unknown): void;
+  on<Type extends keyof Types>(type: Type, handler: (event: Types[Type]) => unknown): () => void;
+  off<Type extends keyof Types>(type: Type, handler: (event: Types[Type]) => unknown): void;
   /** The next event of this type. */
-  once<Type extends keyof Map>(type: Type): Promise<Map[Type]>;
+  once<Type extends keyof Types>(type: Type): Promise<Types[Type]>;
 }
 
 export class Reveille extends Emitter<Events> {

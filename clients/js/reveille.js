@@ -1152,8 +1152,13 @@ class Line {
   /** The try that is under way; a later one makes it void. */
   #dial;
   #failures = 0;
+  /** The pause before the next try. */
   #timer;
+  /** How long the server may still take to answer `connect`. */
+  #patience;
+  /** Looks whether the connection is silent. */
   #watch;
+  /** Since when it is connected, and when it last heard anything. */
   #since;
   #heardAt;
   /** The last token of `getToken`, as long as nobody has refused it. */
@@ -1221,14 +1226,13 @@ class Line {
 
   #connect(socket, hello) {
     let lastWords;
-    const greeting = setTimeout(() => lost(1006), GREETING_MS);
     const lost = (code) => {
-      clearTimeout(greeting);
       if (this.#socket !== socket) return;
       this.#leave();
       this.#closed(code, lastWords, hello);
     };
     this.#socket = socket;
+    this.#patience = setTimeout(() => lost(1006), GREETING_MS);
     socket.onopen = () => socket.send(JSON.stringify(hello));
     socket.onclose = ({ code }) => lost(code);
     // A close follows, but not everywhere: Node's first own WebSocket says no more than this.
@@ -1249,7 +1253,7 @@ class Line {
         this.#complained(frame);
       }
       if (frame.type === 'connected' && this.#state !== 'connected') {
-        clearTimeout(greeting);
+        clearTimeout(this.#patience);
         this.#greeted(frame, hello, () => lost(1006));
       }
       this.#order(frame);
@@ -1287,6 +1291,7 @@ class Line {
   /** Leaves the socket, if there is one, without a word to anybody. */
   #leave() {
     clearTimeout(this.#timer?.id);
+    clearTimeout(this.#patience);
     clearInterval(this.#watch);
     this.#timer = undefined;
     this.#dial = undefined;

@@ -1,6 +1,7 @@
 /** Connecting, tokens, and what every end of a connection leads to. */
 
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 
@@ -231,6 +232,29 @@ test('a connection without pings is given up', async (t) => {
   assert.equal(reason, 'lost');
   mute = false;
   await event(client, 'connected');
+});
+
+test('a client that is closed while it connects leaves nothing behind', () => {
+  // A server that says nothing. The process ends by itself, or the runner ends the test.
+  const module = JSON.stringify(String(new URL('../reveille.js', import.meta.url)));
+  const script = `
+    import { createServer } from 'node:http';
+    import { Reveille, memoryStore } from ${module};
+    const server = createServer().listen(0, '127.0.0.1');
+    server.on('upgrade', async (_, stream) => {
+      await client.close();
+      stream.destroy();
+      server.close();
+      console.log(process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length);
+    });
+    await new Promise((resolve) => server.on('listening', resolve));
+    const url = 'http://127.0.0.1:' + server.address().port;
+    const client = new Reveille({ url, getToken: () => 'rvl_user_x', store: memoryStore() });
+    client.connect();
+  `;
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script]);
+  assert.equal(String(stderr), '');
+  assert.equal(String(stdout), '0\n');
 });
 
 test('what is no Reveille is left, and tried again', async () => {

@@ -154,12 +154,24 @@
 
   /** Leads where the push says: a window that is there already, or a new one. */
   async function show(open) {
-    const url = new URL(open ?? '.', self.registration.scope);
+    const url = urlOf(open);
     const isOurs = url.origin === self.location.origin;
     const windows = await self.clients.matchAll({ type: 'window', includeUncontrolled: true });
     const there = windows.find((one) => one.url === url.href) ?? (isOurs && !open && windows[0]);
     if (there) return there.focus();
     return self.clients.openWindow(url.href);
+  }
+
+  /** Where a tap leads; the app itself if that is no page, because a sender may have named it. */
+  function urlOf(open) {
+    const { scope } = self.registration;
+    try {
+      const url = new URL(open ?? scope, scope);
+      if (/^https?:$/.test(url.protocol)) return url;
+    } catch {
+      // No URL at all.
+    }
+    return new URL(scope);
   }
 
   /** The browser has ended a subscription: the server gets the new one. */

@@ -1171,7 +1171,8 @@ class Line {
   #isAlone = false;
   /** There was no good token, so that the present session has the device secret alone. */
   #lacksToken = false;
-  #renewing = false;
+  /** The socket whose session gets another token. */
+  #renewing;
   /** Whether the session may send: it has a user token. */
   maySend = false;
 
@@ -1229,7 +1230,9 @@ class Line {
     const lost = (code) => {
       if (this.#socket !== socket) return;
       this.#leave();
-      this.#closed(code, lastWords, hello);
+      // An `error` that ended nothing says nothing about a connection that is lost later.
+      const isLast = code in CLOSES || lastWords?.reconnect;
+      this.#closed(code, isLast ? lastWords : undefined, hello);
     };
     this.#socket = socket;
     this.#patience = setTimeout(() => lost(1006), GREETING_MS);
@@ -1246,8 +1249,8 @@ class Line {
         lost(1006);
         return;
       }
-      if (frame.type === 'error') {
-        lastWords = frame;
+      lastWords = frame.type === 'error' ? frame : undefined;
+      if (lastWords) {
         // Before `connected` an error is the last word, and the close follows.
         if (this.#state !== 'connected') return;
         this.#complained(frame);
@@ -1262,9 +1265,9 @@ class Line {
 
   /** `connected` is written down before anything after it is looked at. */
   #order(frame) {
-    const before = this.#dial.order ?? Promise.resolve();
     const dial = this.#dial;
-    dial.order = before
+    if (!dial) return;
+    dial.order = (dial.order ?? Promise.resolve())
       .then(() => this.#dial === dial && this.#owner.frame(frame))
       .catch((error) => this.#owner.problem(error));
   }
@@ -1385,9 +1388,9 @@ class Line {
       this.#token = undefined;
       this.hurry();
     }
-    if (this.#renewing || this.#state !== 'connected') return;
-    this.#renewing = true;
     const socket = this.#socket;
+    if (this.#renewing === socket || this.#state !== 'connected') return;
+    this.#renewing = socket;
     const isOver = () => this.#socket !== socket || this.#state !== 'connected';
     this.#token = undefined;
     this.#demote();
@@ -1407,7 +1410,7 @@ class Line {
         this.#owner.problem(error);
       }
     }
-    this.#renewing = false;
+    if (this.#renewing === socket) this.#renewing = undefined;
   }
 
   #demote() {
@@ -1826,18 +1829,24 @@ export function memoryStore() {
 /** Keeps everything in the browser, for all tabs and the service worker. */
 export function browserStore(name = 'reveille') {
   let opened;
-  const open = () => {
-    opened ??= openDatabase(name);
-    return opened;
-  };
-  const records = async (mode, work) => {
-    const transaction = (await open()).transaction('records', mode);
-    return new Promise((resolve, reject) => {
+  const within = (database, mode, work) =>
+    new Promise((resolve, reject) => {
+      const transaction = database.transaction('records', mode);
       let result;
       transaction.oncomplete = () => resolve(result);
       transaction.onabort = () => reject(transaction.error);
       work(transaction.objectStore('records'), (value) => (result = value));
     });
+  const records = async (mode, work) => {
+    try {
+      opened ??= openDatabase(name);
+      return await within(await opened, mode, work);
+    } catch (error) {
+      // Safari loses a database while its page sleeps: nothing was begun, and it opens again.
+      if (error?.name !== 'InvalidStateError') throw error;
+      opened = openDatabase(name);
+      return within(await opened, mode, work);
+    }
   };
   return {
     get(key) {

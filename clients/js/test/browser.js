@@ -11,12 +11,17 @@ import vm from 'node:vm';
 export class FakeIndexedDb {
   #databases = new Map();
 
+  lose(name) {
+    this.#databases.get(name).isLost = true;
+  }
+
   open(name) {
     const request = {};
     setImmediate(() => {
       const isNew = !this.#databases.has(name);
       if (isNew) this.#databases.set(name, new FakeDatabase());
       request.result = this.#databases.get(name);
+      request.result.isLost = false;
       if (isNew) request.onupgradeneeded?.({ target: request });
       request.onsuccess?.({ target: request });
     });
@@ -24,7 +29,9 @@ export class FakeIndexedDb {
   }
 }
 
+/** Lost, it begins no transaction until it is opened again. */
 class FakeDatabase {
+  isLost = false;
   #records;
   #last = Promise.resolve();
 
@@ -35,6 +42,7 @@ class FakeDatabase {
   close() {}
 
   transaction() {
+    if (this.isLost) throw new DOMException('it is closing', 'InvalidStateError');
     const requests = [];
     const ask = (answer) => {
       const request = { answer };

@@ -36,13 +36,14 @@ class Scripted {
 }
 
 /** A client that is connected to nobody but the test. */
-async function connected(store = memoryStore()) {
+async function connected(store = memoryStore(), options = {}) {
   const client = new Reveille({
     url: 'https://push.example.com',
     getToken: () => 'rvl_user_EXAMPLE',
     store,
     pauses: { firstMs: 20, mostMs: 100 },
     WebSocket: Scripted,
+    ...options,
   });
   client.on('error', () => {});
   await client.connect();
@@ -168,6 +169,40 @@ test('what the app took without a connection is acknowledged by the next', async
   last.says(answer);
   await until(() => last.sent.length > 1);
   assert.deepEqual(last.sent[1], { type: 'ack', position: { ...position, entry } });
+  await client.close();
+});
+
+test('what was wrong with one frame is no order for the next try', async () => {
+  const { client, socket } = await connected();
+  const complained = event(client, 'error');
+  const about = { code: 'rate_limited', reconnect: false, retry_after_ms: 600_000 };
+  socket.says({ ...golden('server/error.json'), ...about });
+  await complained;
+  const ended = event(client, 'disconnected');
+  socket.onclose({ code: 1006 });
+  const { retryInMs, error } = await ended;
+  assert.ok(retryInMs <= 20);
+  assert.equal(error.code, 'lost');
+  await client.close();
+});
+
+test('a session that lacks its token gets one, though the one before waited for it', async () => {
+  const store = memoryStore();
+  await store.update('device', () => ({ id: 'd', secret: 'rvl_device_EXAMPLE', user: 'alice' }));
+  const answers = [undefined, undefined, 'rvl_user_NEW'];
+  const getToken = async () => {
+    const token = answers.shift();
+    if (!token) throw new Error('not yet');
+    return token;
+  };
+  const { client, socket } = await connected(store, { getToken, pauses: { firstMs: 200 } });
+  const again = event(client, 'connected');
+  socket.onclose({ code: 4500 });
+  client.refresh();
+  await again;
+  const { last } = Scripted;
+  assert.notEqual(last, socket);
+  await until(() => last.sent.some(({ type }) => type === 'refresh'));
   await client.close();
 });
 

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { NodeSocket } from '../node.js';
+import { browserStore } from '../reveille.js';
 import { becomeBrowser } from './browser.js';
 import { Server, collected, event, until } from './harness.js';
 
@@ -145,6 +146,14 @@ test('the server knows whether any tab is looked at', async () => {
   browser.look('visible');
   await until(() => states.length === 3);
   assert.deepEqual(states, ['foreground', 'background', 'foreground']);
+});
+
+test('a database that the browser has lost is opened again', async () => {
+  const store = browserStore('lost');
+  await store.update('key', () => 1);
+  globalThis.indexedDB.lose('lost');
+  assert.equal(await store.get('key'), 1);
+  assert.deepEqual(await store.list('k'), [['key', 1]]);
 });
 
 test('back online, the next try does not wait', async () => {

@@ -251,12 +251,15 @@ test('a tap opens where the push says, or comes back to the page', async () => {
   await tap(undefined);
   await tap('orders/7');
   assert.deepEqual(worker.opened, ['https://app.example.com/', 'https://app.example.com/orders/7']);
+  worker.opened.length = 0;
+  for (const open of ['javascript:alert(1)', 'data:text/html,x', 'https://']) await tap(open);
+  assert.deepEqual(worker.opened, Array(3).fill('https://app.example.com/'));
   let focused = 0;
   worker.windows.push({ url: 'https://app.example.com/orders/7', focus: () => (focused += 1) });
   await tap('https://app.example.com/orders/7');
   await tap(undefined);
   assert.equal(focused, 2);
-  assert.equal(worker.opened.length, 2);
+  assert.equal(worker.opened.length, 3);
 });
 
 test('a subscription that the browser renews is told to the server', async () => {

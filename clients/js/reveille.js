@@ -128,6 +128,8 @@ export class Reveille extends Emitter {
   #calls = new Map();
   #sends = new Map();
   #targets = new Map();
+  /** The last messages of this tab, by id, each with the promise of its handlers. */
+  #given = new Map();
   #reads = [];
   #device;
   #limits = LIMITS;
@@ -624,7 +626,7 @@ export class Reveille extends Emitter {
   async #entry(frame, item) {
     switch (frame.type) {
       case 'message':
-        await this.deliver('message', messageOf(frame, item));
+        await this.#message(frame, item);
         return;
       case 'receipt':
         for (const receipt of frame.receipts) {
@@ -639,6 +641,20 @@ export class Reveille extends Emitter {
       case 'gap':
         await this.deliver('gap', { upTo: frame.up_to });
     }
+  }
+
+  /**
+   * A message, once in this tab: one that takes over is told again what the tab before it had not
+   * acknowledged. An app that acknowledges itself needs it again, with its `ack`.
+   */
+  #message(frame, item) {
+    const before = this.#options.autoAck && this.#given.get(frame.id);
+    if (before) return before;
+    const given = this.deliver('message', messageOf(frame, item));
+    this.#given.set(frame.id, given);
+    given.catch(() => this.#given.delete(frame.id));
+    if (this.#given.size > RECENT_IDS) this.#given.delete(this.#given.keys().next().value);
+    return given;
   }
 
   /** What became of a send. It may have been sent by another tab, or before a reload. */

@@ -79,6 +79,19 @@ test('when the tab with the connection goes, another takes over, and nothing is 
   assert.deepEqual(other.got.bodies(), ['in between', 'the last']);
 });
 
+test('what a tab got before it took over it does not get again', async () => {
+  const one = await tab('mel');
+  one.client.on('message', () => new Promise(() => {})); // Never done, so never acknowledged.
+  const two = await tab('mel');
+  await server.tell('mel', 1);
+  await two.got.atLeast(1);
+  await one.client.close();
+  await until(async () => (await server.device('mel', two.client.deviceId)).cursor.offset === 1);
+  await server.tell('mel', 2);
+  await two.got.atLeast(2);
+  assert.deepEqual(two.got.bodies(), [1, 2]);
+});
+
 test('a connection that has ended is begun again from any tab', async () => {
   const one = await tab('lia');
   const two = await tab('lia');

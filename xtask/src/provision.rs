@@ -1,5 +1,6 @@
 //! What the tests need beyond the Rust toolchain and a C compiler, installed or named.
 
+pub(crate) mod node;
 mod unpacked;
 
 use std::path::Path;
@@ -50,6 +51,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     programs()?;
     python(workspace)?;
     unpacked::run(workspace);
+    node::run(workspace);
     Ok(())
 }
 

@@ -65,34 +65,40 @@ impl Cargo {
             .with_context(|| format!("`{}` printed bytes that are not UTF-8", self.shown))
     }
 
-    /// Runs it, shows each line of one stream as it comes and hands it to `each`.
-    ///
-    /// The other stream is passed through. A failure is a value here: a test run that failed still
-    /// has its numbers.
-    pub(crate) fn watch(
-        mut self,
-        stream: Stream,
-        mut each: impl FnMut(&str),
-    ) -> Result<ExitStatus> {
-        match stream {
-            Stream::Error => self.command.stderr(Stdio::piped()),
-            Stream::Output => self.command.stdout(Stdio::piped()),
-        };
-        let mut child = self.command.spawn().with_context(|| cannot_start(&self.shown))?;
-        if let Some(error) = child.stderr.take() {
-            each_line(error, |line| {
-                say::echo_error(line);
-                each(line);
-            })?;
-        }
-        if let Some(output) = child.stdout.take() {
-            each_line(output, |line| {
-                say::line(line);
-                each(line);
-            })?;
-        }
-        child.wait().with_context(|| format!("`{}` did not end properly", self.shown))
+    /// As [`watch`].
+    pub(crate) fn watch(self, stream: Stream, each: impl FnMut(&str)) -> Result<ExitStatus> {
+        watch(self.command, &self.shown, stream, each)
     }
+}
+
+/// Runs a program, shows each line of one stream as it comes and hands it to `each`.
+///
+/// The other stream is passed through. A failure is a value here: a test run that failed still
+/// has its numbers.
+pub(crate) fn watch(
+    mut command: Command,
+    shown: &str,
+    stream: Stream,
+    mut each: impl FnMut(&str),
+) -> Result<ExitStatus> {
+    match stream {
+        Stream::Error => command.stderr(Stdio::piped()),
+        Stream::Output => command.stdout(Stdio::piped()),
+    };
+    let mut child = command.spawn().with_context(|| cannot_start(shown))?;
+    if let Some(error) = child.stderr.take() {
+        each_line(error, |line| {
+            say::echo_error(line);
+            each(line);
+        })?;
+    }
+    if let Some(output) = child.stdout.take() {
+        each_line(output, |line| {
+            say::line(line);
+            each(line);
+        })?;
+    }
+    child.wait().with_context(|| format!("`{shown}` did not end properly"))
 }
 
 /// Which stream of a child is read line by line.

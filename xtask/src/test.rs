@@ -1,15 +1,17 @@
 //! `cargo xtask test`: one run that says whether the project works.
 //!
 //! ```text
-//! provision ──▶ tests ──▶ doc tests ──▶ fuzz ──▶ torture ──▶ demo ──▶ one closing line
+//! provision ──▶ tests ──▶ doc tests ──▶ fuzz ──▶ sdk ──▶ torture ──▶ demo ──▶ one closing line
 //! ```
 //!
 //! The parsers of foreign bytes are fed guided by coverage where the machine can, as a part of their
 //! own; else blindly, among the tests. Torture and demo count as one test each. All of it uses the dev profile and one target folder:
 //! a second build with optimizations would cost more time than it saves here.
 
+mod sdk;
 mod tally;
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -48,6 +50,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     part("tests", &|workspace| tests(workspace, engine));
     part("doc tests", &doc_tests);
     part("fuzz", &|workspace| fuzzed(workspace, engine));
+    part("sdk", &sdk::run);
     if !options.quick {
         part("torture", &|workspace| passes(torture::run(workspace, &torture::Options::default())));
         part("demo", &|workspace| passes(demo(workspace)));
@@ -111,11 +114,7 @@ fn doc_tests(workspace: &Workspace) -> Result<Tally> {
 
 /// Runs the scenes of the demo without a terminal; they pass only if every one held.
 fn demo(workspace: &Workspace) -> Result<()> {
-    workspace.require_target("reveille-server", Kind::Bin, "reveille")?;
-    Cargo::new(["build", "--package", "reveille-server", "--bin", "reveille"])
-        .within(&workspace.root)
-        .run()?;
-    let reveille = workspace.dev_binary("reveille");
+    let reveille = server(workspace)?;
     let status = Command::new(&reveille)
         .args(["demo", "--headless"])
         .current_dir(&workspace.root)
@@ -126,6 +125,15 @@ fn demo(workspace: &Workspace) -> Result<()> {
         bail!("`reveille demo --headless` failed ({status})");
     }
     Ok(())
+}
+
+/// The server, built as the tests are.
+fn server(workspace: &Workspace) -> Result<PathBuf> {
+    workspace.require_target("reveille-server", Kind::Bin, "reveille")?;
+    Cargo::new(["build", "--package", "reveille-server", "--bin", "reveille"])
+        .within(&workspace.root)
+        .run()?;
+    Ok(workspace.dev_binary("reveille"))
 }
 
 /// One thing that passed; its failure is the caller's to count.

@@ -66,6 +66,25 @@ impl Tally {
         tally
     }
 
+    /// A count of the summary of Node's test runner, which has one a line; nothing for any other
+    /// line.
+    ///
+    /// `ℹ pass 104`
+    pub(super) fn of_node(line: &str) -> Self {
+        let line = without_colours(line);
+        let Some((word, number)) = line.strip_prefix("ℹ ").and_then(|rest| rest.split_once(' '))
+        else {
+            return Self::default();
+        };
+        let Ok(number) = number.trim().parse() else { return Self::default() };
+        match word {
+            "pass" => Self { passed: number, ..Self::default() },
+            "fail" | "cancelled" => Self { failed: number, ..Self::default() },
+            "skipped" | "todo" => Self { skipped: number, ..Self::default() },
+            _ => Self::default(),
+        }
+    }
+
     /// The tally, with one more failure if the runner failed without a failed test.
     ///
     /// Such a runner did not run them all: a test did not compile, or a binary died before its
@@ -176,6 +195,22 @@ mod tests {
             ("test tests::a ... ok", tally(0, 0, 0)),
         ] {
             assert_eq!(Tally::of_cargo(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn summaries_of_node_are_counted() {
+        for (line, expected) in [
+            ("ℹ pass 104", tally(104, 0, 0)),
+            ("ℹ fail 2", tally(0, 2, 0)),
+            ("ℹ cancelled 1", tally(0, 1, 0)),
+            ("ℹ skipped 3", tally(0, 0, 3)),
+            ("\u{1b}[34mℹ pass 7\u{1b}[39m", tally(7, 0, 0)),
+            ("ℹ tests 106", tally(0, 0, 0)),
+            ("ℹ duration_ms 40686.295055", tally(0, 0, 0)),
+            ("✔ a ping is answered with what it carries, and shown (2.1ms)", tally(0, 0, 0)),
+        ] {
+            assert_eq!(Tally::of_node(line), expected, "{line}");
         }
     }
 

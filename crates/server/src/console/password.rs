@@ -49,7 +49,8 @@ pub(super) fn is_code(data_dir: &Path, text: &str) -> bool {
     let code = read_private(&data_dir.join(CODE_FILE)).ok().flatten();
     code.is_some_and(|code| {
         let code = code.expose();
-        code.len() >= LEAST_CODE && verify_slices_are_equal(code.as_bytes(), text.as_bytes()).is_ok()
+        code.len() >= LEAST_CODE
+            && verify_slices_are_equal(code.as_bytes(), text.as_bytes()).is_ok()
     })
 }
 

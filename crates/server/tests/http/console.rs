@@ -309,6 +309,19 @@ async fn an_app_is_made_and_its_keys_are_good_until_they_are_taken_back() {
     server.stop().await;
 }
 
+#[tokio::test]
+async fn the_style_is_kept_by_a_browser_under_the_name_that_pages_have_for_it() {
+    let server = Server::start().await;
+    let mut browser = Browser::of(&server);
+    let page = text(&browser.get("/console/setup").await.is(200));
+    let (_, rest) = page.split_once("<link rel=\"stylesheet\" href=\"").expect("a style");
+    let style = browser.get(rest.split('"').next().expect("its name")).await;
+    assert!(style.headers["cache-control"].to_str().expect("text").ends_with("immutable"));
+    assert!(text(&style.is(200)).contains("prefers-color-scheme: dark"));
+    browser.get("/console/assets/style.css").await.is(404);
+    server.stop().await;
+}
+
 /// A form with a file, as a browser writes it (RFC 7578).
 fn multipart(fields: &[(&str, &str)], file: Option<(&str, &str)>) -> String {
     let mut body = String::new();

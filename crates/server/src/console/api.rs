@@ -2,7 +2,6 @@
 
 use axum::Router;
 use axum::body::Body;
-use domain::AppId;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request};
 use http_body_util::BodyExt;
@@ -32,24 +31,13 @@ impl Api {
         visitor: &Visitor,
         path: &str,
     ) -> Result<T, Problem> {
-        self.ask(visitor, None, Method::GET, path, None::<&()>).await
+        self.send(visitor, Method::GET, path, None::<&()>).await
     }
 
     /// Changes something.
     pub(super) async fn send<T: DeserializeOwned>(
         &self,
         visitor: &Visitor,
-        method: Method,
-        path: &str,
-        body: Option<&impl Serialize>,
-    ) -> Result<T, Problem> {
-        self.ask(visitor, None, method, path, body).await
-    }
-
-    async fn ask<T: DeserializeOwned>(
-        &self,
-        visitor: &Visitor,
-        app: Option<AppId>,
         method: Method,
         path: &str,
         body: Option<&impl Serialize>,
@@ -64,7 +52,7 @@ impl Api {
             }
         };
         let mut request = request.body(body).map_err(unreadable)?;
-        request.extensions_mut().insert(Operator { app });
+        request.extensions_mut().insert(Operator);
         request.extensions_mut().insert(Peer(visitor.address));
         let answer = match TowerToHyperService::new(self.0.clone()).call(request).await {
             Ok(answer) => answer,

@@ -27,14 +27,11 @@ const NOTED_EVERY: Duration = Duration::from_secs(60);
 /// Among a request's extensions: it comes from the console, which has asked who its visitor is. No
 /// request from outside has it, since extensions are not read from the wire.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Operator {
-    /// The app that the operator acts for, where a route is for a back end alone.
-    pub(crate) app: Option<AppId>,
-}
+pub(crate) struct Operator;
 
 impl Operator {
-    fn of(parts: &Parts) -> Option<Self> {
-        parts.extensions.get().copied()
+    fn asks(parts: &Parts) -> bool {
+        parts.extensions.get::<Self>().is_some()
     }
 }
 
@@ -45,7 +42,7 @@ pub(super) struct Admin;
 pub(super) struct AppKey {
     /// Its app.
     pub(super) app: AppId,
-    /// The key it used; number 0: the operator acts for it.
+    /// The key it used.
     pub(super) key: KeyId,
     /// What the key is good for.
     scopes: KeyScopes,
@@ -67,7 +64,7 @@ impl FromRequestParts<Arc<Node>> for Admin {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
-        if Operator::of(parts).is_some() {
+        if Operator::asks(parts) {
             audit::act(node, parts, None, None).await?;
             return Ok(Self);
         }
@@ -83,9 +80,6 @@ impl FromRequestParts<Arc<Node>> for AppKey {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
-        if let Some(Operator { app: Some(app) }) = Operator::of(parts) {
-            return Ok(Self { app, key: KeyId::from_number(0), scopes: KeyScopes::ALL });
-        }
         let key = bearer(&parts.headers)?;
         expect_kind(&key, KeyKind::App)?;
         let found = app_key(node, &key).await?;
@@ -98,14 +92,13 @@ impl FromRequestParts<Arc<Node>> for OwnApp {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
-        let operator = Operator::of(parts);
         let params = RawPathParams::from_request_parts(parts, node).await;
         let named = params.ok().and_then(|params| {
             params.iter().find(|(name, _)| *name == "app").and_then(|(_, id)| AppId::parse(id))
         });
         // An app of somebody else's and one that does not exist look the same.
         let unknown = || Problem::new(ProblemCode::NotFound, "no such app for this key");
-        if operator.is_some() {
+        if Operator::asks(parts) {
             return operators(parts, node, named).await;
         }
         let key = bearer(&parts.headers)?;

@@ -20,9 +20,10 @@ impl Sqlite {
 }
 
 fn standing(conn: &Connection, now: Time) -> Result<Standing, Error> {
+    let (message_wakes, call_wakes) = wakes(conn, now)?;
     Ok(Standing {
-        message_wakes: wakes(conn, "call = 0", now)?,
-        call_wakes: wakes(conn, "call <> 0", now)?,
+        message_wakes,
+        call_wakes,
         deliveries: deliveries(conn, now)?,
         broadcasts: count(
             conn,
@@ -36,23 +37,27 @@ fn standing(conn: &Connection, now: Time) -> Result<Standing, Error> {
     })
 }
 
-fn wakes(conn: &Connection, of: &str, now: Time) -> Result<Waiting, Error> {
-    let sql = format!(
-        "SELECT count(*) FILTER (WHERE attempt IS NULL AND due <= ?1),
-                count(*) FILTER (WHERE attempt IS NULL AND due > ?1),
-                count(*) FILTER (WHERE attempt IS NOT NULL AND due IS NOT NULL),
-                count(*) FILTER (WHERE due IS NULL)
-         FROM wakes WHERE {of}"
-    );
-    let waiting = conn.prepare_cached(&sql)?.query_row([At(now)], |row| {
-        Ok(Waiting {
-            due: number(row, 0)?,
-            later: number(row, 1)?,
-            under_way: number(row, 2)?,
-            parked: number(row, 3)?,
-        })
-    })?;
-    Ok(waiting)
+/// Those for messages and those for calls, in one walk through all.
+fn wakes(conn: &Connection, now: Time) -> Result<(Waiting, Waiting), Error> {
+    let sql = "SELECT call <> 0,
+                      count(*) FILTER (WHERE attempt IS NULL AND due <= ?1),
+                      count(*) FILTER (WHERE attempt IS NULL AND due > ?1),
+                      count(*) FILTER (WHERE attempt IS NOT NULL AND due IS NOT NULL),
+                      count(*) FILTER (WHERE due IS NULL)
+               FROM wakes GROUP BY 1";
+    let mut statement = conn.prepare_cached(sql)?;
+    let mut rows = statement.query([At(now)])?;
+    let (mut messages, mut calls) = (Waiting::default(), Waiting::default());
+    while let Some(row) = rows.next()? {
+        let waiting = Waiting {
+            due: number(row, 1)?,
+            later: number(row, 2)?,
+            under_way: number(row, 3)?,
+            parked: number(row, 4)?,
+        };
+        *(if row.get(0)? { &mut calls } else { &mut messages }) = waiting;
+    }
+    Ok((messages, calls))
 }
 
 /// Those that are over are kept for a week; none of them is due.

@@ -25,6 +25,7 @@ mod paths;
 mod push_log;
 mod push_targets;
 mod pushes;
+mod python;
 mod reading;
 mod rig;
 mod sessions;

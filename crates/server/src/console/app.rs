@@ -6,12 +6,11 @@ use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::Method;
-use serde::Deserialize;
 use wire::Problem;
 use wire::http::{App, Key, KeyCreate, KeyScopeName, Page};
 
 use super::api::Api;
-use super::frame::{Done, Frame, Here, Sent, page, refused};
+use super::frame::{Asked, Done, Frame, Here, Sent, page, refused};
 use super::session::Visitor;
 
 /// What a key may be good for, in the order of the page.
@@ -20,12 +19,6 @@ const SCOPES: [(KeyScopeName, &str, &str); 3] = [
     (KeyScopeName::Read, "read", "read what the app has"),
     (KeyScopeName::Admin, "admin", "change the app, its users and their devices"),
 ];
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Asked {
-    done: String,
-}
 
 #[derive(Template)]
 #[template(path = "console/app.html")]
@@ -55,7 +48,7 @@ pub(super) async fn show(
     Path(app): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Response {
-    shown(&visitor, &api, &app, StatusCode::OK, Done::parse(&asked.done), None, None).await
+    shown(&visitor, &api, &app, StatusCode::OK, asked.done(), None, None).await
 }
 
 async fn shown(

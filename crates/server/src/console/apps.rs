@@ -6,19 +6,12 @@ use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::response::Response;
 use http::Method;
-use serde::Deserialize;
 use wire::Problem;
 use wire::http::{App, AppCreate, Page};
 
 use super::api::Api;
-use super::frame::{Done, Frame, Here, Sent, page, refused};
+use super::frame::{Asked, Done, Frame, Here, Sent, page, refused};
 use super::session::Visitor;
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Asked {
-    done: String,
-}
 
 #[derive(Template)]
 #[template(path = "console/apps.html")]
@@ -43,7 +36,7 @@ pub(super) async fn list(
     Extension(api): Extension<Api>,
     Query(asked): Query<Asked>,
 ) -> Response {
-    shown(&visitor, &api, StatusCode::OK, Done::parse(&asked.done), String::new(), None).await
+    shown(&visitor, &api, StatusCode::OK, asked.done(), String::new(), None).await
 }
 
 async fn shown(

@@ -9,20 +9,13 @@ use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
-use serde::Deserialize;
 use wire::Problem;
 use wire::http::{App, Credential, CredentialKind, CredentialUpload, Page};
 
 use super::api::Api;
-use super::frame::{Done, Frame, Here, Sent, page, refused};
+use super::frame::{Asked, Done, Frame, Here, Sent, page, refused};
 use super::session::Visitor;
 use super::upload::{File, Uploaded};
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Asked {
-    done: String,
-}
 
 #[derive(Template)]
 #[template(path = "console/credentials.html")]
@@ -146,7 +139,7 @@ pub(super) async fn show(
     Path(app): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Response {
-    shown(&visitor, &api, &app, StatusCode::OK, Done::parse(&asked.done), None, None).await
+    shown(&visitor, &api, &app, StatusCode::OK, asked.done(), None, None).await
 }
 
 async fn shown(

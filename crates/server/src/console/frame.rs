@@ -6,6 +6,7 @@ use askama::Template;
 use axum::extract::{Form, FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
+use serde::Deserialize;
 use wire::Problem;
 
 use super::session::{self, Visitor};
@@ -133,6 +134,20 @@ impl Done {
             Self::Saved => "Saved.",
             Self::SignedOut => "You are signed out.",
         }
+    }
+}
+
+/// What a page is asked behind the `?`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Asked {
+    done: String,
+}
+
+impl Asked {
+    /// What was done before; nothing, if nobody knows the word.
+    pub(super) fn done(&self) -> Option<Done> {
+        Done::parse(&self.done)
     }
 }
 

@@ -6,19 +6,12 @@ use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::Method;
-use serde::Deserialize;
 use wire::Problem;
 use wire::http::{App, IosRouteName, Settings};
 
 use super::api::Api;
-use super::frame::{Done, Fields, Frame, Here, Sent, page, refused};
+use super::frame::{Asked, Done, Fields, Frame, Here, Sent, page, refused};
 use super::session::Visitor;
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Asked {
-    done: String,
-}
 
 #[derive(Template)]
 #[template(path = "console/settings.html")]
@@ -73,7 +66,7 @@ pub(super) async fn show(
     let settings = api.get::<Settings>(&visitor, &format!("/v1/apps/{app}/settings")).await;
     match settings {
         Ok(settings) => {
-            let done = Done::parse(&asked.done);
+            let done = asked.done();
             shown(&visitor, &api, &app, StatusCode::OK, done, settings, None).await
         }
         Err(problem) => refused(&visitor, &problem),

@@ -1,9 +1,6 @@
 //! Webhooks over real sockets and real TLS: what a back end gets, and what becomes of it where the
 //! back end is slow, broken or gone.
 
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
@@ -15,6 +12,7 @@ use sim::proxy::{Answered, ProxyUser, SeenConnect};
 use sim::trouble::Scripted;
 use sim::{ProxyOptions, ProxySim, SeenPush, WebhookSink};
 
+use super::python::python;
 use super::rig::{Server, text};
 
 /// How long a test waits for an event to come; generous, the machine may be busy.
@@ -116,7 +114,6 @@ from standardwebhooks import Webhook
 asked = json.load(sys.stdin)
 Webhook(asked['secret']).verify(asked['body'], asked['headers'])
 ";
-    let python = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("python/bin/python");
     let headers = ["webhook-id", "webhook-timestamp", "webhook-signature"]
         .map(|name| (name.to_owned(), json!(seen.header(name).expect("it is there"))));
     let asked = json!({
@@ -124,18 +121,7 @@ Webhook(asked['secret']).verify(asked['body'], asked['headers'])
         "body": String::from_utf8(seen.payload.to_vec()).expect("text"),
         "headers": serde_json::Map::from_iter(headers),
     });
-    let mut child = Command::new(&python)
-        .args(["-c", SCRIPT])
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| {
-            panic!("{}: {error}; `cargo xtask test` makes this environment", python.display())
-        });
-    let mut stdin = child.stdin.take().expect("it has one");
-    stdin.write_all(asked.to_string().as_bytes()).expect("it reads");
-    drop(stdin);
-    let done = child.wait_with_output().expect("it ends");
+    let done = python(SCRIPT, &asked);
     if done.status.success() {
         return Ok(());
     }

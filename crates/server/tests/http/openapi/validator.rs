@@ -1,12 +1,10 @@
 //! Somebody else's validators, of OpenAPI documents and of JSON: Python's `openapi-spec-validator`
 //! and `jsonschema`.
 
-use std::io::Write;
-use std::path::Path;
-use std::process::{Command, Stdio};
-
 use serde_json::{Value, json};
 use server::http::routes::{Content, Route};
+
+use super::super::python::python;
 
 /// Whether the document is one of OpenAPI 3.1.
 const OF_DOCUMENT: &str = "
@@ -109,20 +107,7 @@ pub(in crate::http) fn faults_of(document: &Value, samples: &[Sample]) -> Vec<St
 }
 
 fn faults(script: &str, asked: &Value) -> Vec<String> {
-    let python = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("python/bin/python");
-    let mut child = Command::new(&python)
-        .args(["-c", script])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| {
-            panic!("{}: {error}; `cargo xtask test` makes this environment", python.display())
-        });
-    let mut stdin = child.stdin.take().expect("it has one");
-    stdin.write_all(asked.to_string().as_bytes()).expect("it reads");
-    drop(stdin);
-    let done = child.wait_with_output().expect("it ends");
+    let done = python(script, asked);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     serde_json::from_slice(&done.stdout).expect("a list")
 }

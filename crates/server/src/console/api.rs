@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::body::Body;
+use domain::AppId;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request};
 use http_body_util::BodyExt;
@@ -17,12 +18,21 @@ use crate::http::client_address::Peer;
 
 /// The API. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Api(Router);
+pub(super) struct Api {
+    router: Router,
+    acts_for: Option<AppId>,
+}
 
 impl Api {
     /// The API that this router serves.
     pub(super) const fn new(router: Router) -> Self {
-        Self(router)
+        Self { router, acts_for: None }
+    }
+
+    /// The same, asked in the place of an app's back end, for routes that do not name the app. An
+    /// id that is none asks for no app, which is then refused as unknown.
+    pub(super) fn in_place_of(&self, app: &str) -> Self {
+        Self { router: self.router.clone(), acts_for: AppId::parse(app) }
     }
 
     /// Asks for something.
@@ -52,9 +62,9 @@ impl Api {
             }
         };
         let mut request = request.body(body).map_err(unreadable)?;
-        request.extensions_mut().insert(Operator);
+        request.extensions_mut().insert(Operator { acts_for: self.acts_for });
         request.extensions_mut().insert(Peer(visitor.address));
-        let answer = match TowerToHyperService::new(self.0.clone()).call(request).await {
+        let answer = match TowerToHyperService::new(self.router.clone()).call(request).await {
             Ok(answer) => answer,
             Err(never) => match never {},
         };

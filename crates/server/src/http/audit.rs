@@ -7,8 +7,8 @@
 //!
 //! Which acts those are follows from the route: what the operator, or a key with the scope `admin`,
 //! changes below `/v1/apps`. What is done about one user (tokens, devices, mutes) is everyday
-//! business of a back end and is not written down. What a request says is not either: it may hold
-//! secrets.
+//! business of a back end and is not written down, but where the operator does it, in the console.
+//! What a request says is not either: it may hold secrets.
 
 use std::sync::{Arc, OnceLock};
 
@@ -81,7 +81,12 @@ pub(super) async fn act(
 ) -> Result<(), Problem> {
     let caller = parts.extensions.get::<Caller>();
     let changes = ![Method::GET, Method::HEAD].contains(&parts.method);
-    if !changes || !matches!(caller, Some(Caller::Admin | Caller::OwnApp(KeyScope::Admin))) {
+    let is_act = match caller {
+        Some(Caller::Admin | Caller::OwnApp(KeyScope::Admin)) => true,
+        Some(Caller::App(_)) => key.is_none(),
+        _ => false,
+    };
+    if !changes || !is_act {
         return Ok(());
     }
     let from = parts.extensions.get::<ClientAddress>();

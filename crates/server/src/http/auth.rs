@@ -1,5 +1,6 @@
 //! Who asks: keys show their kind, and the wrong kind is named.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use domain::{AppId, KeyId, KeyScopes};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use store::model::DeviceIdentity;
+use store::model::{ApiKey, DeviceIdentity};
 
 use super::audit;
 use super::problem::{Problem, ProblemCode};
@@ -27,11 +28,14 @@ const NOTED_EVERY: Duration = Duration::from_secs(60);
 /// Among a request's extensions: it comes from the console, which has asked who its visitor is. No
 /// request from outside has it, since extensions are not read from the wire.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Operator;
+pub(crate) struct Operator {
+    /// The app whose back end the operator stands in for, on routes that do not name one.
+    pub(crate) acts_for: Option<AppId>,
+}
 
 impl Operator {
-    fn asks(parts: &Parts) -> bool {
-        parts.extensions.get::<Self>().is_some()
+    fn of(parts: &Parts) -> Option<Self> {
+        parts.extensions.get().copied()
     }
 }
 
@@ -42,10 +46,27 @@ pub(super) struct Admin;
 pub(super) struct AppKey {
     /// Its app.
     pub(super) app: AppId,
-    /// The key it used.
-    pub(super) key: KeyId,
-    /// What the key is good for.
-    scopes: KeyScopes,
+    /// What it is known by.
+    pub(super) asker: Asker,
+}
+
+/// Who speaks for an app. As text it is what the ids of its messages and pushes are made from, so
+/// that the same id from two askers is two things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// Its back end, by this key.
+    Key(KeyId),
+    /// The operator, in the console.
+    Operator,
+}
+
+impl fmt::Display for Asker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => write!(f, "{key}"),
+            Self::Operator => f.write_str("operator"),
+        }
+    }
 }
 
 /// The app named in the path, asked for by its own back end or by the operator.
@@ -64,7 +85,7 @@ impl FromRequestParts<Arc<Node>> for Admin {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
-        if Operator::asks(parts) {
+        if Operator::of(parts).is_some() {
             audit::act(node, parts, None, None).await?;
             return Ok(Self);
         }
@@ -80,11 +101,15 @@ impl FromRequestParts<Arc<Node>> for AppKey {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
+        if let Some(operator) = Operator::of(parts) {
+            let OwnApp(app) = operators(parts, node, operator.acts_for).await?;
+            return Ok(Self { app, asker: Asker::Operator });
+        }
         let key = bearer(&parts.headers)?;
         expect_kind(&key, KeyKind::App)?;
         let found = app_key(node, &key).await?;
         check_scope(parts, found.scopes)?;
-        Ok(found)
+        Ok(Self { app: found.app, asker: Asker::Key(found.id) })
     }
 }
 
@@ -98,7 +123,7 @@ impl FromRequestParts<Arc<Node>> for OwnApp {
         });
         // An app of somebody else's and one that does not exist look the same.
         let unknown = || Problem::new(ProblemCode::NotFound, "no such app for this key");
-        if Operator::asks(parts) {
+        if Operator::of(parts).is_some() {
             return operators(parts, node, named).await;
         }
         let key = bearer(&parts.headers)?;
@@ -107,7 +132,7 @@ impl FromRequestParts<Arc<Node>> for OwnApp {
                 let found = app_key(node, &key).await?;
                 check_scope(parts, found.scopes)?;
                 let own = named.filter(|app| *app == found.app).ok_or_else(unknown)?;
-                audit::act(node, parts, Some(found.key), Some(own)).await?;
+                audit::act(node, parts, Some(found.id), Some(own)).await?;
                 Ok(Self(own))
             }
             KeyKind::Admin => {
@@ -256,7 +281,7 @@ fn check_admin(node: &Node, key: &KeyText) -> Result<(), Problem> {
     ))
 }
 
-async fn app_key(node: &Node, key: &KeyText) -> Result<AppKey, Problem> {
+async fn app_key(node: &Node, key: &KeyText) -> Result<ApiKey, Problem> {
     let found = node.store.key_by_hash(*key.hash().as_bytes()).await.map_err(storage_problem)?;
     let found = found.ok_or_else(|| {
         Problem::new(ProblemCode::Unauthorized, "the key is unknown, or was taken back")
@@ -271,7 +296,7 @@ async fn app_key(node: &Node, key: &KeyText) -> Result<AppKey, Problem> {
             }
         });
     }
-    Ok(AppKey { app: found.app, key: found.id, scopes: found.scopes })
+    Ok(found)
 }
 
 /// Whether a key is good for the route that it was shown to.

@@ -42,10 +42,10 @@ pub(super) async fn create(
             Some(Sender { inbox, user, device: None })
         }
     };
-    // The same id from another user is another message. A key's id holds no space.
+    // The same id from another user is another message. An asker's text holds no space.
     let sender_key = match &sender {
-        None => key.key.to_string(),
-        Some(sender) => format!("{} {}", key.key, sender.user),
+        None => key.asker.to_string(),
+        Some(sender) => format!("{} {}", key.asker, sender.user),
     };
     let incoming = Incoming {
         app: key.app,

@@ -34,7 +34,7 @@ pub(super) async fn create(
 ) -> Result<impl IntoResponse, Problem> {
     let Body(mut body) = body.map_err(Problem::of_push)?;
     let client_id = client_id(&headers, body.id.take()).map_err(Problem::of_push)?;
-    let taken = pushes::accept::accept(&node, key.app, key.key, &client_id, body).await;
+    let taken = pushes::accept::accept(&node, key.app, key.asker, &client_id, body).await;
     let taken = taken.map_err(Problem::of_push)?;
     let failed = taken.failed.into_iter().map(shown_fault).collect();
     let push = Push { failed, ..shown(taken.push) };

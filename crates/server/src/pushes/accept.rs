@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
-use domain::{AppId, Diagnosis, KeyId, PushId};
+use domain::{AppId, Diagnosis, PushId};
 use serde_json::json;
 use store::log::{Record, Step};
 use store::model::{Audience, NewPush, Push, PushAdded, PushFault, Settings};
@@ -14,6 +14,7 @@ use super::check::{self, Checked, Times};
 use super::preview::Preview;
 use crate::accept::{check_client_id, storage_problem};
 use crate::credentials::Traffic;
+use crate::http::auth::Asker;
 use crate::http::problem::{Problem, ProblemCode};
 use crate::node::Node;
 use crate::targets;
@@ -35,12 +36,12 @@ pub struct Taken {
 pub async fn accept(
     node: &Arc<Node>,
     app: AppId,
-    key: KeyId,
+    asker: Asker,
     client_id: &str,
     create: PushCreate,
 ) -> Result<Taken, Problem> {
     check_client_id("id", client_id)?;
-    let id = node.ids.push(app, &key.to_string(), client_id);
+    let id = node.ids.push(app, &asker.to_string(), client_id);
     let request = request_digest(&create);
     let settings = node.settings(app).await.map_err(storage_problem)?;
     let checked = check::check(create, app, &settings.policy)?;

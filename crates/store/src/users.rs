@@ -2,7 +2,7 @@
 
 use domain::{AppId, InboxId, MaySend, Time, TokenKeyId};
 
-use crate::model::{Digest, NewTokenKey, TokenKey, UserRecord, UserToken};
+use crate::model::{Digest, NewTokenKey, TokenKey, UserListed, UserRecord, UserToken, UsersQuery};
 use crate::{Error, Store};
 
 impl Store {
@@ -34,6 +34,11 @@ impl Store {
     /// The inbox of a user.
     pub async fn user(&self, app: AppId, user: String) -> Result<Option<InboxId>, Error> {
         Ok(self.user_record(app, user).await?.map(|user| user.inbox))
+    }
+
+    /// Users of an app by their names.
+    pub async fn users(&self, query: UsersQuery) -> Result<Vec<UserListed>, Error> {
+        self.sqlite().users(query).await
     }
 
     /// A user, as far as tokens go.

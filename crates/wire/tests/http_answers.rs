@@ -237,6 +237,7 @@ fn device() -> Device {
             environment: Some(EnvironmentName::Production),
             registered_at: at("2026-03-01T06:10:00Z"),
         }],
+        routes: Routes { messages: Some(TargetKindName::Apns), calls: None },
         wakes: vec![WakeState {
             id: "wak_000000000000000000000000000000a7".into(),
             kind: "message".into(),

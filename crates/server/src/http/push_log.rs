@@ -5,14 +5,16 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use domain::{Diagnosis, MessageId, PushId, Time, WakeId};
 use futures_util::stream;
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use store::log::{Cursor, MAX_LIMIT, Order, Place, Query, Record, Step, Trace};
+use tokio::sync::broadcast::error::RecvError;
 use wire::http::Page;
 
 use super::auth::AppKey;
@@ -24,6 +26,9 @@ use crate::{from_wire, report, to_wire};
 
 /// Records in one answer when nothing is said.
 const LIMIT: usize = 100;
+
+/// So many may follow the log at once.
+const FOLLOWERS: usize = 64;
 
 /// What records are wanted, and which page of them; all given must hold.
 #[derive(Debug, Default, Deserialize)]
@@ -57,6 +62,27 @@ pub(super) struct WantedWhole {
     step: Option<String>,
     since: Option<String>,
     until: Option<String>,
+}
+
+/// The same without times either.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct WantedLive {
+    user: Option<String>,
+    device: Option<String>,
+    message: Option<String>,
+    push: Option<String>,
+    wake: Option<String>,
+    call: Option<String>,
+    code: Option<u16>,
+    step: Option<String>,
+}
+
+impl From<WantedLive> for Wanted {
+    fn from(live: WantedLive) -> Self {
+        let WantedLive { user, device, message, push, wake, call, code, step } = live;
+        Self { user, device, message, push, wake, call, code, step, ..Self::default() }
+    }
 }
 
 impl From<WantedWhole> for Wanted {
@@ -115,6 +141,43 @@ pub(super) async fn export(
         }
     });
     Ok(([(CONTENT_TYPE, "application/jsonl")], Body::from_stream(pages)).into_response())
+}
+
+/// `GET /v1/push-log/live`: what is written from now on.
+pub(super) async fn live(
+    State(node): State<Arc<Node>>,
+    key: AppKey,
+    Params(wanted): Params<WantedLive>,
+) -> Result<Response, Problem> {
+    // Before it is asked what is wanted: nothing written meanwhile is missed.
+    let records = node.log.follow();
+    if node.log.followers() > FOLLOWERS {
+        let detail =
+            format!("{FOLLOWERS} follow the log already; end one of them, or ask for pages");
+        return Err(Problem::new(ProblemCode::Unavailable, detail));
+    }
+    let query = query(&node, &key, wanted.into()).await?;
+    let events = stream::unfold((node, query, records), |(node, query, mut records)| async move {
+        let event = loop {
+            let heard = tokio::select! {
+                heard = records.recv() => heard,
+                () = node.tasks.stopped() => return None,
+            };
+            match heard {
+                Ok(record) if query.wants(&record) => {
+                    let record = shown(Arc::unwrap_or_clone(record));
+                    break Event::default().event("record").json_data(record);
+                }
+                Ok(_) => {}
+                Err(RecvError::Lagged(records)) => {
+                    break Event::default().event("missed").json_data(json!({"records": records}));
+                }
+                Err(RecvError::Closed) => return None,
+            }
+        };
+        Some((event, (node, query, records)))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
 }
 
 /// What of an export comes next.

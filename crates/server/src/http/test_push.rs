@@ -8,7 +8,7 @@ use axum::response::IntoResponse;
 use domain::{Diagnosis, PushId};
 use http::StatusCode;
 use store::log::Record;
-use store::model::DeliveryRecord;
+use store::model::{DeliveryRecord, DeviceIdentity};
 use wire::http::{DeliveryState, TestPush, TestPushState};
 
 use super::auth::Me;
@@ -24,7 +24,15 @@ pub(super) async fn send(
     State(node): State<Arc<Node>>,
     Me { device }: Me,
 ) -> Result<impl IntoResponse, Problem> {
-    let sent = test::send(&node, &device).await?;
+    sent(&node, &device).await
+}
+
+/// Sends one.
+pub(super) async fn sent(
+    node: &Arc<Node>,
+    device: &DeviceIdentity,
+) -> Result<(StatusCode, Json<TestPush>), Problem> {
+    let sent = test::send(node, device).await?;
     let waiting = TestPush {
         push: sent.id.to_string(),
         state: TestPushState::Waiting,
@@ -41,9 +49,18 @@ pub(super) async fn show(
     Me { device }: Me,
     Named(push): Named<String>,
 ) -> Result<Json<TestPush>, Problem> {
-    let push = parse(&push)?;
-    let (delivery, arrived) = test::find(&node, &device, push).await?;
-    Ok(Json(shown(push, delivery, arrived)))
+    found(&node, &device, &push).await.map(Json)
+}
+
+/// What became of a device's test.
+pub(super) async fn found(
+    node: &Node,
+    device: &DeviceIdentity,
+    push: &str,
+) -> Result<TestPush, Problem> {
+    let push = parse(push)?;
+    let (delivery, arrived) = test::find(node, device, push).await?;
+    Ok(shown(push, delivery, arrived))
 }
 
 /// `POST /v1/me/test-push/{push}/received`: the push handler has it.

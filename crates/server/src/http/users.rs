@@ -7,15 +7,20 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use domain::TargetKind;
+use domain::policy::Router;
 use http::StatusCode;
-use store::model::{DeviceIdentity, OpenWake};
+use serde::Deserialize;
+use store::model::{DeviceIdentity, OpenWake, UserListed, UsersQuery};
 use wire::CloseCode;
-use wire::http::{Device, Page, Target, TargetPut, UserToken, UserTokenCreate, WakeState};
+use wire::http::{
+    Device, Page, Routes, Target, TargetPut, TestPush, User, UserToken, UserTokenCreate, WakeState,
+};
 
 use super::auth::AppKey;
-use super::body::Body;
+use super::body::{Body, Params, Part, page};
 use super::path::Named;
 use super::problem::{Problem, ProblemCode};
+use super::test_push;
 use crate::accept::{check_name, storage_problem};
 use crate::node::Node;
 use crate::secret::{KeyKind, KeyText};
@@ -72,6 +77,41 @@ pub(super) async fn revoke_tokens(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Which users are wanted.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Asked {
+    prefix: Option<String>,
+    device: Option<String>,
+    limit: Option<usize>,
+    after: Option<String>,
+}
+
+/// `GET /v1/users`: by their names.
+pub(super) async fn list(
+    State(node): State<Arc<Node>>,
+    key: AppKey,
+    Params(asked): Params<Asked>,
+) -> Result<Json<Page<User>>, Problem> {
+    let Asked { prefix, device, limit, after } = asked;
+    // No name is longer, so nothing longer finds one.
+    for (field, given) in [("prefix", &prefix), ("device", &device), ("after", &after)] {
+        if let Some(given) = given.as_deref().filter(|given| !given.is_empty()) {
+            check_name(field, given)?;
+        }
+    }
+    let limit = Part { limit, after: None }.limit()?;
+    let query = UsersQuery {
+        app: key.app,
+        prefix: prefix.unwrap_or_default(),
+        device,
+        after,
+        limit: limit + 1,
+    };
+    let found = node.store.users(query).await.map_err(storage_problem)?;
+    Ok(Json(page(found, limit, shown_user, |last| last.user.clone())))
+}
+
 /// `GET /v1/users/{user}/devices`: live or asleep, push targets masked, open wakes.
 pub(super) async fn devices(
     State(node): State<Arc<Node>>,
@@ -81,7 +121,11 @@ pub(super) async fn devices(
     let inbox = node.store.user(key.app, user).await.map_err(storage_problem)?;
     let inbox = inbox.ok_or_else(unknown_user)?;
     let devices = node.store.devices(inbox).await.map_err(storage_problem)?;
-    Ok(Json(Page { items: devices.into_iter().map(shown).collect(), next: None }))
+    let settings = node.settings(key.app).await.map_err(storage_problem)?;
+    let ios = settings.policy.ios_route;
+    let router = Router { ios, apns: node.clients.has_apns(key.app) };
+    let items = devices.into_iter().map(|device| shown(device, router)).collect();
+    Ok(Json(Page { items, next: None }))
 }
 
 /// `PUT /v1/users/{user}/devices/{device}/targets/{kind}`.
@@ -121,6 +165,26 @@ pub(super) async fn remove_device(
     }
     node.carry_out(effects);
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /v1/users/{user}/devices/{device}/test-push`: as its user may ask for it.
+pub(super) async fn send_test(
+    State(node): State<Arc<Node>>,
+    key: AppKey,
+    Named((user, device)): Named<(String, String)>,
+) -> Result<impl IntoResponse, Problem> {
+    let device = find(&node, &key, &user, device).await?;
+    test_push::sent(&node, &device).await
+}
+
+/// `GET /v1/users/{user}/devices/{device}/test-push/{push}`: where it is.
+pub(super) async fn show_test(
+    State(node): State<Arc<Node>>,
+    key: AppKey,
+    Named((user, device, push)): Named<(String, String, String)>,
+) -> Result<Json<TestPush>, Problem> {
+    let device = find(&node, &key, &user, device).await?;
+    test_push::found(&node, &device, &push).await.map(Json)
 }
 
 /// Sets a push target of a device.
@@ -171,8 +235,14 @@ async fn find(
     })
 }
 
-fn shown(device: store::model::Device) -> Device {
+fn shown(device: store::model::Device, router: Router) -> Device {
+    let kinds: Vec<TargetKind> = device.targets.iter().map(|target| target.kind).collect();
+    let platform = device.platform;
     Device {
+        routes: Routes {
+            messages: router.messages(platform, &kinds).map(to_wire::target_kind),
+            calls: router.call(platform, &kinds).map(to_wire::target_kind),
+        },
         id: device.name,
         platform: to_wire::platform(device.platform),
         live: device.live,
@@ -181,6 +251,11 @@ fn shown(device: store::model::Device) -> Device {
         targets: device.targets.into_iter().map(shown_target).collect(),
         wakes: device.wakes.into_iter().map(shown_wake).collect(),
     }
+}
+
+fn shown_user(listed: UserListed) -> User {
+    let UserListed { user, created_at, devices, live } = listed;
+    User { user, created_at: to_wire::time(created_at), devices, live }
 }
 
 fn shown_target(target: store::model::Target) -> Target {

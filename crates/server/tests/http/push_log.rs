@@ -105,3 +105,50 @@ async fn the_log_is_asked_for_a_time_and_exported_whole() {
     assert!(!of_message.is_empty() && of_message.len() < all.len());
     server.stop().await;
 }
+
+#[tokio::test]
+async fn the_log_is_followed_while_it_is_written() {
+    let server = Server::start().await;
+    server.device("alice", "alices").await;
+    server.device("bob", "bobs").await;
+    let mut all = server.follow("/v1/push-log/live").await;
+    let mut accepts = server.follow("/v1/push-log/live?user=bob&step=accept").await;
+    let mut device = server.follow("/v1/push-log/live?device=bobs").await;
+    let for_alice = server.message("alice", json!(1)).await;
+    let for_bob = server.message("bob", json!(2)).await;
+    let mut messages = Vec::new();
+    while messages.last() != Some(&json!(for_bob)) {
+        let (name, record) = all.next().await;
+        assert_eq!(name, "record");
+        messages.extend([record["message"].clone()].into_iter().filter(|it| !it.is_null()));
+    }
+    assert_eq!(messages, [json!(for_alice), json!(for_bob)]);
+    assert_eq!(accepts.next().await.1["message"], json!(for_bob));
+    let (_, followed) = device.next().await;
+    assert_eq!(followed["device"], "bobs");
+    // What was followed is what the pages have.
+    let pages = server.call(Method::GET, "/v1/push-log?device=bobs&step=wake", None).await.is(200);
+    assert!(pages["items"].as_array().expect("a list").contains(&followed), "{pages} {followed}");
+    for (query, status, code, field) in [
+        ("since=2026-01-01T00:00:00Z", 400, "malformed_json", "since"),
+        ("step=dance", 422, "invalid_field", "step"),
+        ("device=nobodys", 404, "not_found", "device"),
+    ] {
+        let refused = server.call(Method::GET, &format!("/v1/push-log/live?{query}"), None).await;
+        refused.refused(status, code, Some(field));
+    }
+    // So many may follow at once, and one that leaves makes room.
+    let mut many = Vec::new();
+    for _ in 3..64 {
+        many.push(server.follow("/v1/push-log/live").await);
+    }
+    let refused = server.call(Method::GET, "/v1/push-log/live", None).await;
+    refused.refused(503, "unavailable", None);
+    many.clear();
+    let stopping = async {
+        while let Some((name, _)) = accepts.until_end().await {
+            assert_eq!(name, "record");
+        }
+    };
+    tokio::join!(server.stop(), stopping);
+}

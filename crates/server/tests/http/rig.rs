@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
@@ -203,6 +204,17 @@ impl Server {
         Line::over(stream, self.address).await
     }
 
+    /// The events of a path, asked for with the app's key.
+    pub(super) async fn follow(&self, path: &str) -> Follower {
+        let request = Request::builder().uri(path).header("host", self.address.to_string());
+        let request = request.header("authorization", format!("Bearer {}", self.app.1));
+        let mut line = self.line().await;
+        let answer = line.sender.send_request(request.body(Full::default()).expect("a request"));
+        let answer = answer.await.expect("an answer");
+        assert!(answer.status() == 200 && is_stream(answer.headers()), "{answer:?}");
+        Follower { body: answer.into_body(), heard: String::new(), _line: line }
+    }
+
     /// A user token.
     pub(super) async fn token(&self, user: &str) -> String {
         self.token_of(&self.app.1, user).await
@@ -335,7 +347,11 @@ impl Line {
             self.sender.ready().await.expect("the connection is open");
             let answer = self.sender.send_request(request).await.expect("an answer");
             let (parts, body) = answer.into_parts();
-            let bytes = body.collect().await.expect("a whole answer").to_bytes();
+            // A stream of events has no end; whoever asks here wants to know whether there is one.
+            let bytes = match is_stream(&parts.headers) {
+                true => Bytes::new(),
+                false => body.collect().await.expect("a whole answer").to_bytes(),
+            };
             (parts, bytes)
         };
         let answer = tokio::time::timeout(PATIENCE, answer).await;
@@ -348,6 +364,42 @@ impl Line {
         let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body };
         described::check(&method, &path, &answer);
         answer
+    }
+}
+
+fn is_stream(headers: &HeaderMap) -> bool {
+    headers.get("content-type").is_some_and(|kind| kind == "text/event-stream")
+}
+
+/// Server-sent events, as they come.
+pub(super) struct Follower {
+    body: Incoming,
+    heard: String,
+    /// Open for as long as somebody listens.
+    _line: Line,
+}
+
+impl Follower {
+    /// The next event: its name and data.
+    pub(super) async fn next(&mut self) -> (String, Value) {
+        self.until_end().await.expect("another event")
+    }
+
+    /// The same; `None` once the server has ended it.
+    pub(super) async fn until_end(&mut self) -> Option<(String, Value)> {
+        loop {
+            if let Some((event, rest)) = self.heard.split_once("\n\n") {
+                let (event, rest) = (event.to_owned(), rest.to_owned());
+                self.heard = rest;
+                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name));
+                let Some(data) = field("data: ") else { continue };
+                let name = field("event: ").unwrap_or_default().to_owned();
+                return Some((name, serde_json::from_str(data).expect("JSON")));
+            }
+            let frame = tokio::time::timeout(PATIENCE, self.body.frame()).await.expect("in time");
+            let data = frame?.expect("a good answer").into_data().expect("data");
+            self.heard += std::str::from_utf8(&data).expect("text");
+        }
     }
 }
 

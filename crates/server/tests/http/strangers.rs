@@ -85,6 +85,7 @@ fn body(route: &Route, own: &Belongings) -> Option<Value> {
             | "/v1/me/calls/{call}/reject"
             | "/v1/me/calls/{call}/cancel"
             | "/v1/me/calls/{call}/end"
+            | "/v1/users/{user}/devices/{device}/test-push"
             | "/v1/me/test-push"
             | "/v1/me/test-push/{push}/received",
         ) => None,
@@ -108,12 +109,14 @@ const IN_BODIES: [(&str, &str, &str, &str); 9] = [
 ];
 
 /// Every id behind a `?`.
-const IN_QUERIES: [(&str, &str, &str); 13] = [
+const IN_QUERIES: [(&str, &str, &str); 15] = [
+    ("/v1/users", "device", "device"),
     ("/v1/push-log", "user", "user"),
     ("/v1/push-log", "device", "device"),
     ("/v1/push-log", "message", "message"),
     ("/v1/push-log", "push", "push"),
     ("/v1/push-log", "call", "call"),
+    ("/v1/push-log/live", "device", "device"),
     ("/v1/push-log/export", "user", "user"),
     ("/v1/push-log/export", "device", "device"),
     ("/v1/push-log/export", "message", "message"),

@@ -122,3 +122,44 @@ async fn a_device_sets_its_targets_and_signs_out() {
     assert_eq!(targets().await, Vec::<Value>::new());
     server.stop().await;
 }
+
+#[tokio::test]
+async fn users_are_found_by_how_their_names_begin_or_by_their_device() {
+    let server = Server::start().await;
+    for user in ["alan", "alice", "Alice", "bob", "ålesund"] {
+        server.token(user).await;
+    }
+    server.device("alice", "phone").await;
+    let (session, _) = server.session("alice", "tablet").await;
+    let other = server.new_app("other").await;
+    server.device_of(&other.1, "alfred", "others").await;
+    let names = async |query: &str| -> Vec<String> {
+        let page = server.call(Method::GET, &format!("/v1/users?{query}"), None).await.is(200);
+        page["items"].as_array().expect("a list").iter().map(|user| text(&user["user"])).collect()
+    };
+    assert_eq!(names("").await, ["Alice", "alan", "alice", "bob", "ålesund"]);
+    assert_eq!(names("prefix=al").await, ["alan", "alice"]);
+    assert_eq!(names("prefix=%C3%A5").await, ["ålesund"]);
+    assert_eq!(names("prefix=x").await, Vec::<String>::new());
+    assert_eq!(names("device=tablet").await, ["alice"]);
+    assert_eq!(names("device=tablet&prefix=b").await, Vec::<String>::new());
+    assert_eq!(names("device=others").await, Vec::<String>::new());
+    let page = server.call(Method::GET, "/v1/users?limit=3", None).await.is(200);
+    let alice = &page["items"][2];
+    assert_eq!(
+        (&alice["user"], &alice["devices"], &alice["live"]),
+        (&json!("alice"), &json!(2), &json!(1))
+    );
+    assert_eq!(page["next"], "alice");
+    assert_eq!(names("limit=3&after=alice").await, ["bob", "ålesund"]);
+    assert_eq!(names("prefix=al&after=alan").await, ["alice"]);
+    assert_eq!(names("prefix=al&after=A").await, ["alan", "alice"]);
+    session.leave().await;
+    server.until("/v1/users?device=phone", |page| page["items"][0]["live"] == 0).await;
+    let long = "x".repeat(129);
+    for field in ["prefix", "device", "after"] {
+        let refused = server.call(Method::GET, &format!("/v1/users?{field}={long}"), None).await;
+        refused.refused(422, "invalid_field", Some(field));
+    }
+    server.stop().await;
+}

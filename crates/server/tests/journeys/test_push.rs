@@ -79,3 +79,18 @@ async fn a_test_push_that_is_refused_says_why_and_is_nobody_elses() {
     }
     assert!(answers.starts_with(&[202]) && answers.ends_with(&[429]), "{answers:?}");
 }
+
+#[tokio::test]
+async fn a_back_end_asks_for_a_test_push_and_sees_it_arrive() {
+    let world = world().await;
+    let phone = world.phone("alice", Platform::Android, "alices-phone").await.expect("a phone");
+    phone.launch().await.expect("it connects");
+    phone.suspend().await;
+    let path = "/v1/users/alice/devices/alices-phone/test-push";
+    let sent: Value = world.call(Method::POST, path, None).await.expect("it is sent");
+    let push = sent["push"].as_str().expect("its id");
+    until(&phone, push, "received").await;
+    let seen: Value =
+        world.call(Method::GET, &format!("{path}/{push}"), None).await.expect("an answer");
+    assert_eq!(seen["state"], "received");
+}

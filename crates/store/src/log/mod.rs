@@ -32,7 +32,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use domain::{AppId, MessageId, Time};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, broadcast};
 
 use self::day::Day;
 use self::queue::Queue;
@@ -46,6 +46,9 @@ pub use self::record::{Covered, DeviceName, MAX_DETAIL_BYTES, Record, Step};
 /// the messages.
 const QUERIES_AT_ONCE: usize = 2;
 
+/// Records that whoever looks on may be behind.
+const LIVE: usize = 1024;
+
 /// The push log, open for appending and reading.
 ///
 /// Dropping it ends the writer after what is queued, without waiting; [`Log::close`] waits.
@@ -53,6 +56,8 @@ const QUERIES_AT_ONCE: usize = 2;
 pub struct Log {
     dir: PathBuf,
     queue: Arc<Queue>,
+    /// Whoever looks on.
+    live: broadcast::Sender<Arc<Record>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     queries: Semaphore,
 }
@@ -75,6 +80,7 @@ impl Log {
         Ok(Self {
             dir: dir.to_owned(),
             queue,
+            live: broadcast::Sender::new(LIVE),
             writer: Mutex::new(Some(thread)),
             queries: Semaphore::new(QUERIES_AT_ONCE),
         })
@@ -83,7 +89,22 @@ impl Log {
     /// Hands a record to the writer. Never blocks on the disk and never fails: a record that does
     /// not fit is counted in [`Log::dropped`].
     pub fn append(&self, record: Record) {
+        if self.live.receiver_count() > 0 {
+            // Nobody may be left by now, which is no loss.
+            let _ = self.live.send(Arc::new(record.clone()));
+        }
         self.queue.append(record);
+    }
+
+    /// The records that are appended from now on, as they are appended: before they are on the
+    /// disk. Whoever does not keep up misses some, and is told how many.
+    pub fn follow(&self) -> broadcast::Receiver<Arc<Record>> {
+        self.live.subscribe()
+    }
+
+    /// How many follow.
+    pub fn followers(&self) -> usize {
+        self.live.receiver_count()
     }
 
     /// Keeps so many days from now on, and drops files that go by that.

@@ -133,6 +133,36 @@ impl Query {
         }
     }
 
+    /// Whether a record is wanted, wherever it stands: page and order do not matter.
+    ///
+    /// The user of a record that has none is not known to be another, so it is not wanted either.
+    pub fn wants(&self, record: &Record) -> bool {
+        fn holds<T: PartialEq>(wanted: Option<T>, found: Option<T>) -> bool {
+            wanted.is_none() || wanted == found
+        }
+        let traced = self.trace.as_ref().is_none_or(|trace| {
+            record.message == Some(trace.message)
+                || trace.places.iter().any(|place| {
+                    let covers = record.offsets.is_some_and(|covered| {
+                        covered.after < place.offset && place.offset <= covered.up_to
+                    });
+                    record.inbox == Some(place.inbox) && covers
+                })
+        });
+        record.app == self.app
+            && traced
+            && holds(self.inbox, record.inbox)
+            && holds(self.user.as_deref(), record.user.as_deref())
+            && holds(self.device, record.device.as_ref().map(|device| device.number))
+            && holds(self.wake, record.wake)
+            && holds(self.call, record.call)
+            && holds(self.push, record.push)
+            && holds(self.code, record.code)
+            && (self.steps.is_empty() || self.steps.contains(&record.step))
+            && self.since.is_none_or(|since| record.at >= since)
+            && self.until.is_none_or(|until| record.at < until)
+    }
+
     /// Reads the files of `dir` one after the other until there is enough.
     pub(super) fn run(&self, dir: &Path) -> Result<Page, Error> {
         let limit = self.limit.clamp(1, MAX_LIMIT);

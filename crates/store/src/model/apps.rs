@@ -193,6 +193,34 @@ pub struct NewTokenKey {
     pub now: Time,
 }
 
+/// Which users of an app are wanted. What is left out does not matter.
+#[derive(Clone, Debug)]
+pub struct UsersQuery {
+    /// The app.
+    pub app: AppId,
+    /// Names that begin so.
+    pub prefix: String,
+    /// The user of the device with this name.
+    pub device: Option<String>,
+    /// Behind this name, in the order of their bytes.
+    pub after: Option<String>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A user as a list has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserListed {
+    /// Their name.
+    pub user: String,
+    /// When they were made.
+    pub created_at: Time,
+    /// How many devices they have.
+    pub devices: u32,
+    /// How many of those have a living session.
+    pub live: u32,
+}
+
 /// A user, as far as tokens go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UserRecord {

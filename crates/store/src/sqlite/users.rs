@@ -7,7 +7,9 @@ use super::Sqlite;
 use super::rows::{At, word};
 use super::writer::Tx;
 use crate::Error;
-use crate::model::{Digest, NewTokenKey, TokenKey, TokenKeySource, UserRecord, UserToken};
+use crate::model::{
+    Digest, NewTokenKey, TokenKey, TokenKeySource, UserListed, UserRecord, UserToken, UsersQuery,
+};
 
 /// `token_keys.source`.
 const PUBLIC_KEY: &str = "public_key";
@@ -60,6 +62,10 @@ impl Sqlite {
 
     pub(crate) async fn user_token(&self, hash: Digest) -> Result<Option<UserToken>, Error> {
         self.readers.read(move |conn| user_token(conn, hash)).await
+    }
+
+    pub(crate) async fn users(&self, query: UsersQuery) -> Result<Vec<UserListed>, Error> {
+        self.readers.read(move |conn| users(conn, &query)).await
     }
 
     pub(crate) async fn user_record(
@@ -175,6 +181,50 @@ fn user_token(conn: &Connection, hash: Digest) -> Result<Option<UserToken>, Erro
     Ok(token.optional()?)
 }
 
+/// A range of the index of names: nobody is looked at who is not wanted.
+fn users(conn: &Connection, query: &UsersQuery) -> Result<Vec<UserListed>, Error> {
+    let UsersQuery { app, prefix, device, after, limit } = query;
+    let mut statement = conn.prepare_cached(
+        "SELECT i.user, i.created_at,
+                (SELECT COUNT(*) FROM devices d WHERE d.inbox = i.id),
+                (SELECT COUNT(*) FROM devices d WHERE d.inbox = i.id AND EXISTS
+                    (SELECT 1 FROM sessions s WHERE s.device = d.id AND s.suspect = 0))
+         FROM inboxes i
+         WHERE i.app = ?1 AND i.user >= ?2 AND (?3 IS NULL OR i.user < ?3)
+           AND (?4 IS NULL OR i.user > ?4)
+           AND (?5 IS NULL OR i.id = (SELECT inbox FROM devices WHERE app = ?1 AND name = ?5))
+         ORDER BY i.user LIMIT ?6",
+    )?;
+    let limit = i64::try_from(*limit).unwrap_or(i64::MAX);
+    // Who comes behind the last page is behind the prefix too.
+    let from = after.as_ref().filter(|after| *after > prefix).unwrap_or(prefix);
+    let values = params![app.number(), from, behind(prefix), after, device, limit];
+    let rows = statement.query_map(values, |row| {
+        Ok(UserListed {
+            user: row.get(0)?,
+            created_at: row.get::<_, At>(1)?.0,
+            devices: row.get(2)?,
+            live: row.get(3)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The first text behind all that begin with `prefix`; `None`: there is none.
+fn behind(prefix: &str) -> Option<String> {
+    let mut letters: Vec<char> = prefix.chars().collect();
+    while let Some(last) = letters.pop() {
+        // Between the two lie the surrogates, which are no letters.
+        let next =
+            if last == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(u32::from(last) + 1) };
+        if let Some(next) = next {
+            letters.push(next);
+            return Some(letters.into_iter().collect());
+        }
+    }
+    None
+}
+
 fn user_record(conn: &Connection, app: AppId, user: &str) -> Result<Option<UserRecord>, Error> {
     let mut statement =
         conn.prepare_cached("SELECT id, revoked_at FROM inboxes WHERE app = ?1 AND user = ?2")?;
@@ -185,4 +235,25 @@ fn user_record(conn: &Connection, app: AppId, user: &str) -> Result<Option<UserR
         })
     });
     Ok(record.optional()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::behind;
+
+    #[test]
+    fn what_is_behind_a_prefix_is_behind_all_that_begin_so() {
+        let table = [
+            ("", None),
+            ("a", Some("b")),
+            ("ab", Some("ac")),
+            ("a\u{10ffff}", Some("b")),
+            ("\u{10ffff}", None),
+            ("\u{d7ff}", Some("\u{e000}")),
+        ];
+        for (prefix, expected) in table {
+            assert_eq!(behind(prefix).as_deref(), expected, "{prefix:?}");
+        }
+        assert!("ab\u{10ffff}\u{10ffff}" < behind("ab").expect("one").as_str());
+    }
 }

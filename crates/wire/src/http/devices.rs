@@ -25,8 +25,36 @@ pub struct Device {
     pub last_seen_at: Option<jiff::Timestamp>,
     /// Its push targets, tokens masked.
     pub targets: Vec<Target>,
+    /// Which of them its pushes go to.
+    #[serde(default)]
+    pub routes: Routes,
     /// Its open wakes.
     pub wakes: Vec<WakeState>,
+}
+
+/// Which push target of a device carries what, by the app's settings and credentials as they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Routes {
+    /// Messages; left out: nothing wakes the device for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<TargetKindName>,
+    /// Calls; left out: nothing rings the device while it sleeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<TargetKindName>,
+}
+
+/// A user of an app.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct User {
+    /// The app's own name for them.
+    pub user: String,
+    /// When they were first named to the server.
+    #[schemars(with = "Time")]
+    pub created_at: jiff::Timestamp,
+    /// How many devices they have.
+    pub devices: u32,
+    /// How many of those have a living session.
+    pub live: u32,
 }
 
 /// A push target, its token masked.

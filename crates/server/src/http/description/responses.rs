@@ -44,6 +44,7 @@ fn content(content: Content, schemas: &mut Schemas) -> Option<(&'static str, Val
         Content::Text => Some(("text/plain", json!({ "type": "string" }))),
         Content::Json(shape) => Some(("application/json", schemas.answer(shape))),
         // OpenAPI 3.1 has no word for a sequence: the schema is that of each line.
+        Content::EventStream(shape) => Some(("text/event-stream", schemas.answer(shape))),
         Content::JsonLines(shape) => Some(("application/jsonl", schemas.answer(shape))),
         Content::None => None,
     }

@@ -41,6 +41,8 @@ pub struct Answers {
 pub enum Content {
     /// JSON that somebody else's standard describes.
     AnyJson,
+    /// Server-sent events, each a JSON object.
+    EventStream(Shape),
     /// A page for a browser.
     Html,
     /// A JSON object.

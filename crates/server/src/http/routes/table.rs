@@ -77,6 +77,9 @@ macro_rules! content {
     (text) => {
         Content::Text
     };
+    (stream $event:ty) => {
+        Content::EventStream(Shape::of::<$event>())
+    };
     (lines $line:ty) => {
         Content::JsonLines(Shape::of::<$line>())
     };
@@ -182,6 +185,8 @@ routes! {
         list_webhook_deliveries() -> (200 Page<WebhookDelivery>) | InvalidField | NotFound;
 
     // For the app's back end.
+    App(Read) GET "/v1/users" [prefix, device, limit, after] "List the users" => users::list,
+        list_users() -> (200 Page<User>) | InvalidField;
     App(Admin) POST "/v1/users/{user}/tokens" [] "Make a token of a user" => users::create_token,
         create_user_token(UserTokenCreate?) -> (201 UserToken) | InvalidField;
     App(Admin) DELETE "/v1/users/{user}/tokens" []
@@ -212,6 +217,12 @@ routes! {
     App(Admin) DELETE "/v1/users/{user}/devices/{device}/targets/{kind}" []
         "Remove a push target of a device" => users::delete_target,
         delete_target() -> (204) | InvalidField | NotFound;
+    App(Send) POST "/v1/users/{user}/devices/{device}/test-push" []
+        "Push to a device, to see whether it arrives" => users::send_test,
+        send_device_test_push() -> (202 TestPush) | NoTarget | NotFound | RateLimited;
+    App(Read) GET "/v1/users/{user}/devices/{device}/test-push/{push}" []
+        "Show what became of a test push to a device" => users::show_test,
+        show_device_test_push() -> (200 TestPush) | NotFound;
     App(Send) POST "/v1/messages" [] "Send a message" => messages::create,
         send_message(MessageCreate) -> (200 MessageAccepted) | BodyTooLarge | IdReused | InboxFull
             | InvalidField | TooManyRecipients | UnknownUser;
@@ -226,6 +237,9 @@ routes! {
         [user, device, message, push, wake, call, code, step, since, until]
         "Export what was pushed and why" => push_log::export,
         export_push_log() -> (200 lines Record) | InvalidField | NotFound;
+    App(Read) GET "/v1/push-log/live" [user, device, message, push, wake, call, code, step]
+        "Follow what is pushed and why" => push_log::live,
+        follow_push_log() -> (200 stream Record) | InvalidField | NotFound | Unavailable;
     App(Read) GET "/v1/explain" [user, device, message]
         "Explain why a push does not arrive" => explain::explain,
         explain() -> (200 Explanation) | InvalidField | NotFound | UnknownUser;

@@ -15,7 +15,8 @@ const NOON: Time = Time::from_millis(1_800_000_000_000);
 
 /// The operations whose answers the examples do not show; together they are all that answer with
 /// something.
-pub(in crate::http) const UNSHOWN: [&str; 7] = [
+pub(in crate::http) const UNSHOWN: [&str; 8] = [
+    "follow_push_log",
     "health",
     "list_blocks",
     "list_my_blocks",
@@ -67,6 +68,12 @@ async fn what_no_example_shows_is_as_described_too() {
     let late = step(&server, &callee, &call, "answer", None).await;
     assert_eq!((late.status, &late.body["type"]), (200, &json!("call.ended")));
     seen(&Method::POST, &format!("{show}/answer"), late);
+    let mut follower = server.follow("/v1/push-log/live?user=bob").await;
+    server.message("bob", json!(1)).await;
+    let (name, record) = follower.next().await;
+    assert_eq!(name, "record");
+    let route = described::route("GET", "/v1/push-log/live").expect("a route");
+    samples.extend(validator::answer(&document, route, 200, &record));
     for name in UNSHOWN {
         let answers = format!("{name} answers");
         assert!(samples.iter().any(|it| it.what.starts_with(&answers)), "{name} was not asked");

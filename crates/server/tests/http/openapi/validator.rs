@@ -64,6 +64,7 @@ pub(in crate::http) fn answer(
         Content::AnyJson | Content::Json(_) => ("application/json", vec![value.clone()]),
         Content::Html => ("text/html", vec![value.clone()]),
         Content::Text => ("text/plain", vec![value.clone()]),
+        Content::EventStream(_) => ("text/event-stream", vec![value.clone()]),
         Content::JsonLines(_) => ("application/jsonl", lines(value)),
         Content::None => {
             assert!(value.is_null(), "{} answers nothing: {value}", route.name);

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! ci ──▶ lint ──▶ rustfmt, clippy, rustdoc, cargo deny, tidy (edges, absence, size, markdown, …)
-//!   └──▶ test ──▶ provision ──▶ tests, doc tests ──▶ fuzz, sdk ──▶ torture ──▶ demo ──▶ "N passed, N failed"
+//!   └──▶ test ──▶ provision ──▶ tests, doc tests ──▶ fuzz, sdk, browser ──▶ torture ──▶ demo ──▶ "N passed, N failed"
 //!        soak ──▶ a row a minute, and whether anything grows
 //!        bench ─▶ one table, with the machine's description
 //!        fleet ─▶ tables and a chart

@@ -1,5 +1,6 @@
 //! What the tests need beyond the Rust toolchain and a C compiler, installed or named.
 
+pub(crate) mod chromium;
 pub(crate) mod node;
 mod unpacked;
 
@@ -52,6 +53,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     python(workspace)?;
     unpacked::run(workspace);
     node::run(workspace);
+    chromium::run();
     Ok(())
 }
 

@@ -1,13 +1,16 @@
 //! `cargo xtask test`: one run that says whether the project works.
 //!
 //! ```text
-//! provision ──▶ tests ──▶ doc tests ──▶ fuzz ──▶ sdk ──▶ torture ──▶ demo ──▶ one closing line
+//! provision ──▶ tests ──▶ doc tests ──▶ fuzz ──▶ sdk ──▶ browser ──▶ torture ──▶ demo ──▶ one closing line
 //! ```
 //!
 //! The parsers of foreign bytes are fed guided by coverage where the machine can, as a part of their
-//! own; else blindly, among the tests. Torture and demo count as one test each. All of it uses the dev profile and one target folder:
-//! a second build with optimizations would cost more time than it saves here.
+//! own; else blindly, among the tests. Torture and demo count as one test each. All of it uses the
+//! dev profile and one target folder: a second build with optimizations would cost more time than it
+//! saves here.
 
+mod browser;
+mod node;
 mod sdk;
 mod tally;
 
@@ -51,6 +54,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     part("doc tests", &doc_tests);
     part("fuzz", &|workspace| fuzzed(workspace, engine));
     part("sdk", &sdk::run);
+    part("browser", &browser::run);
     if !options.quick {
         part("torture", &|workspace| passes(torture::run(workspace, &torture::Options::default())));
         part("demo", &|workspace| passes(demo(workspace)));

@@ -1,4 +1,4 @@
-//! Node and the packages that the tests of `clients/js` want.
+//! Node and the packages that the tests written for it want.
 //!
 //! Nobody needs Node to work on the server: where it, or its registry, cannot be had, those tests
 //! are skipped, which is said.
@@ -15,42 +15,74 @@ use crate::workspace::Workspace;
 /// The oldest Node that the client promises to run on.
 const OLDEST: u32 = 20;
 
-/// The folder of the client.
-pub(crate) fn folder(workspace: &Workspace) -> PathBuf {
-    workspace.root.join("clients/js")
+/// A folder with tests for Node and a lock file of the packages that they want.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Suite {
+    /// Where it is, relative to the root.
+    pub(crate) place: &'static str,
 }
 
-/// Provides the packages, or says what is skipped.
+/// The client for browsers and Node.
+pub(crate) const CLIENT: Suite = Suite { place: "clients/js" };
+
+/// The pages that the server serves.
+pub(crate) const PAGES: Suite = Suite { place: "browser-tests" };
+
+/// Provides the packages of both, or says what is skipped.
 pub(super) fn run(workspace: &Workspace) {
-    if let Err(error) = provide(workspace) {
-        say::line(format_args!("    skipped: clients/js…: {error:#}"));
+    for suite in [CLIENT, PAGES] {
+        if let Err(error) = suite.provide(workspace) {
+            say::line(format_args!("    skipped: {}…: {error:#}", suite.place));
+        }
     }
 }
 
-/// Whether the tests can run.
-pub(crate) fn is_there(workspace: &Workspace) -> bool {
-    node().is_ok() && has_packages(workspace).unwrap_or(false)
-}
+impl Suite {
+    /// The folder.
+    pub(crate) fn folder(self, workspace: &Workspace) -> PathBuf {
+        workspace.root.join(self.place)
+    }
 
-fn provide(workspace: &Workspace) -> Result<()> {
-    node()?;
-    if has_packages(workspace)? {
-        return Ok(());
+    /// Whether its tests can run, as far as Node goes.
+    pub(crate) fn is_there(self, workspace: &Workspace) -> bool {
+        node().is_ok() && self.has_packages(workspace).unwrap_or(false)
     }
-    // What the lock file says, checked by its hashes; scripts of packages are not run.
-    let output = Command::new("npm")
-        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-        .current_dir(folder(workspace))
-        .stdin(Stdio::null())
-        .output()
-        .context("there is no npm")?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("`npm ci` failed: {}", said.lines().next().unwrap_or_default());
+
+    fn provide(self, workspace: &Workspace) -> Result<()> {
+        node()?;
+        if self.has_packages(workspace)? {
+            return Ok(());
+        }
+        // What the lock file says, checked by its hashes; scripts of packages are not run.
+        let output = Command::new("npm")
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+            .current_dir(self.folder(workspace))
+            .stdin(Stdio::null())
+            .output()
+            .context("there is no npm")?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            bail!("`npm ci` failed: {}", said.lines().next().unwrap_or_default());
+        }
+        let marker = self.marker(workspace);
+        std::fs::write(&marker, self.lock(workspace)?)
+            .with_context(|| format!("cannot write {}", marker.display()))
     }
-    let marker = marker(workspace);
-    std::fs::write(&marker, lock(workspace)?)
-        .with_context(|| format!("cannot write {}", marker.display()))
+
+    /// Whether the packages are those of the lock file.
+    fn has_packages(self, workspace: &Workspace) -> Result<bool> {
+        let wanted = self.lock(workspace)?;
+        Ok(std::fs::read_to_string(self.marker(workspace)).is_ok_and(|has| has == wanted))
+    }
+
+    fn lock(self, workspace: &Workspace) -> Result<String> {
+        let path = self.folder(workspace).join("package-lock.json");
+        std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+    }
+
+    fn marker(self, workspace: &Workspace) -> PathBuf {
+        self.folder(workspace).join("node_modules/.reveille-packages")
+    }
 }
 
 fn node() -> Result<()> {
@@ -59,21 +91,6 @@ fn node() -> Result<()> {
         Some(major) if major >= OLDEST => Ok(()),
         _ => bail!("node says it is {said}; {OLDEST} is the oldest that will do"),
     }
-}
-
-/// Whether the packages are those of the lock file.
-fn has_packages(workspace: &Workspace) -> Result<bool> {
-    let wanted = lock(workspace)?;
-    Ok(std::fs::read_to_string(marker(workspace)).is_ok_and(|has| has == wanted))
-}
-
-fn lock(workspace: &Workspace) -> Result<String> {
-    let path = folder(workspace).join("package-lock.json");
-    std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
-}
-
-fn marker(workspace: &Workspace) -> PathBuf {
-    folder(workspace).join("node_modules/.reveille-packages")
 }
 
 /// `v20.20.2` as 20.

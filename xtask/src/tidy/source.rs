@@ -88,7 +88,7 @@ impl Tree {
             let path = format!("{prefix}{name}");
             if entry.file_type().with_context(cannot_read)?.is_dir() {
                 // Built things and history are not the project.
-                if name != "target" && name != ".git" {
+                if !["target", ".git", "node_modules"].contains(&name.as_str()) {
                     self.walk(&entry.path(), &format!("{path}/"))?;
                 }
                 continue;

@@ -11,6 +11,7 @@ use wire::http::{App, AppCreate, Page};
 
 use super::api::Api;
 use super::frame::{Asked, Done, Frame, Here, Sent, page, refused};
+use super::section::Section;
 use super::session::Visitor;
 
 #[derive(Template)]
@@ -63,7 +64,8 @@ pub(super) async fn create(Extension(api): Extension<Api>, sent: Sent) -> Respon
     match api.send::<App>(&visitor, Method::POST, "/v1/apps", Some(&body)).await {
         Ok(mut app) => {
             let key = app.key.take().unwrap_or_default();
-            let frame = Frame::of(&visitor, app.name.clone(), Here::App).about(&app);
+            let frame =
+                Frame::of(&visitor, app.name.clone(), Here::In(Section::Overview)).about(&app);
             page(StatusCode::CREATED, &Made { frame, app, key })
         }
         Err(problem) => {

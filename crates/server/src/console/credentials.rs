@@ -14,6 +14,7 @@ use wire::http::{App, Credential, CredentialKind, CredentialUpload, Page};
 
 use super::api::Api;
 use super::frame::{Asked, Done, Frame, Here, Sent, page, refused};
+use super::section::Section;
 use super::session::Visitor;
 use super::upload::{File, Uploaded};
 
@@ -160,7 +161,8 @@ async fn shown(
         Ok(found) => found,
         Err(problem) => return refused(visitor, &problem),
     };
-    let frame = Frame::of(visitor, "Credentials", Here::Credentials).about(&app).after(done);
+    let frame =
+        Frame::of(visitor, "Credentials", Here::In(Section::Credentials)).about(&app).after(done);
     // What was just asked is newer than what the list says.
     let credentials = credentials.items.into_iter().map(|credential| match &probed {
         Some(probed) if probed.id == credential.id => Row::of(probed),

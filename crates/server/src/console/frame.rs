@@ -9,6 +9,7 @@ use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
 use wire::Problem;
 
+use super::section::Section;
 use super::session::{self, Visitor};
 use crate::node::Node;
 
@@ -38,9 +39,7 @@ pub(super) struct Named {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Here {
     Apps,
-    App,
-    Credentials,
-    Settings,
+    In(Section),
     Entry,
 }
 
@@ -68,16 +67,19 @@ impl Frame {
         self
     }
 
-    /// For the template: the class of a link in the navigation.
-    pub(super) fn is(&self, here: &str) -> bool {
-        let own = match self.here {
-            Here::Apps => "apps",
-            Here::App => "app",
-            Here::Credentials => "credentials",
-            Here::Settings => "settings",
-            Here::Entry => "entry",
-        };
-        own == here
+    /// For the template: whether it is the list of apps.
+    pub(super) fn is_apps(&self) -> bool {
+        self.here == Here::Apps
+    }
+
+    /// For the template: whether it is the way in.
+    pub(super) fn is_entry(&self) -> bool {
+        self.here == Here::Entry
+    }
+
+    /// For the template: whether it is of this section.
+    pub(super) fn is_in(&self, section: &Section) -> bool {
+        self.here == Here::In(*section)
     }
 
     /// For the template: the word of forms.

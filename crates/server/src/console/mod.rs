@@ -13,14 +13,16 @@
 //! Pages are made here and work without JavaScript; what there is of it makes them lively.
 
 mod api;
-mod app;
 mod apps;
 mod assets;
 mod credentials;
 mod entry;
 mod frame;
+mod keys;
+mod overview;
 mod password;
 pub mod routes;
+mod section;
 mod session;
 mod settings;
 mod upload;

@@ -15,7 +15,7 @@ use http::header::{
 use http::{HeaderValue, Method};
 
 use super::api::Api;
-use super::{app, apps, assets, credentials, entry, settings};
+use super::{apps, assets, credentials, entry, keys, overview, settings};
 use crate::node::Node;
 
 /// Who a page is for.
@@ -61,9 +61,10 @@ routes! {
     SignedIn POST "/console/logout" => entry::sign_out;
     SignedIn GET "/console/apps" => apps::list;
     SignedIn POST "/console/apps" => apps::create;
-    SignedIn GET "/console/apps/{app}" => app::show;
-    SignedIn POST "/console/apps/{app}/keys" => app::create_key;
-    SignedIn POST "/console/apps/{app}/keys/{key}/delete" => app::delete_key;
+    SignedIn GET "/console/apps/{app}" => overview::show;
+    SignedIn GET "/console/apps/{app}/keys" => keys::show;
+    SignedIn POST "/console/apps/{app}/keys" => keys::create;
+    SignedIn POST "/console/apps/{app}/keys/{key}/delete" => keys::delete;
     SignedIn GET "/console/apps/{app}/credentials" => credentials::show;
     SignedIn POST "/console/apps/{app}/credentials" => credentials::upload;
     SignedIn POST "/console/apps/{app}/credentials/{credential}/probe" => credentials::probe;

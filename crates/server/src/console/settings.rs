@@ -11,6 +11,7 @@ use wire::http::{App, IosRouteName, Settings};
 
 use super::api::Api;
 use super::frame::{Asked, Done, Fields, Frame, Here, Sent, page, refused};
+use super::section::Section;
 use super::session::Visitor;
 
 #[derive(Template)]
@@ -160,7 +161,8 @@ async fn shown(
         Ok(app) => app,
         Err(problem) => return refused(visitor, &problem),
     };
-    let frame = Frame::of(visitor, "Push settings", Here::Settings).about(&app).after(done);
+    let frame =
+        Frame::of(visitor, "Push settings", Here::In(Section::Settings)).about(&app).after(done);
     let repeats: Vec<String> =
         settings.repeat_after.iter().flatten().map(ToString::to_string).collect();
     let shown = Shown {

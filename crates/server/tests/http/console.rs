@@ -279,9 +279,9 @@ async fn an_app_is_made_and_its_keys_are_good_until_they_are_taken_back() {
     let path = page.split_once("href=\"/console/apps/app_").expect("a link").1;
     let app = format!("app_{}", path.split('"').next().expect("an id"));
     server.ask(Method::GET, &format!("/v1/apps/{app}"), &key, None).await.is(200);
-    let own = format!("/console/apps/{app}");
+    let own = format!("/console/apps/{app}/keys");
     let fields = [("name", "reporting"), ("scope", "read")];
-    let page = text(&browser.submit(&own, &format!("{own}/keys"), &fields).await.is(201));
+    let page = text(&browser.submit(&own, &own, &fields).await.is(201));
     let reading = key_in(&page);
     let keys = format!("/v1/apps/{app}/keys");
     server.ask(Method::GET, &keys, &reading, None).await.is(200);
@@ -290,7 +290,7 @@ async fn an_app_is_made_and_its_keys_are_good_until_they_are_taken_back() {
     let listed = server.ask(Method::GET, &keys, &key, None).await.is(200);
     let found = listed["items"].as_array().expect("keys").iter();
     let id = found.clone().find(|found| found["name"] == "reporting").expect("the key");
-    let delete = format!("{own}/keys/{}/delete", text(&id["id"]));
+    let delete = format!("{own}/{}/delete", text(&id["id"]));
     assert_eq!(
         location(&browser.submit(&own, &delete, &[]).await),
         format!("{own}?done=key_deleted")

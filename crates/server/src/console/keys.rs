@@ -1,4 +1,4 @@
-//! One app: what it is, and the keys of its back end.
+//! The keys of an app's back end.
 
 use askama::Template;
 use axum::Extension;
@@ -11,6 +11,7 @@ use wire::http::{App, Key, KeyCreate, KeyScopeName, Page};
 
 use super::api::Api;
 use super::frame::{Asked, Done, Frame, Here, Sent, page, refused};
+use super::section::Section;
 use super::session::Visitor;
 
 /// What a key may be good for, in the order of the page.
@@ -21,7 +22,7 @@ const SCOPES: [(KeyScopeName, &str, &str); 3] = [
 ];
 
 #[derive(Template)]
-#[template(path = "console/app.html")]
+#[template(path = "console/keys.html")]
 struct Shown {
     frame: Frame,
     app: App,
@@ -41,7 +42,7 @@ struct KeyRow {
     used: String,
 }
 
-/// `GET /console/apps/{app}`.
+/// `GET /console/apps/{app}/keys`.
 pub(super) async fn show(
     visitor: Visitor,
     Extension(api): Extension<Api>,
@@ -67,7 +68,7 @@ async fn shown(
         Ok(found) => found,
         Err(problem) => return refused(visitor, &problem),
     };
-    let frame = Frame::of(visitor, app.name.clone(), Here::App).about(&app).after(done);
+    let frame = Frame::of(visitor, "Keys", Here::In(Section::Keys)).about(&app).after(done);
     let keys = keys.items.iter().map(KeyRow::of).collect();
     let scopes = SCOPES.map(|(_, word, about)| (word, about));
     page(status, &Shown { frame, app, keys, made, problem, scopes })
@@ -88,7 +89,7 @@ impl KeyRow {
 }
 
 /// `POST /console/apps/{app}/keys`: makes one, and shows it, this once.
-pub(super) async fn create_key(
+pub(super) async fn create(
     Extension(api): Extension<Api>,
     Path(app): Path<String>,
     sent: Sent,
@@ -110,7 +111,7 @@ pub(super) async fn create_key(
 }
 
 /// `POST /console/apps/{app}/keys/{key}/delete`: takes it back.
-pub(super) async fn delete_key(
+pub(super) async fn delete(
     Extension(api): Extension<Api>,
     Path((app, key)): Path<(String, String)>,
     sent: Sent,
@@ -119,7 +120,7 @@ pub(super) async fn delete_key(
     match api.send::<()>(&sent.visitor, Method::DELETE, &path, None::<&()>).await {
         Ok(()) => {
             let done = Done::KeyDeleted.as_str();
-            Redirect::to(&format!("/console/apps/{app}?done={done}")).into_response()
+            Redirect::to(&format!("/console/apps/{app}/keys?done={done}")).into_response()
         }
         Err(problem) => refused(&sent.visitor, &problem),
     }

@@ -33,6 +33,7 @@ pub mod failures;
 pub mod from_wire;
 pub mod http;
 pub mod ids;
+pub mod lab;
 pub mod logging;
 pub mod metrics;
 pub mod node;

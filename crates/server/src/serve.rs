@@ -147,7 +147,7 @@ async fn accept_some(listener: Option<&TcpListener>, serve: impl Fn((TcpStream, 
 }
 
 /// Takes connections for as long as it is polled.
-async fn accept(listener: &TcpListener, serve: impl Fn((TcpStream, IpAddr))) {
+pub(crate) async fn accept(listener: &TcpListener, serve: impl Fn((TcpStream, IpAddr))) {
     // Of a row of failures the first is told: out of descriptors, there are ten a second.
     let mut told = false;
     loop {
@@ -211,7 +211,8 @@ fn plain(
     node.tasks.start("connection", async move { ended(served.await) });
 }
 
-fn is_there(stream: &TcpStream) -> bool {
+/// Whether a connection is still there, set up to be served.
+pub(crate) fn is_there(stream: &TcpStream) -> bool {
     let set = stream.set_nodelay(true);
     if let Err(error) = &set {
         tracing::debug!(%error, "a connection was gone before it was served");
@@ -219,7 +220,8 @@ fn is_there(stream: &TcpStream) -> bool {
     set.is_ok()
 }
 
-fn builder() -> auto::Builder<TokioExecutor> {
+/// How connections are served.
+pub(crate) fn builder() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     builder.http2().timer(TokioTimer::new());
@@ -227,7 +229,7 @@ fn builder() -> auto::Builder<TokioExecutor> {
 }
 
 /// The router, told who asks.
-fn service(
+pub(crate) fn service(
     app: &axum::Router,
     peer: IpAddr,
 ) -> impl Service<
@@ -253,7 +255,7 @@ fn ended(served: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
 
 /// Resolves when the operator asks the process to stop.
 #[cfg(unix)]
-async fn asked_to_stop() {
+pub(crate) async fn asked_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         return interrupted().await;
@@ -266,7 +268,7 @@ async fn asked_to_stop() {
 
 /// Resolves when the operator asks the process to stop.
 #[cfg(not(unix))]
-async fn asked_to_stop() {
+pub(crate) async fn asked_to_stop() {
     interrupted().await;
 }
 

@@ -8,7 +8,7 @@ use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
 /// The style of all pages.
-const STYLE: &str = include_str!("../../assets/console/style.css");
+pub(crate) const STYLE: &str = include_str!("../../assets/console/style.css");
 const STYLE_SUM: u64 = sum(STYLE.as_bytes());
 
 /// For the templates: where the style is.
@@ -29,7 +29,7 @@ pub(super) async fn asset(Path(name): Path<String>) -> Response {
 }
 
 /// FNV-1a: tells one version of a file from another, and is no secret.
-const fn sum(bytes: &[u8]) -> u64 {
+pub(crate) const fn sum(bytes: &[u8]) -> u64 {
     let mut sum = 0xcbf2_9ce4_8422_2325;
     let mut rest = bytes;
     while let [byte, behind @ ..] = rest {

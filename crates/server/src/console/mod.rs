@@ -14,7 +14,7 @@
 
 mod api;
 mod apps;
-mod assets;
+pub(crate) mod assets;
 mod credentials;
 mod entry;
 mod frame;
@@ -28,3 +28,4 @@ mod settings;
 mod upload;
 
 pub use password::{CODE_FILE, prepare};
+pub(crate) use session::is_ours;

@@ -12,7 +12,7 @@ use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
-use http::{HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method};
 
 use super::api::Api;
 use super::{apps, assets, credentials, entry, keys, overview, settings};
@@ -83,21 +83,22 @@ pub(crate) fn router(api: Router) -> Router<Arc<Node>> {
     router.layer(Extension(Api::new(api))).layer(from_fn(guarded))
 }
 
-/// What a browser is told about every page: that it loads nothing from elsewhere, runs no script
-/// that is not a file of ours, stands in nobody's frame, and that others are told nothing of it.
 async fn guarded(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(
-            "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
-             connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-        ),
-    );
+    keep_to_itself(response.headers_mut());
+    response
+}
+
+/// What a browser is told about every page: that it loads nothing from elsewhere, runs no script
+/// that is not a file of ours, stands in nobody's frame, and that others are told nothing of it.
+/// A page that needs more says so itself.
+pub(crate) fn keep_to_itself(headers: &mut HeaderMap) {
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
+         connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    ));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
 }

@@ -134,7 +134,7 @@ pub(super) fn address(parts: &Parts, node: &Node) -> IpAddr {
 
 /// Whether a form came from a page of this site, as far as the browser says; it says so of every
 /// form (Fetch Metadata, or `Origin`).
-pub(super) fn is_ours(headers: &HeaderMap) -> bool {
+pub(crate) fn is_ours(headers: &HeaderMap) -> bool {
     let said = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(site) = said("sec-fetch-site") {
         return site == "same-origin";

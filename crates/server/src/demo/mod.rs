@@ -2,7 +2,8 @@
 //!
 //! Starts this very program as a server in a child process, the simulators of Apple's and
 //! Google's push services (real TLS, HTTP/2, their authentication), and virtual phones that log in
-//! over the real WebSocket. Then it plays scenes, each with what is expected and what was seen.
+//! over the real WebSocket. Then it plays scenes, each with what is expected and what was seen, and
+//! serves the lab, where the phones can be played with.
 
 mod calls;
 mod messages;
@@ -13,6 +14,7 @@ mod table;
 mod trouble;
 mod wakes;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
@@ -33,16 +35,63 @@ struct Played {
     millis: u128,
 }
 
-/// Plays the scenes; headless ends then, else everything stays up to be played with.
+/// What a demo consists of. The lab is where it is asked to be, or where there is room.
+#[derive(Clone, Copy, Debug)]
+pub enum Show {
+    /// The lab alone, until somebody ends it.
+    Lab(Option<SocketAddr>),
+    /// The scenes, and the end.
+    Scenes,
+    /// The lab from the start on, and the scenes meanwhile.
+    ScenesAndLab(Option<SocketAddr>),
+}
+
+/// Plays the scenes; the lab stays up to be played with.
 ///
 /// # Errors
 ///
-/// When the world cannot be started.
-pub async fn run(headless: bool) -> anyhow::Result<ExitCode> {
-    let started = Clock::system().stopwatch();
+/// When a world cannot be started, or the lab cannot listen.
+pub async fn run(show: Show) -> anyhow::Result<ExitCode> {
     anstream::println!(
         "{BOLD}reveille demo{BOLD:#}: a server, the push services, and phones that sleep\n"
     );
+    match show {
+        Show::Scenes => Ok(scenes().await?.into()),
+        Show::Lab(listen) => {
+            stay::Stay::begin(listen).await?.until_asked_to_stop().await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Show::ScenesAndLab(listen) => {
+            let stay = stay::Stay::begin(listen).await?;
+            anstream::println!(
+                "{DIM}meanwhile, {} scenes in a world of their own{DIM:#}\n",
+                Scene::ALL.len()
+            );
+            let held = scenes().await?;
+            stay.until_asked_to_stop().await?;
+            Ok(held.into())
+        }
+    }
+}
+
+/// Whether every scene held.
+enum Held {
+    All,
+    NotAll,
+}
+
+impl From<Held> for ExitCode {
+    fn from(held: Held) -> Self {
+        match held {
+            Held::All => Self::SUCCESS,
+            Held::NotAll => Self::FAILURE,
+        }
+    }
+}
+
+/// Plays the scenes in a world of their own: they kill its server and break its push services.
+async fn scenes() -> anyhow::Result<Held> {
+    let started = Clock::system().stopwatch();
     let stage = Stage::set().await?;
     stage.introduce();
     anstream::println!("  {DIM}up after {} ms{DIM:#}\n", started.elapsed().as_millis());
@@ -61,11 +110,8 @@ pub async fn run(headless: bool) -> anyhow::Result<ExitCode> {
     if failed > 0 {
         anstream::println!("\nthe end of the server's log:\n{}", stage.log_tail());
     }
-    if !headless {
-        stay::stay(&stage).await?;
-    }
     stage.strike().await;
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if failed == 0 { Held::All } else { Held::NotAll })
 }
 
 async fn play(stage: &Stage, number: usize, scene: Scene) -> Played {

@@ -12,6 +12,7 @@ pub(super) struct Places<'a> {
     pub(super) data_dir: &'a Path,
     pub(super) ca_file: &'a Path,
     pub(super) listen: SocketAddr,
+    pub(super) internal_listen: SocketAddr,
     pub(super) services: Services,
     /// The app's back end, if there is one.
     pub(super) back_end: Option<SocketAddr>,
@@ -41,8 +42,7 @@ pub(super) fn text(places: &Places<'_>, tuning: &Tuning) -> String {
     };
     text("data_dir", &places.data_dir.display().to_string());
     text("listen", &places.listen.to_string());
-    // Several worlds live on one machine.
-    text("internal_listen", "127.0.0.1:0");
+    text("internal_listen", &places.internal_listen.to_string());
     file.push_str("\n[log]\n");
     let _ = writeln!(file, "level = {:?}\nformat = {:?}", tuning.log_level, tuning.log_format);
     file.push_str("\n[providers]\n");
@@ -109,6 +109,7 @@ mod tests {
             data_dir: Path::new("/tmp/a b"),
             ca_file: Path::new("/tmp/ca.pem"),
             listen: SocketAddr::from(([127, 0, 0, 1], 20_000)),
+            internal_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             services,
             back_end,
         };

@@ -161,6 +161,7 @@ impl World {
             data_dir: &data_dir,
             ca_file: &ca_file,
             listen,
+            internal_listen: options.internal_listen,
             services,
             back_end: back_end.as_ref().map(WebhookSink::addr),
         };

@@ -1,5 +1,6 @@
 //! What a test world is made of.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub struct WorldOptions {
     pub way: Way,
     /// Settings of the app that differ from the server's defaults.
     pub settings: Settings,
+    /// Where the server listens for whoever runs it; with port 0 nobody is told the port.
+    pub internal_listen: SocketAddr,
     /// Configuration of the server that differs from its defaults.
     pub tuning: Tuning,
     /// Where the server's output goes.
@@ -45,6 +48,7 @@ impl WorldOptions {
             back_end: false,
             way: Way::Direct,
             settings: Settings::default(),
+            internal_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             tuning: Tuning::default(),
             output: Output::File,
         }

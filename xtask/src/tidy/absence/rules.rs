@@ -138,10 +138,14 @@ pub(crate) const RULES: &[Rule] = &[
         words: &["Router::new", "Router::default"],
         from: &["crates/server/"],
         kind: Kind::Ship,
-        home: &["crates/server/src/http/routes.rs", "crates/server/src/console/routes.rs"],
+        home: &[
+            "crates/server/src/http/routes.rs",
+            "crates/server/src/console/routes.rs",
+            "crates/server/src/lab/routes.rs",
+        ],
         except: &[],
         why: "a route that is not in the table is in no test of who may call what",
-        fix: "add a row to server/src/http/routes/table.rs, or for a page to server/src/console/routes.rs",
+        fix: "add a row to server/src/http/routes/table.rs, or for a page to the routes.rs of console or lab",
     },
     // `providers` and `sim` speak the push services' HTTP and are left out: what a status means
     // there is the vendor's to say, and stands in their response files.
@@ -154,6 +158,7 @@ pub(crate) const RULES: &[Rule] = &[
             "crates/server/src/http/",
             "crates/server/src/http.rs",
             "crates/server/src/console/",
+            "crates/server/src/lab/",
         ],
         except: &[],
         why: "what an error means to an HTTP client is decided in one place",

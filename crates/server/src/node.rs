@@ -110,6 +110,8 @@ pub struct Node {
     pub webhooks: Webhooks,
     /// Wakes the job that looks at devices anew after a change.
     pub relane: tokio::sync::Notify,
+    /// Wakes the job that takes away what deleted apps had.
+    pub deletion: tokio::sync::Notify,
     /// Strict about unknown fields, for developers.
     pub dev: bool,
     /// Names that are keyed hashes.
@@ -157,6 +159,7 @@ impl Node {
             broadcasts: Broadcasts::default(),
             sending: Sending::default(),
             relane: tokio::sync::Notify::new(),
+            deletion: tokio::sync::Notify::new(),
             circuits: Circuits::new(&config.circuit),
             logins: tokio::sync::Mutex::default(),
             failures: Failures::new(config.rate.failed_logins_per_minute),
@@ -183,6 +186,7 @@ impl Node {
         crate::broadcast::start(&node);
         crate::calls::start_clock(&node);
         crate::relane::start(&node);
+        crate::deletion::start(&node);
         crate::credentials::expiry::start(&node);
         crate::webhooks::start(&node).await?;
         crate::sweep::start(&node);

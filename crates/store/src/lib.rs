@@ -48,7 +48,7 @@ pub use webhooks::webhook_context;
 use model::{
     Accept, Accepted, Acked, ApiKey, App, CallMove, CallMoved, CallRecord, CallStart, CallStarted,
     Claimed, Connect, Connected, Device, DeviceIdentity, Digest, Effects, InboxLimits, InboxRead,
-    Lane, SetTarget, Settings, Settle, SettleDone, Signal, SignalKept, TargetSet,
+    Lane, Purged, SetTarget, Settings, Settle, SettleDone, Signal, SignalKept, TargetSet,
 };
 use sqlite::Sqlite;
 
@@ -410,6 +410,17 @@ impl Store {
     /// One app.
     pub async fn app(&self, app: AppId) -> Result<Option<App>, Error> {
         self.sqlite().app(app).await
+    }
+
+    /// Deletes an app, if it is there: from now on nobody can ask for it, its keys and credentials
+    /// are gone. The rest goes by [`Self::purge_app`].
+    pub async fn delete_app(&self, app: AppId, now: Time) -> Result<bool, Error> {
+        self.sqlite().delete_app(app, now).await
+    }
+
+    /// Takes away some of what deleted apps had; to be called until there is no more.
+    pub async fn purge_app(&self) -> Result<Purged, Error> {
+        self.sqlite().purge_app().await
     }
 
     /// Adds an API key to an app. `None`: no such app.

@@ -10,9 +10,9 @@ use serde_json::value::RawValue;
 use wire::http::{
     Acked, Act, App, CallShown, Check, Conclusion, Credential, CredentialKind, CredentialProbe,
     Device, DeviceExplained, Examination, Explanation, Finding, Health, InboxPage, Key,
-    KeyScopeName, MessageAccepted, Page, Record, SignalShown, Target, Timeline, TokenAlgorithm,
-    TokenKey, UserToken, WakeState, Webhook, WebhookAnswer, WebhookDelivery, WebhookDeliveryState,
-    WebhookReplayed, WebhookStateName,
+    KeyScopeName, MessageAccepted, Page, Record, Routes, SignalShown, Target, Timeline,
+    TokenAlgorithm, TokenKey, User, UserToken, WakeState, Webhook, WebhookAnswer, WebhookDelivery,
+    WebhookDeliveryState, WebhookReplayed, WebhookStateName,
 };
 use wire::{
     CallEndReason, CallState, EnvironmentName, FailedRecipient, Gap, Media, PlatformName, Position,
@@ -23,7 +23,7 @@ use crate::golden::{check_complete, check_golden, pretty};
 use crate::{http_requests, pushes};
 
 /// The golden files of answers.
-const NAMES: [&str; 23] = [
+const NAMES: [&str; 24] = [
     "http/acked",
     "http/act",
     "http/app",
@@ -43,6 +43,7 @@ const NAMES: [&str; 23] = [
     "http/record",
     "http/timeline",
     "http/token_key",
+    "http/user",
     "http/user_token",
     "http/webhook",
     "http/webhook_delivery",
@@ -56,6 +57,7 @@ fn answers_are_as_agreed_and_read_back() {
     both_ways("http/app", &app(Some("rvl_app_EXAMPLE")));
     both_ways("http/credential", &credential());
     both_ways("http/device", &device());
+    both_ways("http/user", &user());
     both_ways("http/examination", &examination());
     both_ways("http/explanation", &explanation());
     both_ways("http/health", &Health { status: "ok".into() });
@@ -221,6 +223,10 @@ fn user_token() -> UserToken {
         user: "alice".into(),
         expires_at: at("2026-03-02T06:00:00Z"),
     }
+}
+
+fn user() -> User {
+    User { user: "alice".into(), created_at: at("2026-03-01T06:00:00Z"), devices: 2, live: 1 }
 }
 
 fn device() -> Device {

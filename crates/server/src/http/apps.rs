@@ -7,16 +7,17 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use domain::{AppId, KeyId, KeyScopes};
 use http::StatusCode;
+use serde::Deserialize;
 use wire::http::{App, AppCreate, Key, KeyCreate, Page};
 
 use super::auth::{Admin, OwnApp};
-use super::body::Body;
+use super::body::{Body, Params};
 use super::path::Named;
 use super::problem::{Problem, ProblemCode};
 use crate::accept::{check_name, storage_problem};
 use crate::node::Node;
 use crate::secret::{KeyKind, KeyText};
-use crate::{from_wire, to_wire};
+use crate::{deletion, from_wire, to_wire};
 
 /// The name of the key that comes with an app.
 const FIRST_KEY: &str = "first";
@@ -51,6 +52,35 @@ pub(super) async fn show(
 ) -> Result<Json<App>, Problem> {
     let app = node.store.app(app).await.map_err(storage_problem)?;
     app.map(|app| Json(shown(app))).ok_or_else(no_app)
+}
+
+/// What has to be said to delete an app.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Confirmed {
+    /// Its name.
+    name: Option<String>,
+}
+
+/// `DELETE /v1/apps/{app}`: with everything it has, for whoever says its name too.
+pub(super) async fn delete(
+    State(node): State<Arc<Node>>,
+    _: Admin,
+    Named(app): Named<String>,
+    Params(confirmed): Params<Confirmed>,
+) -> Result<StatusCode, Problem> {
+    let no_app = || Problem::new(ProblemCode::NotFound, "no such app");
+    let app = AppId::parse(&app).ok_or_else(no_app)?;
+    let found = node.store.app(app).await.map_err(storage_problem)?.ok_or_else(no_app)?;
+    if confirmed.name.as_deref() != Some(found.name.as_str()) {
+        return Err(Problem::invalid_field(
+            "name",
+            "give the app's own name: it goes with all its users and their messages, and does not \
+             come back",
+        ));
+    }
+    let deleted = deletion::delete(&node, app).await.map_err(storage_problem)?;
+    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(no_app()) }
 }
 
 /// `POST /v1/apps/{app}/keys`: another key, shown this once.

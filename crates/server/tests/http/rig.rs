@@ -26,7 +26,7 @@ use tokio_tungstenite::tungstenite::Message;
 use super::described;
 
 /// How long a test waits for anything; generous, the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server on a folder of its own, with one app.
 pub(super) struct Server {

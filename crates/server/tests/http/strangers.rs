@@ -1,7 +1,7 @@
 //! What is another app's, or another user's, is answered for exactly as if it did not exist: every
 //! route of the table, with every id that it takes.
 
-mod belongings;
+pub(super) mod belongings;
 
 use bytes::Bytes;
 use http::Method;

@@ -28,7 +28,7 @@ impl Tx<'_> {
         hash: Digest,
         now: Time,
     ) -> Result<Option<ApiKey>, Error> {
-        if self.one("SELECT 1 FROM apps WHERE id = ?1", [app.number()], |_| Ok(()))?.is_none() {
+        if !self.is_app(app)? {
             return Ok(None);
         }
         self.run(
@@ -66,7 +66,7 @@ impl Tx<'_> {
         if let Some(inbox) = self.inbox_of(app, user)? {
             return Ok(Some(inbox.id));
         }
-        if self.one("SELECT 1 FROM apps WHERE id = ?1", [app.number()], |_| Ok(()))?.is_none() {
+        if !self.is_app(app)? {
             return Ok(None);
         }
         let epoch = Epoch::from_number(rand::random());
@@ -92,14 +92,17 @@ impl Tx<'_> {
 }
 
 pub(super) fn apps(conn: &Connection) -> Result<Vec<App>, Error> {
-    let mut statement = conn.prepare_cached("SELECT id, name, created_at FROM apps ORDER BY id")?;
+    let mut statement = conn.prepare_cached(
+        "SELECT id, name, created_at FROM apps WHERE deleted_at IS NULL ORDER BY id",
+    )?;
     let rows = statement.query_map([], app_row)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 pub(super) fn app(conn: &Connection, id: AppId) -> Result<Option<App>, Error> {
-    let mut statement =
-        conn.prepare_cached("SELECT id, name, created_at FROM apps WHERE id = ?1")?;
+    let mut statement = conn.prepare_cached(
+        "SELECT id, name, created_at FROM apps WHERE id = ?1 AND deleted_at IS NULL",
+    )?;
     Ok(statement.query_row([id.number()], app_row).optional()?)
 }
 
@@ -148,7 +151,8 @@ pub(super) fn device_by_secret(
 ) -> Result<Option<DeviceIdentity>, Error> {
     let mut statement = conn.prepare_cached(
         "SELECT d.app, d.id, d.name, d.inbox, i.user, d.cursor FROM devices d
-         JOIN inboxes i ON i.id = d.inbox WHERE d.secret = ?1",
+         JOIN inboxes i ON i.id = d.inbox
+         JOIN apps a ON a.id = d.app AND a.deleted_at IS NULL WHERE d.secret = ?1",
     )?;
     Ok(statement.query_row([&secret[..]], device_identity).optional()?)
 }

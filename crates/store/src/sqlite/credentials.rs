@@ -86,7 +86,7 @@ impl Tx<'_> {
         fx: &mut Effects,
     ) -> Result<Option<Credential>, Error> {
         let app = new.app.number();
-        if self.one("SELECT 1 FROM apps WHERE id = ?1", [app], |_| Ok(()))?.is_none() {
+        if !self.is_app(new.app)? {
             return Ok(None);
         }
         let before = self.router(new.app)?;

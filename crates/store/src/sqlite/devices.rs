@@ -46,6 +46,16 @@ impl Tx<'_> {
     pub(super) fn connect(&mut self, connect: &Connect) -> Result<Connected, Error> {
         let mut fx = Effects::default();
         let found = self.proof(connect)?;
+        let app = match &connect.identity {
+            Identity::User { app, .. } => Some(*app),
+            Identity::Secret => found.as_ref().map(|proof| proof.row.app),
+        };
+        // It may be deleted since somebody looked whom the token is of.
+        if let Some(app) = app
+            && !self.is_app(app)?
+        {
+            return Ok(Connected::BadSecret);
+        }
         let mut ended = Vec::new();
         let (device, secret_issued) = match (&connect.identity, found) {
             (Identity::Secret, None) => return Ok(Connected::BadSecret),

@@ -12,6 +12,7 @@ mod budgets;
 mod calls;
 mod console;
 mod credentials;
+mod deletion;
 mod deliveries;
 mod devices;
 mod ends;
@@ -62,7 +63,7 @@ use rows::At;
 use writer::{Role, Writer};
 
 /// The schema, one step a file; a step once released never changes.
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_pushes.sql"),
     include_str!("migrations/0003_users.sql"),
@@ -73,6 +74,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("migrations/0008_keys.sql"),
     include_str!("migrations/0009_pushed_at.sql"),
     include_str!("migrations/0010_console.sql"),
+    include_str!("migrations/0011_deleted_apps.sql"),
 ];
 
 /// How long a direct push is kept after it is over.

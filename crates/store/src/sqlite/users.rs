@@ -94,7 +94,7 @@ impl Sqlite {
 impl Tx<'_> {
     fn add_token_key(&self, new: &NewTokenKey) -> Result<Option<TokenKey>, Error> {
         let app = new.app.number();
-        if self.one("SELECT 1 FROM apps WHERE id = ?1", [app], |_| Ok(()))?.is_none() {
+        if !self.is_app(new.app)? {
             return Ok(None);
         }
         let (source, material) = match &new.source {
@@ -167,7 +167,8 @@ fn token_keys(conn: &Connection, app: AppId) -> Result<Vec<TokenKey>, Error> {
 fn user_token(conn: &Connection, hash: Digest) -> Result<Option<UserToken>, Error> {
     let mut statement = conn.prepare_cached(
         "SELECT i.app, i.id, i.user, t.may_send, t.expires_at FROM user_tokens t
-         JOIN inboxes i ON i.id = t.inbox WHERE t.hash = ?1",
+         JOIN inboxes i ON i.id = t.inbox
+         JOIN apps a ON a.id = i.app AND a.deleted_at IS NULL WHERE t.hash = ?1",
     )?;
     let token = statement.query_row([&hash[..]], |row| {
         Ok(UserToken {

@@ -141,7 +141,7 @@ impl Tx<'_> {
 
     fn add_webhook(&mut self, new: &NewWebhook) -> Result<Option<Webhook>, Error> {
         let app = new.app.number();
-        if self.one("SELECT 1 FROM apps WHERE id = ?1", [app], |_| Ok(()))?.is_none() {
+        if !self.is_app(new.app)? {
             return Ok(None);
         }
         self.run(

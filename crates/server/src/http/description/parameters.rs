@@ -94,6 +94,8 @@ fn asked(name: &str, path: &str) -> (&'static str, Value) {
         ("limit", _) => ("Items at most.", up_to(1_000)),
         ("message", "/v1/explain") => ("The message's id; one of the three is given.", id()),
         ("message", _) => ("Only of this message, by its id.", id()),
+        ("name", _) => ("The app's name, to confirm that it is meant.", a_name()),
+        ("prefix", _) => ("Only those whose names begin so.", text(0, limits::NAME_BYTES)),
         ("push", _) => ("Only of this direct push, by its id.", id()),
         ("since", _) => ("From this time on.", time()),
         ("state", _) => ("Only those that stand so.", words(&["waiting", "delivered", "parked"])),

@@ -122,6 +122,8 @@ routes! {
         create_app(AppCreate) -> (201 App) | InvalidField;
     Admin GET "/v1/apps" [] "List the apps" => apps::list,
         list_apps() -> (200 Page<App>);
+    Admin DELETE "/v1/apps/{app}" [name] "Delete an app and all it has" => apps::delete,
+        delete_app() -> (204) | InvalidField | NotFound;
     Admin GET "/v1/audit-log" [app, limit, after] "List who changed what" => audit::list,
         list_acts() -> (200 Page<Act>) | InvalidField;
     Admin GET "/v1/doctor" [] "Look whether all is as it should be" => doctor::examine,

@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::body::Body;
+use axum::response::Response;
 use domain::AppId;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request};
@@ -35,6 +36,17 @@ impl Api {
         Self { router: self.router.clone(), acts_for: AppId::parse(app) }
     }
 
+    /// Asks for something that comes bit by bit.
+    pub(super) async fn stream(&self, visitor: &Visitor, path: &str) -> Result<Response, Problem> {
+        let request = Request::builder().uri(path).body(Body::empty()).map_err(unreadable)?;
+        let answer = self.answer(visitor, request).await;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        let body = answer.into_body().collect().await.map_err(unreadable)?.to_bytes();
+        Err(serde_json::from_slice(&body).unwrap_or_else(unreadable))
+    }
+
     /// Asks for something.
     pub(super) async fn get<T: DeserializeOwned>(
         &self,
@@ -61,13 +73,8 @@ impl Api {
                 Body::from(serde_json::to_vec(body).map_err(unreadable)?)
             }
         };
-        let mut request = request.body(body).map_err(unreadable)?;
-        request.extensions_mut().insert(Operator { acts_for: self.acts_for });
-        request.extensions_mut().insert(Peer(visitor.address));
-        let answer = match TowerToHyperService::new(self.router.clone()).call(request).await {
-            Ok(answer) => answer,
-            Err(never) => match never {},
-        };
+        let request = request.body(body).map_err(unreadable)?;
+        let answer = self.answer(visitor, request).await;
         let is_success = answer.status().is_success();
         let body = answer.into_body().collect().await.map_err(unreadable)?.to_bytes();
         if !is_success {
@@ -76,6 +83,15 @@ impl Api {
         // Nothing reads as `null`, which is `()`.
         let body = if body.is_empty() { &b"null"[..] } else { &body };
         serde_json::from_slice(body).map_err(unreadable)
+    }
+
+    async fn answer(&self, visitor: &Visitor, mut request: Request<Body>) -> Response {
+        request.extensions_mut().insert(Operator { acts_for: self.acts_for });
+        request.extensions_mut().insert(Peer(visitor.address));
+        match TowerToHyperService::new(self.router.clone()).call(request).await {
+            Ok(answer) => answer,
+            Err(never) => match never {},
+        }
     }
 }
 

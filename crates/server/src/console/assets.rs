@@ -9,23 +9,57 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
 /// The style of all pages.
 pub(crate) const STYLE: &str = include_str!("../../assets/console/style.css");
-const STYLE_SUM: u64 = sum(STYLE.as_bytes());
 
-/// For the templates: where the style is.
-pub(super) fn style() -> String {
-    format!("style-{STYLE_SUM:016x}.css")
+/// A file.
+#[derive(Debug)]
+pub(super) struct Asset {
+    /// Its name without its end.
+    name: &'static str,
+    end: &'static str,
+    kind: &'static str,
+    text: &'static str,
+    sum: u64,
 }
+
+impl Asset {
+    const fn script(name: &'static str, text: &'static str) -> Self {
+        let sum = sum(text.as_bytes());
+        Self { name, end: "js", kind: "text/javascript; charset=utf-8", text, sum }
+    }
+
+    /// For the templates: what it is called.
+    pub(super) fn file(&self) -> String {
+        format!("{}-{:016x}.{}", self.name, self.sum, self.end)
+    }
+}
+
+/// The style of all pages.
+pub(super) static CSS: Asset = Asset {
+    name: "style",
+    end: "css",
+    kind: "text/css; charset=utf-8",
+    text: STYLE,
+    sum: sum(STYLE.as_bytes()),
+};
+/// Follows the push log.
+pub(super) static LIVE: Asset = Asset::script("live", include_str!("../../assets/console/live.js"));
+/// Looks again while something is under way.
+pub(super) static WATCH: Asset =
+    Asset::script("watch", include_str!("../../assets/console/watch.js"));
+
+/// Every file.
+static ALL: [&Asset; 3] = [&CSS, &LIVE, &WATCH];
 
 /// `GET /console/assets/{name}`.
 pub(super) async fn asset(Path(name): Path<String>) -> Response {
-    if name != style() {
+    let Some(asset) = ALL.into_iter().find(|asset| asset.file() == name) else {
         return StatusCode::NOT_FOUND.into_response();
-    }
+    };
     let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8")),
+        (CONTENT_TYPE, HeaderValue::from_static(asset.kind)),
         (CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
     ];
-    (headers, STYLE).into_response()
+    (headers, asset.text).into_response()
 }
 
 /// FNV-1a: tells one version of a file from another, and is no secret.

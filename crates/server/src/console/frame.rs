@@ -92,27 +92,45 @@ impl Frame {
 /// is loaded again does nothing again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Done {
+    AppDeleted,
     CredentialDeleted,
     CredentialKept,
+    DeviceSignedOut,
     KeyDeleted,
+    Muted,
     PasswordSet,
     Saved,
     SignedOut,
+    TargetRemoved,
+    Unmuted,
+    UserSignedOut,
 }
 
 impl Done {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 12] = [
+        Self::AppDeleted,
         Self::CredentialDeleted,
         Self::CredentialKept,
+        Self::DeviceSignedOut,
         Self::KeyDeleted,
+        Self::Muted,
         Self::PasswordSet,
         Self::Saved,
         Self::SignedOut,
+        Self::TargetRemoved,
+        Self::Unmuted,
+        Self::UserSignedOut,
     ];
 
     /// The word in the address.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
+            Self::AppDeleted => "app_deleted",
+            Self::DeviceSignedOut => "device_signed_out",
+            Self::Muted => "muted",
+            Self::TargetRemoved => "target_removed",
+            Self::Unmuted => "unmuted",
+            Self::UserSignedOut => "user_signed_out",
             Self::CredentialDeleted => "credential_deleted",
             Self::CredentialKept => "credential_kept",
             Self::KeyDeleted => "key_deleted",
@@ -129,6 +147,12 @@ impl Done {
 
     const fn text(self) -> &'static str {
         match self {
+            Self::AppDeleted => "The app is deleted; what it had is taken away in the background.",
+            Self::DeviceSignedOut => "The device is signed out.",
+            Self::Muted => "Muted.",
+            Self::TargetRemoved => "The push token is removed.",
+            Self::Unmuted => "No longer muted.",
+            Self::UserSignedOut => "All their tokens are taken back.",
             Self::CredentialDeleted => "The credential is deleted.",
             Self::CredentialKept => "The credential is kept; pushes that waited for it go out.",
             Self::KeyDeleted => "The key is taken back.",

@@ -15,7 +15,10 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Method};
 
 use super::api::Api;
-use super::{apps, assets, credentials, entry, keys, overview, settings};
+use super::{
+    apps, assets, credentials, deletion, devices, entry, keys, overview, push_log, settings,
+    timeline, users,
+};
 use crate::node::Node;
 
 /// Who a page is for.
@@ -62,6 +65,23 @@ routes! {
     SignedIn GET "/console/apps" => apps::list;
     SignedIn POST "/console/apps" => apps::create;
     SignedIn GET "/console/apps/{app}" => overview::show;
+    SignedIn GET "/console/apps/{app}/delete" => deletion::show;
+    SignedIn POST "/console/apps/{app}/delete" => deletion::delete;
+    SignedIn GET "/console/apps/{app}/users" => users::list;
+    SignedIn GET "/console/apps/{app}/users/{user}" => users::show;
+    SignedIn POST "/console/apps/{app}/users/{user}/mutes" => users::mute;
+    SignedIn POST "/console/apps/{app}/users/{user}/unmute" => users::unmute;
+    SignedIn POST "/console/apps/{app}/users/{user}/sign-out" => users::sign_out;
+    SignedIn POST "/console/apps/{app}/users/{user}/devices/{device}/delete" => devices::delete;
+    SignedIn POST "/console/apps/{app}/users/{user}/devices/{device}/targets/{kind}/delete"
+        => devices::delete_target;
+    SignedIn POST "/console/apps/{app}/users/{user}/devices/{device}/test-push" => devices::test;
+    SignedIn GET "/console/apps/{app}/users/{user}/devices/{device}/test-push/{push}"
+        => devices::watch;
+    SignedIn GET "/console/apps/{app}/push-log" => push_log::show;
+    SignedIn GET "/console/apps/{app}/push-log/live" => push_log::live;
+    SignedIn GET "/console/apps/{app}/messages/{message}" => timeline::message;
+    SignedIn GET "/console/apps/{app}/calls/{call}" => timeline::call;
     SignedIn GET "/console/apps/{app}/keys" => keys::show;
     SignedIn POST "/console/apps/{app}/keys" => keys::create;
     SignedIn POST "/console/apps/{app}/keys/{key}/delete" => keys::delete;

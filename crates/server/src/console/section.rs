@@ -4,6 +4,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Section {
     Overview,
+    Users,
+    PushLog,
     Credentials,
     Settings,
     Keys,
@@ -11,13 +13,15 @@ pub(super) enum Section {
 
 impl Section {
     /// Every one, in the order of the navigation.
-    pub(super) const ALL: [Self; 4] =
-        [Self::Overview, Self::Credentials, Self::Settings, Self::Keys];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Overview, Self::Users, Self::PushLog, Self::Credentials, Self::Settings, Self::Keys];
 
     /// What it is called.
     pub(super) const fn label(self) -> &'static str {
         match self {
             Self::Overview => "Overview",
+            Self::Users => "Users",
+            Self::PushLog => "Push log",
             Self::Credentials => "Credentials",
             Self::Settings => "Push settings",
             Self::Keys => "Keys",
@@ -28,6 +32,8 @@ impl Section {
     pub(super) const fn path(self) -> &'static str {
         match self {
             Self::Overview => "",
+            Self::Users => "/users",
+            Self::PushLog => "/push-log",
             Self::Credentials => "/credentials",
             Self::Settings => "/settings",
             Self::Keys => "/keys",

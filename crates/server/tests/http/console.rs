@@ -1,5 +1,7 @@
 //! The console as a browser sees it: the way in, who is kept out, what its forms do.
 
+mod users;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,9 +9,10 @@ use http::{Method, Request};
 use http_body_util::Full;
 use server::clock::Clock;
 use server::console::CODE_FILE;
-use server::console::routes::{For, ROUTES};
+use server::console::routes::{For, ROUTES, Route};
 use server::secret::write_private;
 
+use super::paths::nowhere;
 use super::rig::{Answer, Server, text};
 
 const PASSWORD: &str = "correct horse battery staple";
@@ -109,6 +112,15 @@ fn location(answer: &Answer) -> &str {
     answer.headers["location"].to_str().expect("text")
 }
 
+/// A route's path, with something for each of its parameters.
+fn filled(server: &Server, route: &Route) -> String {
+    super::paths::filled(route.path, |name| match name {
+        "app" => server.app.0.clone(),
+        "name" => "style.css".to_owned(),
+        other => nowhere(other).to_owned(),
+    })
+}
+
 #[tokio::test]
 async fn the_password_is_set_once_by_whoever_can_read_the_code() {
     let server = Server::start().await;
@@ -160,8 +172,7 @@ async fn who_is_not_signed_in_is_sent_to_the_door_by_every_route() {
     let mut browser = Browser::signed_in(&server).await;
     let cookie = browser.cookie.take();
     for route in ROUTES {
-        let path = route.path.replace("{app}", &server.app.0).replace("{key}", "key_1");
-        let path = path.replace("{name}", "style.css").replace("{credential}", "crd_1");
+        let path = filled(&server, route);
         for cookie in [None, Some("nonsense".to_owned()), Some("A".repeat(43))] {
             browser.cookie = cookie;
             let answer = browser.send(route.method.clone(), &path, String::new()).await;
@@ -193,8 +204,7 @@ async fn a_form_that_is_not_of_the_visitors_own_page_does_nothing() {
         if route.whom == For::Anybody {
             continue;
         }
-        let path = route.path.replace("{app}", &server.app.0).replace("{key}", "key_1");
-        let path = path.replace("{credential}", "crd_1");
+        let path = filled(&server, route);
         // It takes a file, and is asked for below.
         if path.ends_with("/credentials") {
             continue;

@@ -52,7 +52,7 @@ async fn an_app_goes_with_all_it_has_and_no_other_is_touched() {
 
     // Its session is told so, and nothing proves anybody of it any more.
     let (_, code) = other.session.end().await;
-    assert_eq!(code, Some(4003));
+    assert_eq!(code, Some(4401));
     delete("?name=second", &server.admin).await.refused(404, "not_found", None);
     server.ask(Method::GET, &path, &server.admin, None).await.refused(404, "not_found", None);
     let list = server.ask(Method::GET, "/v1/apps", &server.admin, None).await.is(200);

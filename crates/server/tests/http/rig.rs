@@ -329,6 +329,7 @@ impl Answer {
 pub(super) struct Line {
     sender: SendRequest<Full<Bytes>>,
     host: HeaderValue,
+    address: SocketAddr,
 }
 
 impl Line {
@@ -336,7 +337,7 @@ impl Line {
         let (sender, connection) = handshake(TokioIo::new(stream)).await.expect("HTTP");
         // Ends when either side has had enough.
         tokio::spawn(connection);
-        Self { sender, host: address.to_string().parse().expect("a header value") }
+        Self { sender, host: address.to_string().parse().expect("a header value"), address }
     }
 
     /// Any request, as it is.
@@ -349,7 +350,12 @@ impl Line {
             let (parts, body) = answer.into_parts();
             // A stream of events has no end; whoever asks here wants to know whether there is one.
             let bytes = match is_stream(&parts.headers) {
-                true => Bytes::new(),
+                true => {
+                    drop(body);
+                    let stream = TcpStream::connect(self.address).await.expect("it listens");
+                    *self = Self::over(stream, self.address).await;
+                    Bytes::new()
+                }
                 false => body.collect().await.expect("a whole answer").to_bytes(),
             };
             (parts, bytes)

@@ -86,8 +86,8 @@ async fn a_back_end_asks_for_a_test_push_and_sees_it_arrive() {
     let phone = world.phone("alice", Platform::Android, "alices-phone").await.expect("a phone");
     phone.launch().await.expect("it connects");
     phone.suspend().await;
-    let path = "/v1/users/alice/devices/alices-phone/test-push";
-    let sent: Value = world.call(Method::POST, path, None).await.expect("it is sent");
+    let path = format!("/v1/users/alice/devices/{}/test-push", phone.device_id());
+    let sent: Value = world.call(Method::POST, &path, None).await.expect("it is sent");
     let push = sent["push"].as_str().expect("its id");
     until(&phone, push, "received").await;
     let seen: Value =

@@ -167,6 +167,12 @@ pub(crate) const EXTERNAL: &[External] = &[
         dev: &[],
     },
     External {
+        name: "percent-encoding",
+        why: "names of users and devices, which are any text, as a part of an address; axum reads them with it too",
+        ship: &["server"],
+        dev: &[],
+    },
+    External {
         name: "prometheus-client",
         why: "metrics whose labels are types, without a global registry; writes OpenMetrics",
         ship: &["server"],

@@ -1,0 +1,33 @@
+//! Names as a part of an address.
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// A name as one segment of a path, or the value of a parameter: users and devices are named by
+/// any text.
+pub(super) fn escaped(name: &str) -> String {
+    utf8_percent_encode(name, NON_ALPHANUMERIC).to_string()
+}
+
+/// The part behind the path that asks for these; nothing for what is empty.
+pub(super) fn asking(pairs: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    for (name, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
+        text.push(if text.is_empty() { '?' } else { '&' });
+        text.push_str(name);
+        text.push('=');
+        text.push_str(&escaped(value));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_text_is_one_segment_and_one_value() {
+        assert_eq!(escaped("a/b?c ü"), "a%2Fb%3Fc%20%C3%BC");
+        assert_eq!(asking(&[("a", ""), ("b", "x y"), ("c", "1")]), "?b=x%20y&c=1");
+        assert_eq!(asking(&[("a", "")]), "");
+    }
+}

@@ -21,14 +21,15 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, afterEach } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { chromium } from 'playwright-core';
 
-const BINARY = process.env.REVEILLE_BIN;
+/** The server runs in a folder of its own. */
+const BINARY = process.env.REVEILLE_BIN && resolve(process.env.REVEILLE_BIN);
 if (!BINARY) throw new Error('REVEILLE_BIN is not set; name the server, target/debug/reveille');
 
 /** The server takes every variable with this prefix for an option of its own. */

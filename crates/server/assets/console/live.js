@@ -31,6 +31,7 @@ function show(record) {
   };
   put('time', time(record.at));
   put('step', record.step);
+  put('whom', record.user);
   put('reason', record.reason);
   put('sentence', record.sentence);
   put('who', [record.user, record.device].filter(Boolean).join(' · '));

@@ -199,6 +199,8 @@ struct Watched {
     steps: [(&'static str, bool, String); 3],
     /// What went wrong, if it did.
     wrong: Option<String>,
+    /// What it was refused for while it is tried again.
+    refused: Option<String>,
     is_over: bool,
     is_received: bool,
     records: Vec<RecordRow>,
@@ -248,6 +250,10 @@ pub(super) async fn watch(
         State::Expired => Some("Its five minutes are over and nothing took it.".to_owned()),
         State::Waiting | State::Accepted | State::Received => None,
     };
+    let is_waiting = test.state == State::Waiting;
+    let refused = records.iter().rev().find_map(|record| {
+        record.code.map(|code| format!("Refused with {code} so far. {}", record.sentence))
+    });
     let watched = Watched {
         frame: Frame::of(&visitor, "Test push", Here::In(Section::Users)).about(&app),
         back: format!("/console/apps/{}/users/{}", app.id, escaped(&user)),
@@ -255,6 +261,7 @@ pub(super) async fn watch(
         device,
         steps,
         is_over: is_received || wrong.is_some(),
+        refused: refused.filter(|_| is_waiting),
         wrong,
         is_received,
         records: records

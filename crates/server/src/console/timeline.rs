@@ -16,14 +16,13 @@ use super::records::{RecordRow, instant, later};
 use super::section::Section;
 use super::session::Visitor;
 
-/// The steps as ARCHITECTURE.md draws them: number, name, what is done there, and which steps of
-/// the log they are.
-const STEPS: [(&str, &str, &str, &[Step]); 5] = [
-    ("1", "Accepted", "taken in and stored", &[Step::Accept]),
-    ("2", "Routed", "decided who gets it, and how", &[Step::Route]),
-    ("3a", "Delivered", "over a living session, acknowledged", &[Step::Session]),
-    ("3b", "Woken", "pushed to a sleeping device", &[Step::Wake, Step::Push]),
-    ("4", "Settled", "what a push came to", &[Step::Settle]),
+/// A step as ARCHITECTURE.md draws it: number, name, and what is done there.
+const STEPS: [(&str, &str, &str); 5] = [
+    ("1", "Accepted", "taken in and stored"),
+    ("2", "Routed", "live, or asleep and owed a wake"),
+    ("3a", "Delivered", "over a session, or fetched"),
+    ("3b", "Woken", "pushed to a sleeping device"),
+    ("4", "Settled", "acknowledged, or over"),
 ];
 
 /// A step of the way.
@@ -102,19 +101,108 @@ async fn shown(
 
 impl StepRow {
     fn of(
-        (number, name, about, steps): (&'static str, &'static str, &'static str, &[Step]),
+        (number, name, about): (&'static str, &'static str, &'static str),
         records: &[Record],
         start: Option<Timestamp>,
     ) -> Self {
-        let own = |record: &&Record| steps.iter().any(|step| step.as_str() == record.step);
-        let first = records.iter().find(own);
+        let own = records.iter().filter(|record| belongs(number, record));
+        let first = own.clone().next();
         let after = first.zip(start).map(|(record, start)| later(start, record.at));
         let mut reasons: Vec<String> = Vec::new();
-        for record in records.iter().filter(own) {
-            if !reasons.contains(&record.reason) {
-                reasons.push(record.reason.clone());
+        for reason in own.map(|record| word(number, record)) {
+            if !reasons.iter().any(|known| known == reason) {
+                reasons.push(reason.to_owned());
             }
         }
         Self { number, name, about, after, reasons }
+    }
+}
+
+/// Whether a record says something of a step.
+///
+/// That somebody was found live or asleep leaves no record of its own: it shows in what was done
+/// first, writing to a session or opening a wake.
+fn belongs(number: &str, record: &Record) -> bool {
+    let Some(step) = Step::parse(&record.step) else { return false };
+    let is_closed = || record.detail.as_ref().is_some_and(|detail| detail["closed"] == true);
+    match (number, step) {
+        ("1", Step::Accept) | ("2", Step::Route) | ("3b", Step::Push) | ("4", Step::Settle) => true,
+        ("2", Step::Session) => record.reason == "delivered",
+        ("2" | "3b", Step::Wake) => !is_closed(),
+        ("3a", Step::Session) => record.reason != "acked",
+        ("4", Step::Session) => record.reason == "acked",
+        ("4", Step::Wake) => is_closed(),
+        _ => false,
+    }
+}
+
+/// The word for what a record says of a step.
+fn word<'a>(number: &str, record: &'a Record) -> &'a str {
+    match (number, Step::parse(&record.step)) {
+        ("2", Some(Step::Session)) => "live",
+        ("2", Some(Step::Wake)) => "asleep",
+        _ => &record.reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn steps(records: &[(&str, &str, bool)]) -> Vec<(Option<String>, Vec<String>)> {
+        let records: Vec<Record> = (0..)
+            .zip(records)
+            .map(|(ms, (step, reason, closed))| {
+                let at = Timestamp::from_millisecond(1_800_000_000_000 + ms).expect("a time");
+                let detail = json!({ "closed": closed });
+                let record = json!({ "at": at, "step": step, "reason": reason, "detail": detail });
+                serde_json::from_value(record).expect("a record")
+            })
+            .collect();
+        let start = records.first().map(|record| record.at);
+        let rows = STEPS.map(|row| StepRow::of(row, &records, start));
+        rows.into_iter().map(|row| (row.after, row.reasons)).collect()
+    }
+
+    fn at(ms: u32, reasons: &[&str]) -> (Option<String>, Vec<String>) {
+        (Some(format!("+{ms} ms")), reasons.iter().map(|&reason| reason.to_owned()).collect())
+    }
+
+    #[test]
+    fn the_steps_of_a_message_to_somebody_asleep_and_to_somebody_live() {
+        let asleep = [
+            ("accept", "accepted", false),
+            ("wake", "claimed", false),
+            ("push", "accepted", false),
+            ("wake", "climbing", false),
+            ("session", "woken", false),
+            ("session", "delivered", false),
+            ("session", "acked", false),
+            ("wake", "acked", true),
+        ];
+        let expected = [
+            at(0, &["accepted"]),
+            at(1, &["asleep", "live"]),
+            at(4, &["woken", "delivered"]),
+            at(1, &["claimed", "accepted", "climbing"]),
+            at(6, &["acked"]),
+        ];
+        assert_eq!(steps(&asleep), expected);
+        let live = [
+            ("accept", "accepted", false),
+            ("session", "delivered", false),
+            ("session", "acked", false),
+        ];
+        let none = (None, Vec::new());
+        let expected = [
+            at(0, &["accepted"]),
+            at(1, &["live"]),
+            at(1, &["delivered"]),
+            none,
+            at(2, &["acked"]),
+        ];
+        assert_eq!(steps(&live), expected);
     }
 }

@@ -115,7 +115,7 @@ async fn a_test_push_that_cannot_go_says_why() {
     }
     let none = of_app(&server, "users/bob/devices/bobs/test-push");
     let refused = browser.submit(&of_app(&server, "users/bob"), &none, &[]).await;
-    assert!(text(&refused.is(422)).contains("token"), "it has none");
+    assert!(text(&refused.is(409)).contains("has a push target"), "it has none");
     server.stop().await;
 }
 

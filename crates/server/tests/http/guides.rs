@@ -76,7 +76,10 @@ impl Reader {
                         seen += usize::from(is_after_request);
                     }
                 }
-                "json" if is_after_request => self.compare(block),
+                "json" if is_after_request => {
+                    self.compare(block);
+                    is_after_request = false;
+                }
                 "json" => {
                     serde_json::from_str::<Value>(block).expect("JSON");
                 }
@@ -97,7 +100,7 @@ impl Reader {
     ) -> bool {
         let (name, line) = (self.name, command.line);
         let Some(curl) = Curl::of(line) else {
-            let known = ["reveille ", "python3 ", "export ", "adb ", "cp ", "cd "];
+            let known = ["reveille ", "python3 ", "export ", "URL="];
             let reads_file = line.contains("=$(cat ") || line.contains("=$(grep ");
             let is_known = known.iter().any(|word| line.starts_with(word)) || reads_file;
             assert!(is_known, "docs/{name}.md: {line:?} is a command that no test looks at");

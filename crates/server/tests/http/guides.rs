@@ -140,7 +140,11 @@ impl Reader {
     fn compare(&self, block: &str) {
         let shown: Value = serde_json::from_str(block).expect("JSON");
         let missing = missing(&shown, &self.answer);
-        assert_eq!(missing, None, "docs/{}.md shows\n{block}\nand it is {}", self.name, self.answer);
+        assert_eq!(
+            missing, None,
+            "docs/{}.md shows\n{block}\nand it is {}",
+            self.name, self.answer
+        );
     }
 }
 

@@ -115,15 +115,8 @@ fn texts_are_found_with_what_is_put_into_them() {
         ask("POST", "/v1/me/calls/\(call)/reject", body: ["reason": "declined"])
         put("${frame.getString("type")}", https)
     "#;
-    let expected = [
-        "GET",
-        "/v1/me/inbox?limit=x",
-        "POST",
-        "/v1/me/calls/x/reject",
-        "reason",
-        "declined",
-        "x",
-    ];
+    let expected =
+        ["GET", "/v1/me/inbox?limit=x", "POST", "/v1/me/calls/x/reject", "reason", "declined", "x"];
     assert_eq!(texts(code), expected);
 }
 

@@ -6,6 +6,7 @@ mod certificate;
 mod circuits;
 mod events;
 mod full_disk;
+mod guides;
 mod iphones_by_fcm;
 mod isolation;
 mod log;

@@ -5,9 +5,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use http::{Method, Request};
-use http_body_util::Full;
+use http::Method;
 use serde_json::json;
 use server::http::routes::{Content, ROUTES};
 use sim::pki::ApnsKey;
@@ -17,6 +15,7 @@ use super::openapi::unshown::UNSHOWN;
 use super::openapi::{description, validator};
 use super::paths::{filled, nowhere};
 use super::rig::Server;
+use super::shell::{Command, Curl, blocks, commands, request, words};
 
 #[test]
 fn the_page_has_every_route_and_no_other() {
@@ -70,31 +69,28 @@ async fn every_example_works_as_written_one_after_the_other() {
     // What its reader is told to set up.
     let phone = server.device("alice", "phone").await;
     server.device("alice", "tablet").await;
-    let mut shell = BTreeMap::from([
+    let mut shell: BTreeMap<String, String> = [
         ("URL", String::new()),
         ("ADMIN_KEY", server.admin.clone()),
         ("APP_KEY", server.app.1.clone()),
         ("DEVICE_SECRET", phone.secret.clone()),
         ("EPOCH", phone.epoch.clone()),
-    ]);
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
     let (mut seen, mut samples) = (0, Vec::new());
     let (document, page) = (description(&server).await, page());
-    for line in commands(&page) {
-        let (name, command) = match line.split_once("=$(curl ") {
-            Some((name, rest)) if !shell.contains_key(name) => (Some(name), rest),
-            Some(_) => continue,
-            None => (None, line.strip_prefix("curl ").unwrap_or_default()),
-        };
+    let blocks = blocks(&page).into_iter().filter(|(language, _)| *language == "sh");
+    for Command { line, document: said } in blocks.flat_map(|(_, block)| commands(block)) {
+        let Some(curl) = Curl::of(line) else { continue };
         // A call takes two living sessions; tests/http/calls.rs has them.
-        if command.is_empty() || command.contains("$CALL") {
+        let is_known = curl.kept_in.is_some_and(|name| shell.contains_key(name));
+        if is_known || line.contains("$CALL") {
             continue;
         }
-        let body = match command.contains("<<END") {
-            true => Some(apple_key().to_string()),
-            false => None,
-        };
-        let (curl, found) = command.split_once(" | ").unwrap_or((command, ""));
-        let (request, said) = request(&words(curl, &shell), body);
+        // What a here-document says is said by the test.
+        let body = said.map(|_| apple_key().to_string());
+        let (request, said) = request(&words(curl.arguments, &shell), body);
         let route = described::route(request.method().as_str(), &request.uri().to_string());
         let route = route.unwrap_or_else(|| panic!("{line} calls no route"));
         let answer = server.send(request).await;
@@ -102,12 +98,8 @@ async fn every_example_works_as_written_one_after_the_other() {
         samples.extend(said.map(|said| validator::request(&document, route, said)));
         samples.extend(validator::answer(&document, route, answer.status, &answer.body));
         seen += 1;
-        if let Some(name) = name {
-            let prefix = found.split('\'').nth(1).and_then(|found| found.split('[').next());
-            let text = answer.body.to_string();
-            let at = text.find(prefix.expect("a pattern")).expect(line);
-            let id = text[at..].split('"').next().expect("its end");
-            shell.insert(name, id.to_owned());
+        if let Some(name) = curl.kept_in {
+            shell.insert(name.to_owned(), curl.found(&answer.body));
         }
     }
     assert!(seen > 50, "{seen} examples were found");
@@ -123,21 +115,6 @@ async fn every_example_works_as_written_one_after_the_other() {
     server.stop().await;
 }
 
-/// The lines of its examples.
-fn commands(page: &str) -> Vec<&str> {
-    let blocks = page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
-    // What a here-document says is said by the test.
-    let mut document = false;
-    blocks
-        .flat_map(str::lines)
-        .filter(|line| {
-            let is_command = !document;
-            document = (document || line.contains("<<END")) && *line != "END";
-            is_command
-        })
-        .collect()
-}
-
 /// A key of Apple's, as it would be uploaded.
 fn apple_key() -> serde_json::Value {
     let key = ApnsKey::generate().expect("a key");
@@ -148,61 +125,4 @@ fn apple_key() -> serde_json::Value {
         "team_id": key.team_id,
         "bundle_ids": ["com.example.app"],
     })
-}
-
-/// The request that `curl` makes of its arguments, and what its body says.
-fn request(
-    arguments: &[String],
-    document: Option<String>,
-) -> (Request<Full<Bytes>>, Option<serde_json::Value>) {
-    let mut request = Request::builder();
-    let (mut method, mut body) = (None, None);
-    let mut rest = arguments.iter();
-    while let Some(argument) = rest.next() {
-        let mut value = || rest.next().expect("its value").clone();
-        match argument.as_str() {
-            "-s" => {}
-            "-X" => method = Some(value()),
-            "-d" => body = Some(value()),
-            "-H" => {
-                let header = value();
-                let (name, value) = header.split_once(": ").expect("a header");
-                request = request.header(name, value);
-            }
-            "<<END" => {}
-            path => request = request.uri(path),
-        }
-    }
-    let body = document.or(body);
-    let usual = if body.is_some() { "POST" } else { "GET" };
-    let method = method.as_deref().unwrap_or(usual);
-    let said = body.as_deref().map(|body| serde_json::from_str(body).expect("JSON"));
-    let body = Full::new(Bytes::from(body.unwrap_or_default()));
-    (request.method(method).body(body).expect("a request"), said)
-}
-
-/// The words of a line as the shell reads it: quotes, and variables where it looks for them.
-fn words(line: &str, shell: &BTreeMap<&str, String>) -> Vec<String> {
-    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
-    let mut rest = line.chars().peekable();
-    while let Some(letter) = rest.next() {
-        match (letter, quote) {
-            ('\'' | '"', None) => quote = Some(letter),
-            (closing, Some(opening)) if closing == opening => quote = None,
-            ('\\', Some('"')) => word.extend(rest.next()),
-            ('$', None | Some('"')) => {
-                let mut name = String::new();
-                while let Some(next) =
-                    rest.next_if(|next| next.is_ascii_uppercase() || *next == '_')
-                {
-                    name.push(next);
-                }
-                word.push_str(shell.get(&*name).unwrap_or_else(|| panic!("${name} in {line}")));
-            }
-            (' ', None) => words.push(std::mem::take(&mut word)),
-            (other, _) => word.push(other),
-        }
-    }
-    words.push(word);
-    words
 }

@@ -29,6 +29,7 @@ mod pushes;
 mod python;
 mod reading;
 mod rig;
+mod sdk;
 mod sessions;
 mod shape;
 mod stage;

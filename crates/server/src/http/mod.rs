@@ -32,6 +32,7 @@ pub mod problem;
 mod push_log;
 mod pushes;
 pub mod routes;
+mod sdk;
 mod settings;
 mod test_push;
 mod throttle;

@@ -9,6 +9,7 @@ mod audit;
 mod calls;
 mod console;
 mod credentials;
+mod cross_origin;
 mod deletion;
 mod described;
 mod doctor;

@@ -295,7 +295,7 @@ routes! {
 
     // For apps on devices.
     FirstFrame GET "/v1/connect" [*] "Open a session over a WebSocket" => connect::connect,
-        connect() -> (101) | UpgradeRequired;
+        connect() -> (101) | Forbidden | UpgradeRequired;
     AnyKey GET "/v1/webpush-key" []
         "Show the key that browsers subscribe with" => credentials::webpush_key,
         show_webpush_key() -> (200 WebpushKey) | NotFound;

@@ -36,7 +36,7 @@ pub mod problem;
 mod push_log;
 mod pushes;
 pub mod routes;
-mod sdk;
+pub(crate) mod sdk;
 mod settings;
 mod test_push;
 mod throttle;

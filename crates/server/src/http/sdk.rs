@@ -50,6 +50,15 @@ pub(super) async fn worker(headers: HeaderMap) -> Response {
     sent(&WORKER, &headers)
 }
 
+/// What a page of ours loads from beside itself: a file by its name.
+pub(crate) fn text(name: &str) -> Option<&'static str> {
+    match name {
+        "reveille.js" => Some(CLIENT.text),
+        "reveille-sw.js" => Some(WORKER.text),
+        _ => None,
+    }
+}
+
 /// A file, or the word that the browser has it already. Their names stay the same over versions,
 /// so a browser asks each time.
 fn sent(file: &File, headers: &HeaderMap) -> Response {

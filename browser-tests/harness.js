@@ -29,11 +29,11 @@ import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
 /** The server runs in a folder of its own. */
-const BINARY = process.env.REVEILLE_BIN && resolve(process.env.REVEILLE_BIN);
+export const BINARY = process.env.REVEILLE_BIN && resolve(process.env.REVEILLE_BIN);
 if (!BINARY) throw new Error('REVEILLE_BIN is not set; name the server, target/debug/reveille');
 
 /** The server takes every variable with this prefix for an option of its own. */
-const ENVIRONMENT = Object.fromEntries(
+export const ENVIRONMENT = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !name.startsWith('REVEILLE_')),
 );
 
@@ -67,24 +67,35 @@ export async function stage({ flags = [], camera = false } = {}) {
   // One after the other: a browser that starts takes all of a small machine.
   const server = await Server.start(flags);
   after(() => server.end());
-  const browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: camera ? [...FLAGS, ...CAMERA] : FLAGS,
-  });
-  after(() => browser.close());
-  const contexts = new Contexts(browser);
-  afterEach(() => contexts.end());
+  const { open } = await browser({ camera });
   return {
     server,
-    browser,
-    /** A page of a fresh context: nobody is signed in. */
-    open: (options) => contexts.open(options),
+    open,
     /** A page that is signed in to the console of a server. */
     signedIn: async (at = server, options = {}) => {
-      const page = await contexts.open(options);
+      const page = await open(options);
       await signIn(page, at);
       return page;
     },
+  };
+}
+
+/**
+ * A browser for a test file.
+ *
+ * @param {{ camera?: boolean }} [options]
+ */
+export async function browser({ camera = false } = {}) {
+  const launched = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: camera ? [...FLAGS, ...CAMERA] : FLAGS,
+  });
+  after(() => launched.close());
+  const contexts = new Contexts(launched);
+  afterEach(() => contexts.end());
+  return {
+    /** A page of a fresh context: nobody is signed in. */
+    open: (options) => contexts.open(options),
   };
 }
 

@@ -433,6 +433,7 @@ export class Reveille extends Emitter {
     this.#inbox = new Inbox(this.#store, {
       deliver: (frame, item) => this.#deliver(frame, item),
       ack: (position) => this.#line?.write({ type: 'ack', position }),
+      answered: () => this.#outbox?.answered(),
       problem: (error) => this.emit('error', error),
       autoAck: this.#options.autoAck,
       pauses: this.#options.pauses,
@@ -530,6 +531,7 @@ export class Reveille extends Emitter {
         this.#inbox?.take(frame);
         return;
       case 'accepted':
+        this.#inbox?.know(frame.id);
         this.#outbox?.accepted(frame);
         return;
       case 'rejected':
@@ -1521,6 +1523,11 @@ class Inbox {
     this.#push(frame);
   }
 
+  /** This device has sent it: the copy for the user's devices is for the others. */
+  know(id) {
+    this.#ids.add(id);
+  }
+
   /** Gives nothing more, and resolves when all that was taken is written down. */
   async close() {
     this.#isClosed = true;
@@ -1558,6 +1565,8 @@ class Inbox {
     if (isLive) item.position = undefined;
     else this.#given = item.position;
     this.#open.push(item);
+    // What this device has sent is known by the answer, which comes later after a lost connection.
+    if (frame.own_copy_to) await this.#owner.answered();
     const isKnown = frame.id !== undefined && this.#ids.has(frame.id);
     if (!isKnown && !(await this.#handOver(frame, item))) return;
     if (this.#owner.autoAck || frame.type !== 'message') this.#taken(item);
@@ -1635,6 +1644,8 @@ class Outbox {
   #isOpen = false;
   #failures = 0;
   #timer;
+  /** Who waits for the answers to all that is on its way. */
+  #waiting = [];
 
   constructor(store, owner) {
     this.#store = store;
@@ -1652,6 +1663,7 @@ class Outbox {
   close() {
     clearTimeout(this.#timer);
     this.#isOpen = false;
+    this.#look();
   }
 
   get size() {
@@ -1692,6 +1704,20 @@ class Outbox {
     return [...this.#items.values()].some(({ sentAt }) => sentAt && now - sentAt > sinceMs);
   }
 
+  /** Resolves when nothing is on its way: all has an answer, or the connection is gone. */
+  answered() {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#look();
+    });
+  }
+
+  #look() {
+    const isOnItsWay = ({ sentAt, isSettled }) => sentAt !== undefined && !isSettled;
+    if (this.#isOpen && [...this.#items.values()].some(isOnItsWay)) return;
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
   accepted(frame) {
     this.#failures = 0;
     this.#settled(frame.client_id, { accepted: frame });
@@ -1705,6 +1731,7 @@ class Outbox {
       return;
     }
     item.sentAt = undefined;
+    this.#look();
     if (problem.code === 'forbidden' || problem.code === 'token_expired') return;
     const wait = problem.retry_after_ms ?? pauseMs(this.#failures++, this.#owner.pauses);
     this.#owner.tell({ id, state: 'queued', retryInMs: wait });
@@ -1717,6 +1744,7 @@ class Outbox {
   /** The connection is gone. If a frame of these broke it, it was the first without an answer. */
   cut({ closed }) {
     this.#isOpen = false;
+    this.#look();
     if (closed?.reason !== 'bad_frame' && closed?.reason !== 'too_large') return;
     const first = [...this.#items.values()].find(({ sentAt }) => sentAt !== undefined);
     if (first) this.#settled(first.frame.id, { problem: plainProblem(closed.error) });
@@ -1728,6 +1756,7 @@ class Outbox {
     if (item) item.isSettled = true;
     this.#owner.settle({ id, ...what });
     this.#items.delete(id);
+    this.#look();
     if (item) this.#store.update(item.key, () => undefined).catch(() => {});
   }
 }

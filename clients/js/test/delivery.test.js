@@ -258,3 +258,26 @@ test('a stream of messages over kills comes whole, in order and once', async () 
   const expected = Array.from({ length: total }, (_, body) => body);
   assert.deepEqual(bodies, expected);
 });
+
+test('what this device has sent comes to the other devices of its user, and not back', async () => {
+  const phone = await server.connected('una');
+  const tablet = await server.connected('una');
+  const [onPhone, onTablet] = [collected(phone), collected(tablet)];
+  const friend = await server.connected('vic');
+  for (let body = 0; body < 20; body++) {
+    phone.send({ to: 'vic', body });
+    if (body === 10) {
+      // Answers are lost, and the copies come before those to what is sent again.
+      await server.kill();
+      await server.again();
+    }
+  }
+  const copies = await onTablet.atLeast(20);
+  assert.deepEqual(onTablet.bodies(), Array.from({ length: 20 }, (_, body) => body));
+  assert.ok(copies.every(({ ownCopyTo }) => ownCopyTo[0] === 'vic'));
+  const { id } = await friend.send({ to: 'una', body: 'last' });
+  await onPhone.atLeast(1);
+  assert.deepEqual(onPhone.all.map((message) => message.id), [id]);
+  // The copies are no debt: they are acknowledged as well.
+  await until(async () => (await cursor('una', phone)) === onPhone.all[0].position.offset);
+});

@@ -14,7 +14,7 @@ use crate::workspace::Workspace;
 
 /// How long a test file may take, in milliseconds: a test waits for events, and one that waits in
 /// vain must end.
-const PATIENCE_MS: &str = "--test-timeout=120000";
+const PATIENCE_MS: &str = "--test-timeout=300000";
 
 /// Runs the test files of a folder inside the suite's.
 pub(super) fn tests(workspace: &Workspace, suite: Suite, below: &str) -> Result<Tally> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::Uri;
 use providers::outbound::Network;
 
+use super::AllowedOrigins;
 use crate::secret::Secret;
 
 /// What values an option takes.
@@ -38,6 +39,8 @@ pub enum Kind {
     },
     /// IP networks and addresses, separated by commas.
     Networks,
+    /// Origins of pages, separated by commas.
+    Origins,
     /// A file or folder. A relative one in the file starts from the file's folder, any other from
     /// the current folder.
     Path,
@@ -83,6 +86,7 @@ pub(crate) enum Value {
     Count(u64),
     Duration(Duration),
     Networks(Vec<Network>),
+    Origins(AllowedOrigins),
     Path(PathBuf),
     Secret(Secret<String>),
     Text(String),
@@ -122,6 +126,13 @@ impl Kind {
                     entry.parse().map_err(not_one)
                 });
                 networks.collect::<Result<_, _>>().map(Value::Networks)
+            }
+            Self::Origins => {
+                let text = self.text(typed)?.trim();
+                if text.len() > LONGEST_TEXT {
+                    return Err(misfit(format!("has {} bytes", text.len())));
+                }
+                text.parse().map(Value::Origins).map_err(misfit)
             }
             Self::Path => {
                 let text = self.text(typed)?;
@@ -210,6 +221,9 @@ impl fmt::Display for Kind {
             }
             Self::Networks => f.write_str(
                 "networks and addresses in quotes, separated by commas, such as \"10.0.0.0/8, ::1\"",
+            ),
+            Self::Origins => f.write_str(
+                "origins in quotes, separated by commas, such as \"https://app.example.com\", or \"*\" for any",
             ),
             Self::Path => f.write_str("a path in quotes"),
             Self::Secret => f.write_str("a secret text in quotes"),
@@ -302,6 +316,9 @@ mod tests {
             (Kind::Networks, quoted("10.0.0.0/8, ::1"), Ok("Networks([10.0.0.0/8, ::1/128])")),
             (Kind::Networks, quoted("10.0.0.0/8,"), Err("has \"\", which is no network; write")),
             (Kind::Networks, quoted("10.0.0.0/33"), Err("has \"10.0.0.0/33\", which is no net")),
+            (Kind::Origins, quoted("a.example"), Err("has \"a.example\", which does not begin")),
+            (Kind::Origins, quoted(" *"), Ok("Origins(Any)")),
+            (Kind::Origins, Typed::Other("a list"), Err("is a list; write origins in quotes, sep")),
             (Kind::Networks, quoted("localhost"), Err("has \"localhost\", which is no network")),
         ] {
             match (read(kind, &typed), expected) {

@@ -11,6 +11,7 @@
 //! What is wrong is told all at once, each fault with its place, its name and what to do.
 //! This folder is the one door to the process's environment.
 
+mod allowed_origins;
 mod environment;
 mod error;
 mod file;
@@ -32,6 +33,7 @@ use std::time::Duration;
 use http::Uri;
 use providers::outbound::Network;
 
+pub use allowed_origins::AllowedOrigins;
 pub use environment::{CommandVariable, Environment};
 pub use error::{ConfigError, Fault};
 pub use kind::{Kind, UrlForm};
@@ -63,6 +65,7 @@ pub struct Config {
     pub internal_listen: SocketAddr,
     pub tls: Tls,
     pub trusted_proxies: Vec<Network>,
+    pub allowed_origins: AllowedOrigins,
     pub master_key: Option<Secret<String>>,
     pub log: Log,
     pub session: Session,
@@ -242,6 +245,7 @@ impl Config {
     pub fn reloaded(&self, new: &Self) -> Self {
         Self {
             tls: new.tls.clone(),
+            allowed_origins: new.allowed_origins.clone(),
             log: Log { level: new.log.level, ..self.log },
             session: new.session,
             rate: new.rate,
@@ -267,6 +271,7 @@ mod tests {
                 if default == least.to_string() { most.to_string() } else { least.to_string() }
             }
             Kind::Networks => "192.0.2.0/24".to_owned(),
+            Kind::Origins => "https://another.example".to_owned(),
             Kind::Path | Kind::Secret | Kind::Text => "another".to_owned(),
             Kind::Url(_) => "https://another.example".to_owned(),
             Kind::Word(words) => {

@@ -57,6 +57,7 @@ impl OptionRow {
             | Kind::Days { .. }
             | Kind::Milliseconds { .. }
             | Kind::Networks
+            | Kind::Origins
             | Kind::Path
             | Kind::Text
             | Kind::Url(_)
@@ -116,6 +117,8 @@ options! {
         "Where whoever runs the server finds the console, behind its password, and the metrics, without a key; both without TLS: keep it inside your own network. Port 0 takes any free one.";
     TRUSTED_PROXIES = "trusted_proxies", Kind::Networks, None, Restart,
         "The proxies in front of this server: from these alone `X-Forwarded-For` is believed, and the right-most address in it that is none of them is the client's.";
+    ALLOWED_ORIGINS = "allowed_origins", Kind::Origins, None, Reload,
+        "The origins whose pages may use this server from a browser, `https://app.example.com`, separated by commas, or `*` for any. Not set: by HTTP none but pages of the server's own origin, over the WebSocket any; set, these and its own in both. What is no browser is not asked.";
     MASTER_KEY = "master_key", Kind::Secret, None, Restart,
         "The key that seals credentials in the database; when not set, the file `master.key` in `data_dir`, made at the first start.";
     TLS_CERTIFICATE_FILE = "tls.certificate_file", Kind::Path, None, Reload,
@@ -284,6 +287,7 @@ mod tests {
                 Kind::Address
                 | Kind::Count { .. }
                 | Kind::Networks
+                | Kind::Origins
                 | Kind::Path
                 | Kind::Secret
                 | Kind::Text

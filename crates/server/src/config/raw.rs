@@ -118,6 +118,7 @@ impl RawConfig {
             | super::Kind::Days { .. }
             | super::Kind::Milliseconds { .. }
             | super::Kind::Networks
+            | super::Kind::Origins
             | super::Kind::Path
             | super::Kind::Text
             | super::Kind::Url(_)

@@ -71,6 +71,7 @@ pub fn as_toml(row: &OptionRow, text: &str) -> String {
         Kind::Count { .. } | Kind::Days { .. } | Kind::Milliseconds { .. } => text.to_owned(),
         Kind::Address
         | Kind::Networks
+        | Kind::Origins
         | Kind::Path
         | Kind::Secret
         | Kind::Text
@@ -87,6 +88,7 @@ pub fn values(row: &OptionRow) -> String {
         Kind::Days { least, most } => format!("{least} to {most} days"),
         Kind::Milliseconds { least, most } => format!("{least} to {most} ms"),
         Kind::Networks => "networks".to_owned(),
+        Kind::Origins => "origins".to_owned(),
         Kind::Path => "path".to_owned(),
         Kind::Secret => "secret".to_owned(),
         Kind::Text => "text".to_owned(),

@@ -12,8 +12,8 @@ use super::kind::{Typed, Value};
 use super::options::{self as row, OptionRow};
 use super::raw::{Origin, RawConfig};
 use super::{
-    Broadcast, Circuit, Config, Inbox, Log, LogFormat, LogLevel, Outbound, Providers, PushLog,
-    Rate, Session, Store, Tls, Wake, Webpush,
+    AllowedOrigins, Broadcast, Circuit, Config, Inbox, Log, LogFormat, LogLevel, Outbound,
+    Providers, PushLog, Rate, Session, Store, Tls, Wake, Webpush,
 };
 use crate::secret::Secret;
 
@@ -33,6 +33,7 @@ impl RawConfig {
                 key_file: reader.path(&row::TLS_KEY_FILE),
             },
             trusted_proxies: reader.networks(&row::TRUSTED_PROXIES),
+            allowed_origins: reader.origins(&row::ALLOWED_ORIGINS),
             master_key: reader.secret(&row::MASTER_KEY),
             log: Log { level: reader.level(), format: reader.format() },
             session: Session {
@@ -141,6 +142,14 @@ impl Reader<'_> {
             None => Vec::new(),
             Some(Value::Networks(networks)) => networks,
             other => self.otherwise(row, other, Vec::new()),
+        }
+    }
+
+    fn origins(&mut self, row: &OptionRow) -> AllowedOrigins {
+        match self.value(row) {
+            None => AllowedOrigins::default(),
+            Some(Value::Origins(origins)) => origins,
+            other => self.otherwise(row, other, AllowedOrigins::default()),
         }
     }
 
@@ -289,6 +298,7 @@ mod tests {
                 }
                 crate::config::Kind::Address
                 | crate::config::Kind::Networks
+                | crate::config::Kind::Origins
                 | crate::config::Kind::Path
                 | crate::config::Kind::Secret
                 | crate::config::Kind::Text

@@ -40,7 +40,11 @@ impl Stay {
         let world = World::start(WorldOptions {
             webpush: Some(Vendor::Mozilla),
             settings: Settings { climb_after: Some(CLIMB_AFTER_S), ..Settings::default() },
-            tuning: Tuning { ack_deadline: Some(ACK_DEADLINE), ..Tuning::default() },
+            tuning: Tuning {
+                ack_deadline: Some(ACK_DEADLINE),
+                allowed_origins: Some(lab::origins(address)),
+                ..Tuning::default()
+            },
             internal_listen: console,
             ..WorldOptions::new(exe)
         });
@@ -58,6 +62,9 @@ impl Stay {
         let (lab, server, console) = (self.lab, self.world.address(), self.console);
         anstream::println!(
             "  {BOLD}lab{BOLD:#}             {BOLD}http://{lab}/lab{BOLD:#}   open it: put a phone to sleep, write to it"
+        );
+        anstream::println!(
+            "  {BOLD}messenger{BOLD:#}       {BOLD}http://{lab}/messenger/{BOLD:#}   be alice in one tab and bob in another"
         );
         let mut rows =
             vec![("server", format!("http://{server}   WebSocket ws://{server}/v1/connect"))];

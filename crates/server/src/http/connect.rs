@@ -9,12 +9,13 @@ use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{State, WebSocketUpgrade};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use http::HeaderValue;
 use http::header::{CONNECTION, UPGRADE};
+use http::{HeaderMap, HeaderValue, Uri};
 use wire::http::Health;
 use wire::limits;
 
 use super::client_address::ClientAddress;
+use super::cross_origin::may_connect;
 use super::problem::{Problem, ProblemCode};
 use crate::node::Node;
 
@@ -29,11 +30,19 @@ pub(super) async fn connect(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     State(node): State<Arc<Node>>,
     Extension(client): Extension<ClientAddress>,
+    headers: HeaderMap,
+    uri: Uri,
 ) -> Response {
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade,
         Err(error) => return no_upgrade(&error),
     };
+    if let Err(origin) = may_connect(&node, &headers, &uri) {
+        let detail = format!(
+            "pages of {origin} may not connect; its operator can add it to `allowed_origins`"
+        );
+        return Problem::new(ProblemCode::Forbidden, detail).into_response();
+    }
     upgrade
         .protocols([wire::SUBPROTOCOL])
         .read_buffer_size(READ_BUFFER)

@@ -6,6 +6,9 @@
 //!                 └───────────┴────────────────────────────────────────┘
 //! ```
 //!
+//! Between guard and throttle, [`cross_origin`] lets browsers read answers for pages of the origins
+//! that the operator has listed.
+//!
 //! Every refusal is a [`problem::Problem`]; no other module knows an HTTP status.
 
 mod apps;
@@ -16,6 +19,7 @@ mod calls;
 pub(crate) mod client_address;
 mod connect;
 mod credentials;
+mod cross_origin;
 mod description;
 mod doctor;
 mod events;
@@ -32,6 +36,7 @@ pub mod problem;
 mod push_log;
 mod pushes;
 pub mod routes;
+pub(crate) mod sdk;
 mod settings;
 mod test_push;
 mod throttle;
@@ -61,6 +66,7 @@ pub fn router(node: Arc<Node>) -> Router {
         .layer(Extension(description::Served::default()))
         .layer(DefaultBodyLimit::max(limits::HTTP_BODY_BYTES))
         .layer(from_fn_with_state(Arc::clone(&node), throttle::throttle))
+        .layer(from_fn_with_state(Arc::clone(&node), cross_origin::cross_origin))
         .layer(from_fn_with_state(guard::Guard::of(&node), guard::guard))
         .with_state(node)
 }

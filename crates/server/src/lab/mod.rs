@@ -9,6 +9,7 @@
 
 mod assets;
 mod door;
+mod messenger;
 mod page;
 pub mod routes;
 
@@ -20,6 +21,8 @@ use tokio::net::TcpListener;
 
 use crate::serve;
 use crate::tasks::Tasks;
+
+pub use messenger::origins;
 
 /// Where the lab is, unless somebody says or uses something else.
 pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7302);

@@ -9,7 +9,7 @@ use axum::middleware::from_fn;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use http::Method;
 
-use super::{Lab, assets, door, page};
+use super::{Lab, assets, door, messenger, page};
 
 /// The longest body of a request, in bytes: a form with a line of text.
 const LONGEST_BODY: usize = 16 * 1024;
@@ -39,6 +39,10 @@ routes! {
     GET "/" => page::start;
     GET "/lab" => page::wall;
     GET "/lab/assets/{name}" => assets::asset;
+    GET "/messenger" => messenger::door;
+    GET "/messenger/" => messenger::start;
+    GET "/messenger/{file}" => messenger::file;
+    POST "/messenger/token" => messenger::token;
 }
 
 /// Serves every row.

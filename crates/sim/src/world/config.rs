@@ -43,6 +43,9 @@ pub(super) fn text(places: &Places<'_>, tuning: &Tuning) -> String {
     text("data_dir", &places.data_dir.display().to_string());
     text("listen", &places.listen.to_string());
     text("internal_listen", &places.internal_listen.to_string());
+    if let Some(origins) = &tuning.allowed_origins {
+        text("allowed_origins", origins);
+    }
     file.push_str("\n[log]\n");
     let _ = writeln!(file, "level = {:?}\nformat = {:?}", tuning.log_level, tuning.log_format);
     file.push_str("\n[providers]\n");

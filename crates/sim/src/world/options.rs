@@ -90,6 +90,8 @@ pub struct Tuning {
     pub log_level: String,
     /// `[log] format`.
     pub log_format: String,
+    /// `allowed_origins`.
+    pub allowed_origins: Option<String>,
     /// `[session] ping_interval_ms`.
     pub ping_interval: Option<Duration>,
     /// `[session] ack_deadline_ms`.
@@ -115,6 +117,7 @@ impl Default for Tuning {
         Self {
             log_level: "info".to_owned(),
             log_format: "text".to_owned(),
+            allowed_origins: None,
             ping_interval: None,
             ack_deadline: None,
             background_ack_deadline: None,

@@ -40,6 +40,7 @@ pub(super) fn responses(
 fn content(content: Content, schemas: &mut Schemas) -> Option<(&'static str, Value)> {
     match content {
         Content::AnyJson => Some(("application/json", json!({ "type": "object" }))),
+        Content::File(media_type) => Some((media_type, json!({ "type": "string" }))),
         Content::Html => Some(("text/html", json!({ "type": "string" }))),
         Content::Text => Some(("text/plain", json!({ "type": "string" }))),
         Content::Json(shape) => Some(("application/json", schemas.answer(shape))),
@@ -54,11 +55,14 @@ fn content(content: Content, schemas: &mut Schemas) -> Option<(&'static str, Val
 fn succeeded(route: &Route, status: u16) -> &'static str {
     match status {
         // What is done has nothing to say; what came too late has.
-        200 if route.answers.len() > 1 => "It came too late: how it stands.",
+        200 if route.answers.iter().any(|other| other.status == 204) => {
+            "It came too late: how it stands."
+        }
         101 => "The WebSocket stands.",
         201 => "It was made.",
         202 => "It was stored, and goes on.",
         204 => "It was done; there is nothing to say.",
+        304 => "It is what the asker has already, by `If-None-Match`.",
         _ => "It was done.",
     }
 }

@@ -117,7 +117,7 @@ impl ProblemCode {
                 "forbidden",
                 StatusCode::FORBIDDEN,
                 "not allowed",
-                "The key is valid and may not do this.\nUse the key of the right app, or a user token with the right to send.",
+                "The key is valid and may not do this, or the page is of an origin that is not allowed.\nUse the key of the right app, or a user token with the right to send; an origin is allowed by the option `allowed_origins`.",
             ),
             Self::IdReused => (
                 "id_reused",

@@ -43,6 +43,8 @@ pub enum Content {
     AnyJson,
     /// Server-sent events, each a JSON object.
     EventStream(Shape),
+    /// A file of this media type.
+    File(&'static str),
     /// A page for a browser.
     Html,
     /// A JSON object.

@@ -21,7 +21,8 @@ use super::{Caller, Query, Route};
 use crate::http::problem::ProblemCode;
 use crate::http::{
     apps, audit, calls, connect, credentials, description, doctor, events, explain, hushes, me,
-    messages, metrics, push_log, pushes, settings, test_push, token_keys, topics, users, webhooks,
+    messages, metrics, push_log, pushes, sdk, settings, test_push, token_keys, topics, users,
+    webhooks,
 };
 
 macro_rules! routes {
@@ -80,6 +81,9 @@ macro_rules! content {
     (stream $event:ty) => {
         Content::EventStream(Shape::of::<$event>())
     };
+    (file $media_type:path) => {
+        Content::File($media_type)
+    };
     (lines $line:ty) => {
         Content::JsonLines(Shape::of::<$line>())
     };
@@ -110,6 +114,12 @@ routes! {
         describe() -> (200 any);
     Anybody GET "/v1/reference" [] "Show that description as a page" => description::reference,
         show_reference() -> (200 page);
+    Anybody GET "/sdk/reveille.js" [*] "Load the client for browsers" => sdk::client,
+        load_client() -> (200 file sdk::SCRIPT) (304);
+    Anybody GET "/sdk/reveille.d.ts" [*] "Load the types of that client" => sdk::types,
+        load_client_types() -> (200 file sdk::TYPES) (304);
+    Anybody GET "/sdk/reveille-sw.js" [*] "Load its service worker" => sdk::worker,
+        load_service_worker() -> (200 file sdk::SCRIPT) (304);
 
     // For whoever watches over the process.
     Anybody GET "/healthz" [*] "Whether the process runs" => connect::health,
@@ -285,7 +295,7 @@ routes! {
 
     // For apps on devices.
     FirstFrame GET "/v1/connect" [*] "Open a session over a WebSocket" => connect::connect,
-        connect() -> (101) | UpgradeRequired;
+        connect() -> (101) | Forbidden | UpgradeRequired;
     AnyKey GET "/v1/webpush-key" []
         "Show the key that browsers subscribe with" => credentials::webpush_key,
         show_webpush_key() -> (200 WebpushKey) | NotFound;

@@ -62,6 +62,7 @@ pub(in crate::http) fn answer(
     let answers = route.answers.iter().find(|answers| answers.status == status);
     let (media_type, values) = match answers.expect("it is described").content {
         Content::AnyJson | Content::Json(_) => ("application/json", vec![value.clone()]),
+        Content::File(media_type) => (media_type, vec![value.clone()]),
         Content::Html => ("text/html", vec![value.clone()]),
         Content::Text => ("text/plain", vec![value.clone()]),
         Content::EventStream(_) => ("text/event-stream", vec![value.clone()]),

@@ -1,0 +1,71 @@
+/** The messenger as `reveille demo` serves it: what a newcomer opens first. */
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import test, { after } from 'node:test';
+
+import { BINARY, ENVIRONMENT, browser } from './harness.js';
+
+const demo = spawn(BINARY, ['demo', '--lab', '--lab-listen', '127.0.0.1:0'], {
+  env: ENVIRONMENT,
+  stdio: ['ignore', 'pipe', 'inherit'],
+});
+after(async () => {
+  const ended = once(demo, 'exit');
+  demo.kill();
+  await ended;
+});
+const messenger = await addressOf('messenger');
+const { open } = await browser();
+
+/** What the demo says of where something is. */
+async function addressOf(name) {
+  for await (const line of createInterface({ input: demo.stdout })) {
+    const found = new RegExp(`^\\s*${name}\\s+(http://\\S+)`).exec(line);
+    if (!found) continue;
+    // What it says later is read, and dropped: a full pipe would stop it.
+    demo.stdout.resume();
+    return found[1];
+  }
+  throw new Error(`the demo did not say where the ${name} is`);
+}
+
+test('its door leads in, and two people find each other', async () => {
+  const alice = await open();
+  const answer = await alice.goto(messenger.replace(/\/$/, ''));
+  assert.equal(alice.url(), messenger);
+  const policy = await answer.headerValue('content-security-policy');
+  assert.match(policy, /^default-src 'none'; script-src 'self'; style-src 'self';/);
+  await alice.getByRole('link', { name: 'Alice Ames' }).click();
+  await alice.locator('#state[data-state="connected"]').waitFor();
+  await alice.getByRole('link', { name: /^Carol Cho/ }).click();
+  await alice.getByRole('textbox').fill('Have you seen the lab?');
+  await alice.keyboard.press('Enter');
+
+  // Under another name of this machine it works as well.
+  const carol = await open();
+  const { port } = new URL(messenger);
+  await carol.goto(`http://localhost:${port}/messenger/?user=carol#alice`);
+  await carol.locator('.message', { hasText: 'Have you seen the lab?' }).waitFor();
+  await alice.getByRole('img', { name: 'Read', exact: true }).first().waitFor();
+});
+
+test('it gives no token to a page of another site, and none for anybody else', async () => {
+  const page = await open();
+  await page.goto(messenger);
+  const asked = (user, headers = {}) =>
+    fetch(new URL('token', messenger), {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', ...headers },
+      body: JSON.stringify({ user }),
+    });
+  const { origin } = new URL(messenger);
+  assert.equal((await asked('alice', { Origin: origin })).status, 200);
+  assert.equal((await asked('alice', { Origin: 'https://evil.example' })).status, 403);
+  assert.equal((await asked('alice')).status, 403);
+  const stranger = await asked('mallory', { Origin: origin });
+  assert.equal(stranger.status, 422);
+  assert.equal((await stranger.json()).field, 'user');
+});

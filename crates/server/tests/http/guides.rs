@@ -11,6 +11,7 @@ use std::process::Command;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use server::config::{Environment, RawConfig};
 use sim::pki::{ApnsCertificate, ApnsKey, Ca, ServiceAccount};
 
 use super::described;
@@ -235,6 +236,24 @@ fn every_command_of_a_guide_is_one() {
         }
     }
     assert!(seen > 10, "{seen} commands were found");
+}
+
+#[test]
+fn every_option_of_a_guide_is_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("reveille.toml");
+    let mut seen = 0;
+    for name in GUIDES {
+        let page = page(name);
+        for (_, block) in blocks(&page).into_iter().filter(|(language, _)| *language == "toml") {
+            std::fs::write(&file, block).expect("written");
+            let raw = RawConfig::read(Some(&file), &Environment::default(), []);
+            let read = raw.and_then(|raw| raw.resolve());
+            assert!(read.is_ok(), "docs/{name}.md: {block}\n{}", read.expect_err("it is not"));
+            seen += 1;
+        }
+    }
+    assert!(seen > 0, "none was found");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::process::Command;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use server::config::{Environment, RawConfig};
 use sim::pki::{ApnsCertificate, ApnsKey, Ca, ServiceAccount};
 
 use super::described;
@@ -148,11 +149,18 @@ impl Reader {
     }
 }
 
-/// The first thing that is shown and not there, by its place; values may differ, their kinds not.
+/// What has one of a few values.
+const WORDS: [&str; 4] = ["kind", "reason", "step", "type"];
+
+/// The first thing that is shown and not there, by its place; values may differ, but for words, and
+/// are of one kind.
 fn missing(shown: &Value, there: &Value) -> Option<String> {
     match (shown, there) {
         (Value::Object(shown), Value::Object(there)) => shown.iter().find_map(|(key, value)| {
             let Some(there) = there.get(key) else { return Some(key.clone()) };
+            if WORDS.contains(&key.as_str()) && value != there {
+                return Some(format!("{key}.{value}"));
+            }
             missing(value, there).map(|place| format!("{key}.{place}"))
         }),
         (Value::Array(shown), Value::Array(there)) => shown.iter().find_map(|one| {
@@ -168,13 +176,15 @@ fn missing(shown: &Value, there: &Value) -> Option<String> {
 
 #[test]
 fn what_is_shown_and_not_there_is_found() {
-    let there = json!({ "items": [{ "id": "a", "number": 1 }], "next": "1" });
+    let there = json!({ "items": [{ "id": "a", "number": 1 }], "kind": "fcm", "next": "1" });
     for (shown, place) in [
         (json!({ "items": [{ "id": "…" }] }), None),
         (json!({ "items": [], "next": "9" }), None),
         (json!({ "item": [] }), Some("item")),
         (json!({ "items": [{ "name": "a" }] }), Some("items.{\"name\":\"a\"}")),
         (json!({ "next": 1 }), Some("next.1")),
+        (json!({ "kind": "fcm" }), None),
+        (json!({ "kind": "apns" }), Some("kind.\"apns\"")),
     ] {
         assert_eq!(missing(&shown, &there).as_deref(), place, "{shown}");
     }
@@ -226,6 +236,24 @@ fn every_command_of_a_guide_is_one() {
         }
     }
     assert!(seen > 10, "{seen} commands were found");
+}
+
+#[test]
+fn every_option_of_a_guide_is_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("reveille.toml");
+    let mut seen = 0;
+    for name in GUIDES {
+        let page = page(name);
+        for (_, block) in blocks(&page).into_iter().filter(|(language, _)| *language == "toml") {
+            std::fs::write(&file, block).expect("written");
+            let raw = RawConfig::read(Some(&file), &Environment::default(), []);
+            let read = raw.and_then(|raw| raw.resolve());
+            assert!(read.is_ok(), "docs/{name}.md: {block}\n{}", read.expect_err("it is not"));
+            seen += 1;
+        }
+    }
+    assert!(seen > 0, "none was found");
 }
 
 #[test]

@@ -60,12 +60,12 @@ const NARROW = { width: 360, height: 740 };
 /**
  * Sets a test file up, and takes all of it down at its end.
  *
- * @param {{ flags?: string[], camera?: boolean }} [options] more flags of `reveille serve`; whether
- *   pages have a camera and a microphone
+ * @param {{ flags?: string[], camera?: boolean, start?: Function }} [options] more flags of
+ *   `reveille serve`; whether pages have a camera and a microphone; what starts another server
  */
-export async function stage({ flags = [], camera = false } = {}) {
+export async function stage({ flags = [], camera = false, start = Server.start } = {}) {
   // One after the other: a browser that starts takes all of a small machine.
-  const server = await Server.start(flags);
+  const server = await start(flags);
   after(() => server.end());
   const { open } = await browser({ camera });
   return {

@@ -7,4 +7,5 @@ mod contrib;
 mod fleet;
 mod http;
 mod journeys;
+mod lab;
 mod walks;

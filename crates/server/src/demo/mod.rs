@@ -37,7 +37,7 @@ struct Played {
 
 /// What a demo consists of. The lab is where it is asked to be, or where there is room.
 #[derive(Clone, Copy, Debug)]
-pub enum Show {
+pub(crate) enum Show {
     /// The lab alone, until somebody ends it.
     Lab(Option<SocketAddr>),
     /// The scenes, and the end.
@@ -51,7 +51,7 @@ pub enum Show {
 /// # Errors
 ///
 /// When a world cannot be started, or the lab cannot listen.
-pub async fn run(show: Show) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(show: Show) -> anyhow::Result<ExitCode> {
     anstream::println!(
         "{BOLD}reveille demo{BOLD:#}: a server, the push services, and phones that sleep\n"
     );

@@ -22,6 +22,10 @@ const CLIMB_AFTER_S: u32 = 8;
 /// The ack deadline; 5 s by default.
 const ACK_DEADLINE: Duration = Duration::from_secs(2);
 
+/// When a push service that was away is tried again; Apple asks for 15 minutes, and the default for
+/// the others is 5 s.
+const SOON: Duration = Duration::from_secs(2);
+
 /// A world with a window.
 pub(super) struct Stay {
     world: Arc<World>,
@@ -43,6 +47,8 @@ impl Stay {
             tuning: Tuning {
                 ack_deadline: Some(ACK_DEADLINE),
                 allowed_origins: Some(lab::origins(address)),
+                apns_retry_after_unavailable: Some(SOON),
+                probe: Some(SOON),
                 ..Tuning::default()
             },
             internal_listen: console,
@@ -50,7 +56,7 @@ impl Stay {
         });
         let world = Arc::new(world.await?);
         let tasks = Tasks::default();
-        let lab = Arc::new(Lab::new(Arc::clone(&world)));
+        let lab = Lab::open(Arc::clone(&world), address, &tasks).await?;
         tasks.start("lab", lab::serve(lab, listener, tasks.clone()));
         let stay = Self { world, lab: address, console, tasks };
         stay.introduce()?;

@@ -16,10 +16,12 @@ pub(super) enum Asset {
     Style,
     /// What the lab has beside it.
     Lab,
+    /// What makes the wall lively.
+    Script,
 }
 
 impl Asset {
-    const ALL: [Self; 2] = [Self::Style, Self::Lab];
+    const ALL: [Self; 3] = [Self::Style, Self::Lab, Self::Script];
 
     /// Where it is, for the templates.
     pub(super) fn path(self) -> String {
@@ -30,6 +32,7 @@ impl Asset {
         let (stem, end, sum) = match self {
             Self::Style => ("style", "css", const { sum(STYLE.as_bytes()) }),
             Self::Lab => ("lab", "css", const { sum(LAB.as_bytes()) }),
+            Self::Script => ("lab", "js", const { sum(SCRIPT.as_bytes()) }),
         };
         format!("{stem}-{sum:016x}.{end}")
     }
@@ -38,17 +41,20 @@ impl Asset {
         match self {
             Self::Style => STYLE,
             Self::Lab => LAB,
+            Self::Script => SCRIPT,
         }
     }
 
     const fn content_type(self) -> &'static str {
         match self {
             Self::Style | Self::Lab => "text/css; charset=utf-8",
+            Self::Script => "text/javascript; charset=utf-8",
         }
     }
 }
 
 const LAB: &str = include_str!("../../assets/lab/lab.css");
+const SCRIPT: &str = include_str!("../../assets/lab/lab.js");
 
 /// `GET /lab/assets/{name}`.
 pub(super) async fn asset(Path(name): Path<String>) -> Response {

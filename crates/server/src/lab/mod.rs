@@ -1,31 +1,51 @@
 //! The lab: a wall of virtual phones in a browser, of the world that `reveille demo` has.
 //!
 //! ```text
-//!   browser ─▶ [routes] ─▶ [door: this machine, this page] ─▶ page, asset ─▶ [Lab] ─▶ World
+//!   browser ─▶ [routes] ─▶ [door: this machine, this page] ─▶ page, form, asset
+//!      ▲                                                           │ [action], [sending], [fault]
+//!      │ events: the parts of the page that changed                ▼
+//!      └─────────── [state] ◀── [view], [strip], [raw] ◀────── [Lab] ─▶ World: phones, push services
 //! ```
+//!
+//! The phones are those of the simulators, and follow the rules of their platforms; what they look
+//! like is made here. The server is asked over its public API, as a back end would. Pages are made
+//! here and work without JavaScript; what there is of it makes them lively.
 //!
 //! It is served by the demo's process, on an address of its own that is this machine's alone: it
 //! has no key, so nobody else may reach it.
 
+mod action;
 mod assets;
+mod doing;
 mod door;
+mod events;
+mod fault;
+mod form;
 mod messenger;
 mod page;
+mod raw;
 pub mod routes;
+mod sending;
+mod state;
+mod strip;
+mod view;
+mod wall;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use sim::world::World;
 use tokio::net::TcpListener;
 
+pub use self::action::Action;
+pub use self::fault::{Fault, Service};
+pub use self::messenger::origins;
+pub use self::sending::What;
+pub use self::wall::{Lab, SetUpError};
 use crate::serve;
 use crate::tasks::Tasks;
 
-pub use messenger::origins;
-
 /// Where the lab is, unless somebody says or uses something else.
-pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7302);
+pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7302);
 
 /// Why there is no lab.
 #[derive(Debug, thiserror::Error)]
@@ -65,29 +85,6 @@ pub async fn listen(asked: Option<SocketAddr>) -> Result<TcpListener, ListenErro
                 .map_err(|source| ListenError::Taken { address: any, source })
         }
         bound => bound.map_err(|source| ListenError::Taken { address, source }),
-    }
-}
-
-/// What the pages of the lab are about.
-pub struct Lab {
-    world: Arc<World>,
-}
-
-impl std::fmt::Debug for Lab {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lab").field("server", &self.world.address()).finish_non_exhaustive()
-    }
-}
-
-impl Lab {
-    /// The lab of a world.
-    pub fn new(world: Arc<World>) -> Self {
-        Self { world }
-    }
-
-    /// The world that it is a window of.
-    pub fn world(&self) -> &World {
-        &self.world
     }
 }
 

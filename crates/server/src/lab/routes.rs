@@ -9,7 +9,8 @@ use axum::middleware::from_fn;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use http::Method;
 
-use super::{Lab, assets, door, messenger, page};
+use super::wall::Lab;
+use super::{assets, doing, door, events, messenger, page};
 
 /// The longest body of a request, in bytes: a form with a line of text.
 const LONGEST_BODY: usize = 16 * 1024;
@@ -39,6 +40,12 @@ routes! {
     GET "/" => page::start;
     GET "/lab" => page::wall;
     GET "/lab/assets/{name}" => assets::asset;
+    GET "/lab/events" => events::events;
+    POST "/lab/faults" => doing::fault;
+    POST "/lab/phones" => doing::add;
+    POST "/lab/phones/{phone}/{action}" => doing::act;
+    POST "/lab/send" => doing::send;
+    GET "/lab/state" => page::state;
     GET "/messenger" => messenger::door;
     GET "/messenger/" => messenger::start;
     GET "/messenger/{file}" => messenger::file;

@@ -5,7 +5,7 @@ use wire::{Ack, ServerFrame};
 use super::App;
 use super::session::Link;
 use crate::phone::SendError;
-use crate::phone::event::{PhoneEvent, Via};
+use crate::phone::event::{Life, PhoneEvent, Via};
 use crate::phone::journal::lock;
 use crate::phone::link::Read;
 
@@ -76,7 +76,8 @@ impl App {
         for event in storage.take(frame, Via::Socket) {
             let shown = match &event {
                 PhoneEvent::MessageReceived { from, body, own_copy: false, .. }
-                    if self.run.is_some() && self.installation.behaviour().shows_notifications =>
+                    if self.life == Life::Background
+                        && self.installation.behaviour().shows_notifications =>
                 {
                     Some(PhoneEvent::NotificationShown {
                         title: from.clone().unwrap_or_default(),

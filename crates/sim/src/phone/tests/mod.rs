@@ -192,6 +192,23 @@ async fn a_data_push_runs_a_suspended_android_app_until_nothing_more_comes() {
 }
 
 #[tokio::test]
+async fn an_app_off_the_screen_shows_what_comes_and_one_on_it_does_not() {
+    let scene = Scene::launched(Platform::Ios).await;
+    let seen = scene.server.store("msg_1", "on the screen");
+    scene.server.tell(seen);
+    scene.phone.wait_messages(1, LIMIT).await.unwrap();
+    scene.phone.background().await;
+    let unseen = scene.server.store("msg_2", "off the screen");
+    scene.server.tell(unseen);
+    let shown = |event: &PhoneEvent| matches!(event, PhoneEvent::NotificationShown { .. });
+    let first = scene.phone.wait_for(shown, LIMIT).await.unwrap();
+    assert!(
+        matches!(&first.event, PhoneEvent::NotificationShown { body, via: Via::Socket, .. } if body == "off the screen"),
+        "{first:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_force_quit_iphone_ignores_background_and_drains_by_its_extension() {
     let scene = Scene::launched(Platform::Ios).await;
     scene.phone.force_quit().await;

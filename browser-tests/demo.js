@@ -1,0 +1,36 @@
+/** `reveille demo --lab`: a server, the push services and phones, and the lab as their window. */
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+
+import { BINARY, ENVIRONMENT } from './harness.js';
+
+export class Demo {
+  #child;
+
+  /** Ready once it has said where the lab is. */
+  static async start() {
+    const demo = new Demo();
+    demo.#child = spawn(BINARY, ['demo', '--lab', '--lab-listen', '127.0.0.1:0'], {
+      env: ENVIRONMENT,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const said = [];
+    for await (const line of createInterface({ input: demo.#child.stdout })) {
+      said.push(line);
+      [demo.lab] = line.match(/http:[/][/][^ ]+[/]lab/) ?? [];
+      if (demo.lab) break;
+    }
+    demo.#child.stdout.resume();
+    if (!demo.lab) throw new Error(`the demo did not start:\n${said.join('\n')}`);
+    return demo;
+  }
+
+  /** In good order, so that its server ends with it. */
+  async end() {
+    const ended = once(this.#child, 'exit');
+    this.#child.kill('SIGTERM');
+    await ended;
+  }
+}

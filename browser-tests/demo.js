@@ -1,4 +1,4 @@
-/** `reveille demo --lab`: a server, the push services and phones, and the lab as their window. */
+/** `reveille demo --lab`: a server, the push services and phones, with the lab and the messenger. */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,7 +9,7 @@ import { BINARY, ENVIRONMENT } from './harness.js';
 export class Demo {
   #child;
 
-  /** Ready once it has said where the lab is. */
+  /** Ready once it has said where everything is. */
   static async start() {
     const demo = new Demo();
     demo.#child = spawn(BINARY, ['demo', '--lab', '--lab-listen', '127.0.0.1:0'], {
@@ -19,11 +19,13 @@ export class Demo {
     const said = [];
     for await (const line of createInterface({ input: demo.#child.stdout })) {
       said.push(line);
-      [demo.lab] = line.match(/http:[/][/][^ ]+[/]lab/) ?? [];
-      if (demo.lab) break;
+      const [, name, url] = line.match(/^ *(lab|messenger) +(http:[/][/]\S+)/) ?? [];
+      if (name) demo[name] = url;
+      if (demo.lab && demo.messenger) break;
     }
+    // What it says later is read, and dropped: a full pipe would stop it.
     demo.#child.stdout.resume();
-    if (!demo.lab) throw new Error(`the demo did not start:\n${said.join('\n')}`);
+    if (!demo.messenger) throw new Error(`the demo did not start:\n${said.join('\n')}`);
     return demo;
   }
 

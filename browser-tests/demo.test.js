@@ -1,36 +1,13 @@
 /** The messenger as `reveille demo` serves it: what a newcomer opens first. */
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import test, { after } from 'node:test';
+import test from 'node:test';
 
-import { BINARY, ENVIRONMENT, browser } from './harness.js';
+import { Demo } from './demo.js';
+import { stage } from './harness.js';
 
-const demo = spawn(BINARY, ['demo', '--lab', '--lab-listen', '127.0.0.1:0'], {
-  env: ENVIRONMENT,
-  stdio: ['ignore', 'pipe', 'inherit'],
-});
-after(async () => {
-  const ended = once(demo, 'exit');
-  demo.kill();
-  await ended;
-});
-const messenger = await addressOf('messenger');
-const { open } = await browser();
-
-/** What the demo says of where something is. */
-async function addressOf(name) {
-  for await (const line of createInterface({ input: demo.stdout })) {
-    const found = new RegExp(`^\\s*${name}\\s+(http://\\S+)`).exec(line);
-    if (!found) continue;
-    // What it says later is read, and dropped: a full pipe would stop it.
-    demo.stdout.resume();
-    return found[1];
-  }
-  throw new Error(`the demo did not say where the ${name} is`);
-}
+const { server, open } = await stage({ start: Demo.start });
+const { messenger } = server;
 
 test('its door leads in, and two people find each other', async () => {
   const alice = await open();

@@ -274,10 +274,10 @@ impl<'a> Trail<'a> {
                 PhoneEvent::CallAnswered { call, by } if self.is_it(call) => {
                     over = self.done("Answered", at, format!("by {}", called(by)));
                 }
-                PhoneEvent::CallEnded { call, .. } if self.is_it(call) => {
-                    if over.state == StepState::Open {
-                        over = self.done("Answered", at, "over without an answer");
-                    }
+                PhoneEvent::CallEnded { call, .. }
+                    if self.is_it(call) && over.state == StepState::Open =>
+                {
+                    over = self.done("Answered", at, "over without an answer");
                 }
                 _ => {}
             }

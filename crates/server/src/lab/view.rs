@@ -251,12 +251,15 @@ impl View {
             }
             PhoneEvent::CallRinging { call, .. } => self.phase(call, Phase::RingsThere),
             PhoneEvent::CallAnswered { call, .. } => self.phase(call, Phase::Talks),
-            PhoneEvent::CallEnded { call, reason, .. } => {
-                if self.call.take_if(|own| own.id == *call).is_some() {
-                    self.say(reason.map_or("the call is over", over));
-                }
-            }
+            PhoneEvent::CallEnded { call, reason, .. } => self.hung_up(call, *reason),
             _ => {}
+        }
+    }
+
+    fn hung_up(&mut self, call: &str, reason: Option<CallEndReason>) {
+        let own = self.call.take_if(|own| own.id == call);
+        if own.is_some() {
+            self.say(reason.map_or("the call is over", over));
         }
     }
 
@@ -391,5 +394,137 @@ const fn over(reason: CallEndReason) -> &'static str {
         CallEndReason::HungUp => "the call is over",
         CallEndReason::Lost => "the call's connection was lost",
         CallEndReason::Unanswered => "nobody answered the call",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use sim::phone::Via;
+
+    use super::*;
+
+    fn logged(event: PhoneEvent) -> Logged {
+        Logged { at: jiff::Timestamp::UNIX_EPOCH, instant: Instant::now(), event }
+    }
+
+    fn seen(events: Vec<PhoneEvent>) -> View {
+        let mut view = View::new();
+        for event in events {
+            view.saw(&logged(event));
+        }
+        view
+    }
+
+    fn lives(to: Life) -> PhoneEvent {
+        PhoneEvent::LifeChanged { to }
+    }
+
+    fn connected() -> PhoneEvent {
+        let (session, cursor, head) = ("s".to_owned(), 0, 0);
+        PhoneEvent::Connected { session, cursor, head, secret_only: false, woken_by: None }
+    }
+
+    fn message(id: &str, own_copy: bool) -> PhoneEvent {
+        PhoneEvent::MessageReceived {
+            id: id.to_owned(),
+            from: Some("alice".to_owned()),
+            body: "hello".to_owned(),
+            offset: 1,
+            via: Via::Socket,
+            own_copy,
+            missed_call: None,
+        }
+    }
+
+    #[test]
+    fn how_it_is_in_one_word() {
+        let off = PhoneEvent::NetworkChanged { to: Network::Off };
+        let check = |events: Vec<PhoneEvent>, platform, expected| {
+            let view = seen(events.clone());
+            assert_eq!(view.condition(platform), expected, "{events:?}");
+        };
+        let (android, web) = (Platform::Android, Platform::Web);
+        check(vec![], android, Condition::Asleep);
+        check(vec![], web, Condition::Closed);
+        check(vec![lives(Life::Foreground)], android, Condition::Connecting);
+        let live = vec![lives(Life::Foreground), connected()];
+        check(live.clone(), android, Condition::Live);
+        check([live.clone(), vec![off]].concat(), android, Condition::Offline);
+        for (life, expected) in [
+            (Life::Background, Condition::Background),
+            (Life::Suspended, Condition::Asleep),
+            (Life::Frozen, Condition::Frozen),
+            (Life::ForceQuit, Condition::ForceQuit),
+        ] {
+            check([live.clone(), vec![lives(life)]].concat(), android, expected);
+        }
+        // Who comes from elsewhere than the screen was woken.
+        let woken = vec![lives(Life::Suspended), lives(Life::Background)];
+        check(woken.clone(), android, Condition::Woken);
+        check([woken, vec![connected()]].concat(), android, Condition::Woken);
+    }
+
+    #[test]
+    fn notifications_stand_until_the_app_is_looked_at() {
+        let note = |body: &str| PhoneEvent::NotificationShown {
+            title: "alice".to_owned(),
+            body: body.to_owned(),
+            via: Via::Socket,
+        };
+        let mut view = seen((0..NOTES + 5).map(|number| note(&number.to_string())).collect());
+        view.saw(&logged(message("msg_1", false)));
+        assert_eq!((view.notes.len(), view.unread), (NOTES, 1));
+        assert_eq!((view.notes[0].title.as_str(), view.notes[0].body.as_str()), ("Alice", "24"));
+        view.saw(&logged(lives(Life::Foreground)));
+        assert_eq!((view.notes.len(), view.unread), (0, 0));
+    }
+
+    #[test]
+    fn a_line_of_ones_own_stands_once_however_it_comes_back() {
+        let accepted = PhoneEvent::SendAccepted {
+            client_id: "c".to_owned(),
+            id: "msg_1".to_owned(),
+            failed: Vec::new(),
+        };
+        let receipt = |state| PhoneEvent::ReceiptReceived {
+            id: "msg_1".to_owned(),
+            user: "bob".to_owned(),
+            state,
+        };
+        let copy = message("msg_1", true);
+        for order in [vec![accepted.clone(), copy.clone()], vec![copy, accepted]] {
+            let mut view = View::new();
+            view.writes("c".to_owned(), "hello".to_owned());
+            assert_eq!(view.lines[0].mark, Mark::Waiting);
+            for event in order {
+                view.saw(&logged(event));
+            }
+            assert_eq!((view.lines.len(), view.lines[0].mark), (1, Mark::Accepted));
+            view.saw(&logged(receipt(ReceiptState::Read)));
+            // A receipt that comes late takes nothing back.
+            view.saw(&logged(receipt(ReceiptState::Delivered)));
+            assert_eq!(view.lines[0].mark, Mark::Read);
+        }
+    }
+
+    #[test]
+    fn a_call_is_on_the_screen_until_it_is_over() {
+        let screen = PhoneEvent::CallScreen {
+            call: "c".to_owned(),
+            caller_name: "Alice".to_owned(),
+            via: Via::Push,
+        };
+        let ended = |call: &str| PhoneEvent::CallEnded {
+            call: call.to_owned(),
+            reason: Some(CallEndReason::Cancelled),
+            via: Via::Push,
+        };
+        let mut view = seen(vec![screen, ended("another")]);
+        view.locked = true;
+        assert_eq!(view.screen(), Screen::Call);
+        view.saw(&logged(ended("c")));
+        assert_eq!((view.screen(), view.word.as_str()), (Screen::Lock, "the caller gave up"));
     }
 }

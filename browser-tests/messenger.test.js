@@ -156,12 +156,32 @@ test('a page without a network is there after a reload, and what it wrote leaves
   assert.deepEqual(await said(alice), ['from the tunnel']);
 });
 
+test('two tabs of one person share a connection, and the one that stays takes it over', async () => {
+  const first = await be('bob');
+  const second = await first.context().newPage();
+  await signIn(second, 'bob');
+  const dave = await be('dave');
+  for (const page of [first, second]) await talkTo(page, 'Dave Diallo');
+  await write(second, 'from the second tab');
+  for (const page of [first, second]) await tick(page, 'from the second tab', 'Delivered');
+  await talkTo(dave, 'Bob Brandt');
+  for (const page of [first, second]) await tick(page, 'from the second tab', 'Read');
+
+  await first.close();
+  await write(dave, 'still there?');
+  await saying(second, 'still there?').waitFor();
+  await write(second, 'yes');
+  await tick(second, 'yes', 'Read');
+  assert.deepEqual(await said(second), ['from the second tab', 'still there?', 'yes']);
+  assert.deepEqual(await said(dave), ['from the second tab', 'still there?', 'yes']);
+});
+
 test('a video call has pictures on both sides until somebody hangs up', async () => {
   const alice = await be('alice');
   const dave = await be('dave');
   await talkTo(alice, 'Dave Diallo');
   await alice.getByRole('button', { name: 'Video call with Dave Diallo' }).click();
-  await dave.getByRole('dialog').getByText('Video call from Alice Ames').waitFor();
+  await dave.getByRole('dialog', { name: 'Alice Ames' }).getByText('Video call…').waitFor();
   await alice.getByRole('dialog').getByText('Ringing…').waitFor();
   await look(dave, 'messenger-incoming');
 
@@ -207,7 +227,7 @@ test('a call that is declined, and one that is taken back, are told to both', as
   await bob.getByRole('dialog').waitFor({ state: 'hidden' });
   await carol.getByRole('dialog').waitFor({ state: 'hidden' });
   await bob.getByRole('button', { name: 'Video call with Carol Cho' }).click();
-  await carol.getByText('Video call from Bob Brandt').waitFor();
+  await carol.getByRole('dialog').getByText('Video call…').waitFor();
   await bob.getByRole('button', { name: 'Hang up' }).click();
   await carol.locator('.call-item.missed', { hasText: 'Missed video call' }).waitFor();
 });

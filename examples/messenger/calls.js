@@ -63,8 +63,7 @@ export class Calls {
     const now = (this.#now = { call, peer: call.from, media: call.media, isMine: false });
     now.early = [];
     this.#follow(now);
-    const what = call.media === 'video' ? 'Video call' : 'Call';
-    this.#show('incoming', `${what} from ${call.callerName}`);
+    this.#show('incoming', call.media === 'video' ? 'Video call…' : 'Call…');
   }
 
   async #accept() {
@@ -194,15 +193,17 @@ export class Calls {
     });
     const show = () => {
       button.setAttribute('aria-pressed', String(!now.isOff[kind]));
-      button.firstChild.replaceWith(icon(now.isOff[kind] ? off : on));
+      button.querySelector('svg').replaceWith(icon(now.isOff[kind] ? off : on));
     };
     show();
     return button;
   }
 }
 
+/** A round button with its word below. */
 function round(label, drawing, kind, onclick) {
-  return h('button', { class: `round ${kind}`, type: 'button', 'aria-label': label, onclick }, icon(drawing));
+  const disc = h('span', { class: `disc ${kind}` }, icon(drawing));
+  return h('button', { class: 'round', type: 'button', onclick }, disc, label);
 }
 
 function endWords(reason, error) {

@@ -134,7 +134,7 @@ export class Conversation {
   }
 
   #stands(state) {
-    this.#state.textContent = state === 'connected' ? '' : STATES[state];
+    this.#state.textContent = state === 'connected' ? '' : STATES[state].split(':')[0];
     this.#state.dataset.state = state;
   }
 

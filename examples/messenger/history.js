@@ -15,6 +15,8 @@ export class History extends EventTarget {
   /** Ours, by the id that the server gave them, which receipts name. */
   #byServerId = new Map();
   #order = 0;
+  /** To the other tabs of this person. */
+  #channel;
 
   static async open(user) {
     const history = new History();
@@ -28,16 +30,16 @@ export class History extends EventTarget {
     for (const message of all.sort((one, other) => one.order - other.order)) {
       history.#remember(message);
     }
+    history.#channel = new BroadcastChannel(`messenger-history-${user}`);
+    history.#channel.onmessage = ({ data }) => history.#take(data);
     return history;
   }
 
   /** Resolves once it is stored: only then a message may be acknowledged. */
   async add(message) {
-    if (this.#messages.has(message.id)) return;
-    const added = { order: this.#order + 1, at: Date.now(), ...message };
-    this.#remember(added);
-    this.#changed(added.peer);
-    await this.#run('readwrite', (store) => store.put(added));
+    const known = this.#messages.get(message.id);
+    // Another tab may have told of it, and not have stored it yet.
+    await this.#keep(known ?? { order: this.#order + 1, at: Date.now(), ...message });
   }
 
   async change(id, fields) {
@@ -46,10 +48,7 @@ export class History extends EventTarget {
     const before = RANKS.indexOf(message.state);
     const { state = message.state, ...others } = fields;
     const isBack = before >= 0 && RANKS.indexOf(state) < before;
-    const changed = { ...message, ...others, state: isBack ? message.state : state };
-    this.#remember(changed);
-    this.#changed(changed.peer);
-    await this.#run('readwrite', (store) => store.put(changed));
+    await this.#keep({ ...message, ...others, state: isBack ? message.state : state });
   }
 
   ofServerId(serverId) {
@@ -77,14 +76,21 @@ export class History extends EventTarget {
     await this.#run('readwrite', (store) => store.clear());
   }
 
+  async #keep(message) {
+    this.#take(message);
+    this.#channel.postMessage(message);
+    await this.#run('readwrite', (store) => store.put(message));
+  }
+
+  #take(message) {
+    this.#remember(message);
+    this.dispatchEvent(new CustomEvent('changed', { detail: { peer: message.peer } }));
+  }
+
   #remember(message) {
     this.#order = Math.max(this.#order, message.order);
     this.#messages.set(message.id, message);
     if (message.serverId) this.#byServerId.set(message.serverId, message.id);
-  }
-
-  #changed(peer) {
-    this.dispatchEvent(new CustomEvent('changed', { detail: { peer } }));
   }
 
   #run(mode, work) {

@@ -261,7 +261,7 @@ routes! {
     App(Send) POST "/v1/pushes" [] "Push to users, devices, targets or topics" => pushes::create,
         create_push(PushCreate) -> (202 Push) | BodyTooLarge | IdReused | InvalidField | NoTarget
             | NotFound | PushRefused | TooManyRecipients | UnknownUser;
-    App(Read) GET "/v1/pushes" [limit, after] "List the pushes" => pushes::list,
+    App(Read) GET "/v1/pushes" [broadcasts, limit, after] "List the pushes" => pushes::list,
         list_pushes() -> (200 Page<Push>) | InvalidField;
     App(Read) GET "/v1/pushes/{push}" [] "Show a push" => pushes::show,
         show_push() -> (200 Push) | NotFound;

@@ -72,8 +72,9 @@ test('the first stop of the Tab key leads past the navigation', async () => {
 test('a key is made, shown once, and taken back', async () => {
   const { id } = await server.makeApp('Keys');
   const page = await signedIn();
-  await page.getByRole('link', { name: /^Keys/ }).click();
-  await look(page, 'console-app');
+  await page.goto(`${server.inside}/console/apps/${id}`);
+  await page.getByRole('link', { name: 'Keys', exact: true }).click();
+  await look(page, 'console-keys');
 
   await page.getByLabel('Name').fill('night shift');
   await page.getByLabel('admin').uncheck();
@@ -82,11 +83,11 @@ test('a key is made, shown once, and taken back', async () => {
   await server.api('GET', '/v1/users/alice', undefined, key).catch((error) => {
     assert.match(error.message, /not_found/, 'the key is good; there is just nobody yet');
   });
-  await look(page, 'console-app-key');
+  await look(page, 'console-keys-made');
 
   await page.getByRole('button', { name: 'Take back the key night shift' }).click();
   await page.getByRole('status').waitFor();
-  assert.equal(new URL(page.url()).pathname, `/console/apps/${id}`);
+  assert.equal(new URL(page.url()).pathname, `/console/apps/${id}/keys`);
   assert.equal(await page.getByText('night shift').count(), 0);
 });
 

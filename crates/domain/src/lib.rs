@@ -29,6 +29,7 @@ pub mod rate;
 pub mod reason;
 mod rights;
 pub mod session;
+pub mod spread;
 pub mod target;
 pub mod time;
 pub mod token;

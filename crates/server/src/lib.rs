@@ -52,6 +52,7 @@ pub mod secret;
 pub mod serve;
 pub mod session;
 pub mod settings;
+pub mod statistics;
 pub mod steps;
 pub mod sweep;
 pub mod targets;

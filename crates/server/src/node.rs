@@ -26,6 +26,7 @@ use crate::route::Hub;
 use crate::seal::{MasterKey, rotate};
 use crate::secret::{KeyHash, load_or_create_admin_key};
 use crate::settings::SettingsCache;
+use crate::statistics;
 use crate::tasks::Tasks;
 use crate::users::keys::TokenKeys;
 use crate::wake::Runner;
@@ -195,7 +196,7 @@ impl Node {
 
     /// Does what a committed change calls for.
     pub fn carry_out(self: &Arc<Self>, effects: Effects) {
-        let Effects { nudges, due, born, decisions, relane, calls } = effects;
+        let Effects { nudges, due, born, decisions, passed, relane, calls } = effects;
         for (inbox, head) in nudges {
             self.hub.nudge(inbox, head);
         }
@@ -204,6 +205,7 @@ impl Node {
             crate::wake::push(self, claimed);
         }
         report::decisions(self, decisions);
+        statistics::passed(self, passed);
         if relane {
             crate::relane::nudge(self);
         }

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use domain::{DeviceNumber, MessageId, Offset, Outcome, Time};
 use providers::RequestRecord;
 use serde_json::{Value, json};
-use store::log::{Covered, DeviceName, Record, Step};
+use store::log::{Covered, DeviceName, Figure, Record, Step};
 use store::model::{Claimed, Decision};
 
+use crate::metrics::Pushed;
 use crate::node::Node;
-use crate::steps;
+use crate::{statistics, steps};
 
 pub use pushed::{About, push_event};
 pub use sentence::{sentence, wake as wake_sentence};
@@ -36,6 +37,7 @@ pub fn accepted(
     at: Time,
 ) {
     node.metrics.accepted(app);
+    node.log.count(app, at, Figure::Messages, 1);
     for (inbox, offset) in places {
         let mut record = Record::new(at, app, *inbox, Step::Accept, "accepted");
         record.message = Some(message);
@@ -140,6 +142,12 @@ pub fn outcome(record: &mut Record, detail: &mut Value, outcome: &Outcome) {
         Outcome::Unknown { detail: seen } => detail["seen"] = json!(seen),
         Outcome::Withdrawn => {}
     }
+}
+
+/// A push ended: counted for whoever watches over the process, and for its app.
+pub fn pushed(node: &Node, push: Pushed, outcome: &Outcome) {
+    node.metrics.pushed(push, outcome);
+    statistics::pushed(node, push.app, outcome);
 }
 
 /// A record about one attempt.

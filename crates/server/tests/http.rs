@@ -36,6 +36,7 @@ mod sessions;
 mod shape;
 mod shell;
 mod stage;
+mod statistics;
 mod steps;
 mod strangers;
 mod throttle;

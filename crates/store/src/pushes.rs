@@ -5,7 +5,7 @@ use domain::{AppId, DeviceNumber, LaneId, PushId, Time};
 
 use crate::model::{
     BroadcastPage, BroadcastRest, BroadcastStep, ClaimedDelivery, DeliveryRecord, DeliverySettled,
-    Effects, NewPush, Push, PushAdded, PushState, SettleDelivery, Topic, TopicChanged,
+    Effects, Listing, NewPush, Push, PushAdded, PushState, SettleDelivery, Topic, TopicChanged,
 };
 use crate::{Error, Store};
 
@@ -25,10 +25,11 @@ impl Store {
     pub async fn pushes(
         &self,
         app: AppId,
+        listing: Listing,
         before: Option<PushId>,
         limit: usize,
     ) -> Result<Vec<Push<()>>, Error> {
-        self.sqlite().pushes(app, before, limit).await
+        self.sqlite().pushes(app, listing, before, limit).await
     }
 
     /// Up to `limit` deliveries of a push behind the one numbered `after`; of a broadcast, those

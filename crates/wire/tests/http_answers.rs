@@ -8,10 +8,11 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use serde_json::value::RawValue;
 use wire::http::{
-    Acked, Act, App, CallShown, Check, Conclusion, Credential, CredentialKind, CredentialProbe,
-    Device, DeviceExplained, Examination, Explanation, Finding, Health, InboxPage, Key,
-    KeyScopeName, MessageAccepted, Page, Record, Routes, SignalShown, Target, Timeline,
-    TokenAlgorithm, TokenKey, User, UserToken, WakeState, Webhook, WebhookAnswer, WebhookDelivery,
+    Acked, Act, App, CallShown, Check, CircuitName, Conclusion, Credential, CredentialKind,
+    CredentialPlace, CredentialProbe, Device, DeviceExplained, Examination, Explanation, Figures,
+    Finding, Health, InboxPage, Key, KeyScopeName, MessageAccepted, Page, Percentiles, PushFigures,
+    Record, Routes, SignalShown, Statistics, StatisticsStep, Target, Timeline, TokenAlgorithm,
+    TokenKey, User, UserToken, WakeFigures, WakeState, Webhook, WebhookAnswer, WebhookDelivery,
     WebhookDeliveryState, WebhookReplayed, WebhookStateName,
 };
 use wire::{
@@ -23,7 +24,7 @@ use crate::golden::{check_complete, check_golden, pretty};
 use crate::{http_requests, pushes};
 
 /// The golden files of answers.
-const NAMES: [&str; 24] = [
+const NAMES: [&str; 25] = [
     "http/acked",
     "http/act",
     "http/app",
@@ -41,6 +42,7 @@ const NAMES: [&str; 24] = [
     "http/problem",
     "http/problem_of_push",
     "http/record",
+    "http/statistics",
     "http/timeline",
     "http/token_key",
     "http/user",
@@ -67,6 +69,7 @@ fn answers_are_as_agreed_and_read_back() {
     both_ways("http/problem", &problem());
     both_ways("http/problem_of_push", &problem_of_push());
     both_ways("http/record", &record());
+    both_ways("http/statistics", &statistics());
     both_ways("http/timeline", &timeline());
     both_ways("http/token_key", &token_key());
     both_ways("http/user_token", &user_token());
@@ -213,7 +216,39 @@ fn credential() -> Credential {
             reason: Some("BadCertificate".into()),
             remedy: Some("Make a new push certificate and upload it.".into()),
         }],
+        places: vec![CredentialPlace {
+            place: "apns sandbox".into(),
+            circuit: CircuitName::Open,
+            code: Some(904),
+            open_since: Some(at("2026-03-02T06:00:00Z")),
+            probe_at: Some(at("2026-03-02T06:01:00Z")),
+        }],
         created_at: at("2026-03-01T06:00:00Z"),
+        ends_at: Some(at("2027-03-01T06:00:00Z")),
+        believed_at: Some(at("2026-03-02T05:58:00Z")),
+    }
+}
+
+fn statistics() -> Statistics {
+    let figures = Figures {
+        messages: 120,
+        pushes: PushFigures {
+            accepted: 95,
+            refused: BTreeMap::from([(911, 3), (913, 1)]),
+            unknown: 1,
+        },
+        wakes: WakeFigures { owed: 80, pushed: 78, accepted: 75, connected: 71, drained: 70 },
+        time_to_wake_ms: Some(Percentiles { p50: 1_600, p90: 5_000, p99: 31_500 }),
+    };
+    Statistics {
+        since: at("2026-03-01T06:00:00Z"),
+        until: at("2026-03-01T08:00:00Z"),
+        step: 3_600,
+        total: figures.clone(),
+        items: vec![
+            StatisticsStep { at: at("2026-03-01T06:00:00Z"), figures },
+            StatisticsStep { at: at("2026-03-01T07:00:00Z"), figures: Figures::default() },
+        ],
     }
 }
 

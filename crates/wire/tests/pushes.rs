@@ -227,6 +227,7 @@ fn push() -> Push {
         expires_at: at("2026-03-03T06:00:00Z"),
         started_at: None,
         ended_at: None,
+        progress: None,
         counts: PushCounts { devices: 3, waiting: 3, ..PushCounts::default() },
         codes: BTreeMap::new(),
         failed: vec![PushFailed { name: "nobody".into(), code: "unknown_user".into() }],
@@ -241,6 +242,7 @@ fn push_broadcast() -> Push {
         rate: Some(500),
         started_at: Some(at("2026-03-02T06:00:00Z")),
         ended_at: Some(at("2026-03-02T06:10:00Z")),
+        progress: Some(100),
         counts: PushCounts {
             devices: 1_000,
             waiting: 0,

@@ -22,6 +22,7 @@
 mod claim;
 mod ring;
 mod settle;
+mod stage;
 #[cfg(test)]
 mod tests;
 
@@ -38,6 +39,7 @@ pub use claim::{Claim, Draw, Facts, Plan, Presence};
 pub use ring::{RingFacts, VOIP_LEAST_LEFT, VOIP_LONGEST};
 pub use settle::Settled;
 pub(crate) use settle::{UNKNOWN_PAUSE, back_off, back_off_within};
+pub use stage::Stage;
 
 /// After this long a claim whose attempt never settled counts as lapsed, so that an attempt whose
 /// task died is made up for even on a living node.

@@ -247,7 +247,8 @@ impl Sender {
                 }
             },
         };
-        node.metrics.pushed(
+        report::pushed(
+            node,
             Pushed {
                 app: self.push.app,
                 subject: PushSubject::Broadcast,

@@ -135,6 +135,18 @@ impl Circuits {
         places
     }
 
+    /// Where a credential was used, and why nothing may go there now: such places first, `most` at
+    /// most.
+    pub fn used(&self, credential: CredentialId, most: usize) -> Vec<(Place, Option<Open>)> {
+        let all = self.known();
+        let known = all.get(&credential).into_iter().flat_map(|places| &places.known);
+        let mut used: Vec<_> =
+            known.map(|(place, known)| (place.clone(), known.circuit.open())).collect();
+        used.sort_by_key(|(place, open)| (open.is_none(), place.name()));
+        used.truncate(most);
+        used
+    }
+
     /// What is known of a credential in a place, for the judgement of its tokens.
     pub fn facts(&self, key: &CircuitKey, now: Time) -> CredentialFacts {
         let all = self.known();

@@ -93,9 +93,13 @@ impl Frame {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Done {
     AppDeleted,
+    BroadcastCancelled,
+    BroadcastPaused,
+    BroadcastResumed,
     CredentialDeleted,
     CredentialKept,
     DeviceSignedOut,
+    EventsReplayed,
     KeyDeleted,
     Muted,
     PasswordSet,
@@ -104,14 +108,22 @@ pub(super) enum Done {
     TargetRemoved,
     Unmuted,
     UserSignedOut,
+    WebhookDeleted,
+    WebhookOff,
+    WebhookOn,
+    WebhookTested,
 }
 
 impl Done {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 20] = [
         Self::AppDeleted,
+        Self::BroadcastCancelled,
+        Self::BroadcastPaused,
+        Self::BroadcastResumed,
         Self::CredentialDeleted,
         Self::CredentialKept,
         Self::DeviceSignedOut,
+        Self::EventsReplayed,
         Self::KeyDeleted,
         Self::Muted,
         Self::PasswordSet,
@@ -120,23 +132,35 @@ impl Done {
         Self::TargetRemoved,
         Self::Unmuted,
         Self::UserSignedOut,
+        Self::WebhookDeleted,
+        Self::WebhookOff,
+        Self::WebhookOn,
+        Self::WebhookTested,
     ];
 
     /// The word in the address.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::AppDeleted => "app_deleted",
-            Self::DeviceSignedOut => "device_signed_out",
-            Self::Muted => "muted",
-            Self::TargetRemoved => "target_removed",
-            Self::Unmuted => "unmuted",
-            Self::UserSignedOut => "user_signed_out",
+            Self::BroadcastCancelled => "broadcast_cancelled",
+            Self::BroadcastPaused => "broadcast_paused",
+            Self::BroadcastResumed => "broadcast_resumed",
             Self::CredentialDeleted => "credential_deleted",
             Self::CredentialKept => "credential_kept",
+            Self::DeviceSignedOut => "device_signed_out",
+            Self::EventsReplayed => "events_replayed",
             Self::KeyDeleted => "key_deleted",
+            Self::Muted => "muted",
             Self::PasswordSet => "password_set",
             Self::Saved => "saved",
             Self::SignedOut => "signed_out",
+            Self::TargetRemoved => "target_removed",
+            Self::Unmuted => "unmuted",
+            Self::UserSignedOut => "user_signed_out",
+            Self::WebhookDeleted => "webhook_deleted",
+            Self::WebhookOff => "webhook_off",
+            Self::WebhookOn => "webhook_on",
+            Self::WebhookTested => "webhook_tested",
         }
     }
 
@@ -159,6 +183,14 @@ impl Done {
             Self::PasswordSet => "The password is set. Sign in with it.",
             Self::Saved => "Saved.",
             Self::SignedOut => "You are signed out.",
+            Self::BroadcastCancelled => "Cancelled: what was not sent is not sent.",
+            Self::BroadcastPaused => "The broadcast stands still.",
+            Self::BroadcastResumed => "The broadcast goes on.",
+            Self::WebhookDeleted => "The webhook is deleted.",
+            Self::WebhookOff => "The webhook is off; what happens waits.",
+            Self::WebhookOn => "The webhook is on.",
+            Self::WebhookTested => "The test event is on its way; what came of it stands below.",
+            Self::EventsReplayed => "The events are sent again; what came of them stands below.",
         }
     }
 }

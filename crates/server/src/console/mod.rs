@@ -15,11 +15,14 @@
 mod api;
 mod apps;
 pub(crate) mod assets;
+mod broadcasts;
+mod chart;
 mod credentials;
 mod deletion;
 mod devices;
 mod entry;
 mod frame;
+mod health;
 mod keys;
 mod link;
 mod overview;
@@ -33,6 +36,8 @@ mod settings;
 mod timeline;
 mod upload;
 mod users;
+mod webhook;
+mod webhooks;
 
 pub use password::{CODE_FILE, prepare};
 pub(crate) use session::is_ours;

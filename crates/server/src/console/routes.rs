@@ -16,8 +16,8 @@ use http::{HeaderMap, HeaderValue, Method};
 
 use super::api::Api;
 use super::{
-    apps, assets, credentials, deletion, devices, entry, keys, overview, push_log, settings,
-    timeline, users,
+    apps, assets, broadcasts, credentials, deletion, devices, entry, keys, overview, push_log,
+    settings, timeline, users, webhook, webhooks,
 };
 use crate::node::Node;
 
@@ -82,6 +82,21 @@ routes! {
     SignedIn GET "/console/apps/{app}/push-log/live" => push_log::live;
     SignedIn GET "/console/apps/{app}/messages/{message}" => timeline::message;
     SignedIn GET "/console/apps/{app}/calls/{call}" => timeline::call;
+    SignedIn GET "/console/apps/{app}/broadcasts" => broadcasts::list;
+    SignedIn GET "/console/apps/{app}/broadcasts/{push}" => broadcasts::show;
+    SignedIn POST "/console/apps/{app}/broadcasts/{push}/pause" => broadcasts::pause;
+    SignedIn POST "/console/apps/{app}/broadcasts/{push}/resume" => broadcasts::resume;
+    SignedIn POST "/console/apps/{app}/broadcasts/{push}/cancel" => broadcasts::cancel;
+    SignedIn GET "/console/apps/{app}/webhooks" => webhooks::list;
+    SignedIn POST "/console/apps/{app}/webhooks" => webhooks::create;
+    SignedIn GET "/console/apps/{app}/webhooks/{webhook}" => webhook::show;
+    SignedIn POST "/console/apps/{app}/webhooks/{webhook}/change" => webhook::change;
+    SignedIn POST "/console/apps/{app}/webhooks/{webhook}/on" => webhook::switch_on;
+    SignedIn POST "/console/apps/{app}/webhooks/{webhook}/off" => webhook::switch_off;
+    SignedIn POST "/console/apps/{app}/webhooks/{webhook}/rotate" => webhook::rotate;
+    SignedIn POST "/console/apps/{app}/webhooks/{webhook}/test" => webhook::test;
+    SignedIn POST "/console/apps/{app}/webhooks/{webhook}/replay" => webhook::replay;
+    SignedIn POST "/console/apps/{app}/webhooks/{webhook}/delete" => webhook::delete;
     SignedIn GET "/console/apps/{app}/keys" => keys::show;
     SignedIn POST "/console/apps/{app}/keys" => keys::create;
     SignedIn POST "/console/apps/{app}/keys/{key}/delete" => keys::delete;

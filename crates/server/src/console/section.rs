@@ -6,6 +6,8 @@ pub(super) enum Section {
     Overview,
     Users,
     PushLog,
+    Broadcasts,
+    Webhooks,
     Credentials,
     Settings,
     Keys,
@@ -13,8 +15,16 @@ pub(super) enum Section {
 
 impl Section {
     /// Every one, in the order of the navigation.
-    pub(super) const ALL: [Self; 6] =
-        [Self::Overview, Self::Users, Self::PushLog, Self::Credentials, Self::Settings, Self::Keys];
+    pub(super) const ALL: [Self; 8] = [
+        Self::Overview,
+        Self::Users,
+        Self::PushLog,
+        Self::Broadcasts,
+        Self::Webhooks,
+        Self::Credentials,
+        Self::Settings,
+        Self::Keys,
+    ];
 
     /// What it is called.
     pub(super) const fn label(self) -> &'static str {
@@ -22,6 +32,8 @@ impl Section {
             Self::Overview => "Overview",
             Self::Users => "Users",
             Self::PushLog => "Push log",
+            Self::Broadcasts => "Broadcasts",
+            Self::Webhooks => "Webhooks",
             Self::Credentials => "Credentials",
             Self::Settings => "Push settings",
             Self::Keys => "Keys",
@@ -34,6 +46,8 @@ impl Section {
             Self::Overview => "",
             Self::Users => "/users",
             Self::PushLog => "/push-log",
+            Self::Broadcasts => "/broadcasts",
+            Self::Webhooks => "/webhooks",
             Self::Credentials => "/credentials",
             Self::Settings => "/settings",
             Self::Keys => "/keys",

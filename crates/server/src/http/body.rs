@@ -10,6 +10,7 @@ use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Query, R
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
+use domain::Time;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use hyper::body::Body as _;
@@ -19,6 +20,7 @@ use wire::http::Page;
 use wire::limits;
 
 use super::problem::{Problem, ProblemCode};
+use crate::from_wire;
 use crate::node::Node;
 
 /// How long a body may be on its way: enough for the largest over a poor line, and no place to
@@ -106,6 +108,14 @@ pub(super) fn limit(given: Option<usize>, (usual, most): (usize, usize)) -> Resu
         return Ok(limit);
     }
     Err(Problem::invalid_field("limit", format!("give 1 to {most}")))
+}
+
+/// A time behind the `?`, in RFC 3339.
+pub(super) fn time(field: &'static str, text: Option<String>) -> Result<Option<Time>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    let time = text.parse().map(from_wire::time);
+    let example = "give a time such as 2026-11-27T08:30:00Z";
+    time.map(Some).map_err(|_| Problem::invalid_field(field, example))
 }
 
 /// A page of up to `limit` items, made of one more where there is more.

@@ -6,14 +6,16 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use domain::CredentialId;
+use domain::circuit::Open;
 use http::StatusCode;
-use wire::http::{CredentialUpload, Page, WebpushKey};
+use wire::http::{CircuitName, CredentialPlace, CredentialUpload, Page, WebpushKey};
 
 use super::auth::{AnyKey, OwnApp};
 use super::body::Body;
 use super::path::Named;
 use super::problem::{Problem, ProblemCode};
 use crate::accept::storage_problem;
+use crate::circuits::Place;
 use crate::node::Node;
 use crate::to_wire;
 
@@ -25,7 +27,7 @@ pub(super) async fn upload(
 ) -> Result<impl IntoResponse, Problem> {
     let taken = crate::credentials::upload(&node, app, body).await?;
     let (warnings, probes) = (taken.warnings, taken.probes);
-    let shown = wire::http::Credential { warnings, probes, ..shown(taken.credential)? };
+    let shown = wire::http::Credential { warnings, probes, ..shown(&node, taken.credential)? };
     Ok((StatusCode::CREATED, Json(shown)))
 }
 
@@ -35,7 +37,8 @@ pub(super) async fn list(
     OwnApp(app): OwnApp,
 ) -> Result<Json<Page<wire::http::Credential>>, Problem> {
     let credentials = node.store.credentials(Some(app)).await.map_err(storage_problem)?;
-    let items = credentials.into_iter().map(shown).collect::<Result<_, _>>()?;
+    let items = credentials.into_iter().map(|credential| shown(&node, credential));
+    let items = items.collect::<Result<_, _>>()?;
     Ok(Json(Page { items, next: None }))
 }
 
@@ -69,7 +72,7 @@ pub(super) async fn probe(
     let found = credentials.into_iter().find(|credential| credential.id == id);
     let found = found.ok_or_else(unknown)?;
     let probes = crate::credentials::probe_places(&node, app, id).await;
-    Ok(Json(wire::http::Credential { probes, ..shown(found)? }))
+    Ok(Json(wire::http::Credential { probes, ..shown(&node, found)? }))
 }
 
 /// `GET /v1/webpush-key`: what a browser subscribes with.
@@ -86,7 +89,14 @@ pub(super) async fn webpush_key(
     Ok(Json(WebpushKey { public_key }))
 }
 
-fn shown(credential: store::model::Credential) -> Result<wire::http::Credential, Problem> {
+/// Of the places of one credential so many are shown: whoever registers a browser names its push
+/// service.
+const PLACES: usize = 16;
+
+fn shown(
+    node: &Node,
+    credential: store::model::Credential,
+) -> Result<wire::http::Credential, Problem> {
     let damaged = |_| {
         tracing::error!(credential.id = %credential.id, "a credential's facts are no JSON");
         Problem::internal()
@@ -98,6 +108,19 @@ fn shown(credential: store::model::Credential) -> Result<wire::http::Credential,
         facts: serde_json::from_str(&credential.facts).map_err(damaged)?,
         warnings: Vec::new(),
         probes: Vec::new(),
+        places: node.circuits.used(credential.id, PLACES).into_iter().map(place).collect(),
         created_at: to_wire::time(credential.created_at),
+        ends_at: credential.not_after.map(to_wire::time),
+        believed_at: credential.believed_at.map(to_wire::time),
     })
+}
+
+fn place((place, open): (Place, Option<Open>)) -> CredentialPlace {
+    CredentialPlace {
+        place: place.name(),
+        circuit: if open.is_some() { CircuitName::Open } else { CircuitName::Closed },
+        code: open.map(|open| open.diagnosis.code()),
+        open_since: open.map(|open| to_wire::time(open.since)),
+        probe_at: open.map(|open| to_wire::time(open.probe_at)),
+    }
 }

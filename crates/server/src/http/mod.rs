@@ -38,6 +38,7 @@ mod pushes;
 pub mod routes;
 pub(crate) mod sdk;
 mod settings;
+mod statistics;
 mod test_push;
 mod throttle;
 mod token_keys;

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use domain::{Diagnosis, MessageId, PushId, Time, WakeId};
+use domain::{Diagnosis, MessageId, PushId, WakeId};
 use futures_util::stream;
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
@@ -18,7 +18,7 @@ use tokio::sync::broadcast::error::RecvError;
 use wire::http::Page;
 
 use super::auth::AppKey;
-use super::body::{Params, limit};
+use super::body::{Params, limit, time};
 use super::problem::{Problem, ProblemCode};
 use crate::accept::storage_problem;
 use crate::node::Node;
@@ -261,13 +261,6 @@ async fn query(node: &Node, key: &AppKey, wanted: Wanted) -> Result<Query, Probl
         limit,
         order: Order::NewestFirst,
     })
-}
-
-fn time(field: &'static str, text: Option<String>) -> Result<Option<Time>, Problem> {
-    let Some(text) = text else { return Ok(None) };
-    let time = text.parse().map(from_wire::time);
-    let example = "give a time such as 2026-11-27T08:30:00Z";
-    time.map(Some).map_err(|_| Problem::invalid_field(field, example))
 }
 
 async fn trace(node: &Node, key: &AppKey, text: &str) -> Result<Trace, Problem> {

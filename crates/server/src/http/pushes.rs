@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use domain::PushId;
 use domain::delivery::{End, PushKind};
+use domain::{DeviceNumber, PushId};
 use http::{HeaderMap, StatusCode};
-use store::model::{Audience, DeliveryRecord, PushFault, PushState};
+use serde::Deserialize;
+use store::model::{Audience, DeliveryRecord, Listing, PushFault, PushState};
 use wire::http::{
     AudienceName, DeliveryState, Page, Push, PushCounts, PushCreate, PushDelivery, PushFailed,
     PushKindName, PushStateName,
@@ -41,14 +42,25 @@ pub(super) async fn create(
     Ok((StatusCode::ACCEPTED, Json(push)))
 }
 
+/// Which pushes are wanted, and which page of them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Wanted {
+    broadcasts: bool,
+    limit: Option<usize>,
+    after: Option<String>,
+}
+
 /// `GET /v1/pushes`: newest first.
 pub(super) async fn list(
     State(node): State<Arc<Node>>,
     key: AppKey,
-    Params(part): Params<Part>,
+    Params(wanted): Params<Wanted>,
 ) -> Result<Json<Page<Push>>, Problem> {
-    let limit = part.limit()?;
-    let before = match &part.after {
+    let Wanted { broadcasts, limit, after } = wanted;
+    let limit = Part { limit, after: None }.limit()?;
+    let listing = if broadcasts { Listing::Broadcasts } else { Listing::All };
+    let before = match &after {
         None => None,
         Some(text) => {
             let push = PushId::parse(text).ok_or_else(not_a_next)?;
@@ -61,7 +73,8 @@ pub(super) async fn list(
         }
     };
     // One more than asked for tells whether there is a next page.
-    let found = node.store.pushes(key.app, before, limit + 1).await.map_err(storage_problem)?;
+    let found = node.store.pushes(key.app, listing, before, limit + 1).await;
+    let found = found.map_err(storage_problem)?;
     Ok(Json(page(found, limit, shown, |last| last.id.clone())))
 }
 
@@ -137,6 +150,7 @@ fn shown<C>(push: store::model::Push<C>) -> Push {
         Audience::Topic(name) => (AudienceName::Topic, Some(name).filter(|name| !name.is_empty())),
     };
     let counts = push.counts;
+    let progress = push.bound.map(|bound| progress(push.cursor, bound));
     Push {
         id: push.id.to_string(),
         kind: match push.kind {
@@ -158,6 +172,7 @@ fn shown<C>(push: store::model::Push<C>) -> Push {
         expires_at: to_wire::time(push.expires_at),
         started_at: push.started_at.map(to_wire::time),
         ended_at: push.ended_at.map(to_wire::time),
+        progress,
         counts: PushCounts {
             devices: counts.devices,
             waiting: counts.waiting,
@@ -171,6 +186,14 @@ fn shown<C>(push: store::model::Push<C>) -> Push {
         codes: serde_json::from_str(&push.codes).unwrap_or_default(),
         failed: Vec::new(),
     }
+}
+
+/// How far a cursor is on its way. Counting the devices that are left would read all of them, each
+/// time that somebody looks; numbers lie close enough together.
+fn progress(cursor: DeviceNumber, bound: DeviceNumber) -> u8 {
+    let (cursor, bound) = (cursor.number().max(0), bound.number().max(0));
+    let percent = cursor.saturating_mul(100).checked_div(bound).unwrap_or(100);
+    u8::try_from(percent.min(100)).unwrap_or(100)
 }
 
 fn shown_fault((name, fault): (String, PushFault)) -> PushFailed {

@@ -255,7 +255,7 @@ fn about(claimed: &ClaimedDelivery) -> About {
 fn count(node: &Node, claimed: &ClaimedDelivery, outcome: &Outcome, wrote_at: Option<Time>) {
     let (subject, target) = (PushSubject::Push, target_kind(claimed));
     let rung = claimed.kind.as_str();
-    node.metrics.pushed(Pushed { app: claimed.app, subject, target, rung }, outcome);
+    report::pushed(node, Pushed { app: claimed.app, subject, target, rung }, outcome);
     if let (Some(since), Some(wrote_at)) = (claimed.first_since, wrote_at) {
         node.metrics.wrote(subject, target, since.until(wrote_at));
     }

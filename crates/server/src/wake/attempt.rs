@@ -161,7 +161,7 @@ fn count(node: &Node, claimed: &Claimed, outcome: &Outcome, wrote_at: Option<Tim
     let subject = if claimed.call.is_some() { PushSubject::Call } else { PushSubject::Message };
     let target = Some(claimed.target.kind);
     let rung = claimed.plan.rung.as_str();
-    node.metrics.pushed(Pushed { app: claimed.app, subject, target, rung }, outcome);
+    report::pushed(node, Pushed { app: claimed.app, subject, target, rung }, outcome);
     if let (Some(since), Some(wrote_at)) = (claimed.first_since, wrote_at) {
         node.metrics.wrote(subject, target, since.until(wrote_at));
     }

@@ -1,5 +1,6 @@
 //! The console as a browser sees it: the way in, who is kept out, what its forms do.
 
+mod operations;
 mod users;
 
 use std::time::Duration;

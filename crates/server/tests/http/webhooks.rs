@@ -16,18 +16,18 @@ use super::python::python;
 use super::rig::{Server, text};
 
 /// How long a test waits for an event to come; generous, the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A back end with a server that trusts it.
-struct Stage {
-    server: Server,
-    sink: WebhookSink,
+pub(super) struct Stage {
+    pub(super) server: Server,
+    pub(super) sink: WebhookSink,
     ca: Ca,
     _folder: tempfile::TempDir,
 }
 
 impl Stage {
-    async fn open() -> Self {
+    pub(super) async fn open() -> Self {
         Self::with(|_| {}).await
     }
 

@@ -1,6 +1,7 @@
 //! One day's file: schema, rows.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +13,12 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::{FromSqlError, Type, Value};
 use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, params, params_from_iter};
 
+use super::figures::{Counted, Figure, Key, Wanted};
 use super::record::{Covered, DeviceName, Record, Step};
 use crate::Error;
 
 /// What `user_version` says of the schema below.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// How long to wait for another connection's write: a log that is being closed, an operator's
 /// shell.
@@ -59,6 +61,28 @@ const PUSHES: &str = "
     ALTER TABLE record ADD COLUMN push BLOB;
     CREATE INDEX record_push    ON record (push, at)      WHERE push    IS NOT NULL;
 ";
+
+/// Version 3: figures, which a file of an earlier version has none of.
+const FIGURES: &str = "
+    CREATE TABLE figure (
+        app   INTEGER NOT NULL,
+        slot  INTEGER NOT NULL,  -- the beginning of its five minutes, seconds since 1970-01-01
+        name  TEXT    NOT NULL,
+        part  INTEGER NOT NULL,  -- a code, a bound; 0: it has no parts
+        times INTEGER NOT NULL,
+        PRIMARY KEY (app, slot, name, part)
+    ) STRICT, WITHOUT ROWID;
+";
+
+const COUNT: &str = "
+    INSERT INTO figure (app, slot, name, part, times) VALUES (?1, ?2, ?3, ?4, ?5)
+    ON CONFLICT DO UPDATE SET times = times + excluded.times";
+
+/// By the primary key, of which it reads the slots of one app in order. They are added up here:
+/// SQLite would sort them first.
+pub(super) const COUNTED: &str = "
+    SELECT slot, name, part, times FROM figure
+    WHERE app = ?1 AND slot >= ?2 AND slot < ?3 ORDER BY slot";
 
 const INSERT: &str = "
     INSERT INTO record (at, step, reason, app, inbox, user, device, device_id, wake, attempt,
@@ -140,8 +164,11 @@ impl File {
         if version == 0 {
             transaction.execute_batch(START)?;
         }
-        if version < VERSION {
+        if version < 2 {
             transaction.execute_batch(PUSHES)?;
+        }
+        if version < VERSION {
+            transaction.execute_batch(FIGURES)?;
             transaction.pragma_update(None, "user_version", VERSION)?;
         }
         transaction.commit()
@@ -161,6 +188,47 @@ impl File {
     /// Writes records in one transaction: all of them or none.
     pub(super) fn insert(&mut self, records: &[Record]) -> Result<(), Error> {
         insert(&mut self.connection, records).map_err(|error| failed(&self.path, error))
+    }
+
+    /// Adds to figures in one transaction: to all of them or none.
+    pub(super) fn count(&mut self, counts: &[(Key, u64)]) -> Result<(), Error> {
+        let mut count = || {
+            let transaction =
+                self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            {
+                let mut statement = transaction.prepare_cached(COUNT)?;
+                for (key, times) in counts {
+                    let (name, part) = key.figure.stored();
+                    let times = i64::try_from(*times).unwrap_or(i64::MAX);
+                    statement.execute(params![key.app.number(), key.slot, name, part, times])?;
+                }
+            }
+            transaction.commit()
+        };
+        count().map_err(|error| failed(&self.path, error))
+    }
+
+    /// Figures, by step, oldest first.
+    pub(super) fn counted(&self, wanted: &Wanted) -> Result<Vec<Counted>, Error> {
+        let select = || {
+            let mut statement = self.connection.prepare(COUNTED)?;
+            let (since, until) = (wanted.since.as_seconds(), wanted.until.as_seconds());
+            let mut rows = statement.query(params![wanted.app.number(), since, until])?;
+            let mut sums = BTreeMap::new();
+            while let Some(row) = rows.next()? {
+                // What has no figure any more is left out.
+                let name = row.get_ref(1)?.as_str()?;
+                let Some(figure) = Figure::parse(name, row.get(2)?) else { continue };
+                let times = u64::try_from(row.get::<_, i64>(3)?).unwrap_or(0);
+                let sum: &mut u64 = sums.entry((wanted.step_of(row.get(0)?), figure)).or_default();
+                *sum = sum.saturating_add(times);
+            }
+            Ok(sums
+                .into_iter()
+                .map(|((at, figure), times)| Counted { at, figure, times })
+                .collect())
+        };
+        select().map_err(|error| failed(&self.path, error))
     }
 
     /// Rows of a `SELECT` of [`COLUMNS`], with their ids.

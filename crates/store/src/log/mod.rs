@@ -16,9 +16,12 @@
 //! A file belongs to the day of its records' `at`, so a record that comes late goes to its own
 //! day. Records name users and devices by text too, since those may be gone when somebody asks.
 //!
-//! Read first: [`Log`], [`Record`], [`Query`].
+//! Beside the records each file has figures: how often what happened, by app and five minutes.
+//!
+//! Read first: [`Log`], [`Record`], [`Query`]; then [`Figure`].
 
 mod day;
+mod figures;
 mod file;
 mod query;
 mod queue;
@@ -35,10 +38,12 @@ use domain::{AppId, MessageId, Time};
 use tokio::sync::{Semaphore, broadcast};
 
 use self::day::Day;
+use self::figures::Key;
 use self::queue::Queue;
 use self::writer::Writer;
 use crate::Error;
 
+pub use self::figures::{Counted, Figure, SLOT, Wanted};
 pub use self::query::{Cursor, MAX_LIMIT, Order, Page, Place, Query, Trace};
 pub use self::record::{Covered, DeviceName, MAX_DETAIL_BYTES, Record, Step};
 
@@ -107,6 +112,12 @@ impl Log {
         self.live.receiver_count()
     }
 
+    /// Adds to a figure of an app. Never blocks on the disk and never fails; like a record it may be
+    /// lost with the last second before a crash, or to the disk.
+    pub fn count(&self, app: AppId, at: Time, figure: Figure, times: u64) {
+        self.queue.count(Key::of(app, at, figure), times);
+    }
+
     /// Keeps so many days from now on, and drops files that go by that.
     pub fn retain(&self, retention_days: u32) {
         self.queue.retain(retention_days);
@@ -143,6 +154,14 @@ impl Log {
     /// As [`Log::query`].
     pub async fn timeline(&self, app: AppId, message: MessageId) -> Result<Vec<Record>, Error> {
         self.read(move |dir| query::timeline(dir, app, message)).await
+    }
+
+    /// Figures of an app, oldest first. Everything counted before is in them.
+    ///
+    /// # Errors
+    /// As [`Log::query`].
+    pub async fn figures(&self, wanted: Wanted) -> Result<Vec<Counted>, Error> {
+        self.read(move |dir| wanted.run(dir)).await
     }
 
     /// Commits what was appended and ends the writer. What is appended later is dropped.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::figures::{Counts, Key};
 use super::record::Record;
 
 /// Records in one transaction; this many waiting wake the writer at once.
@@ -35,6 +36,7 @@ struct State {
     records: Vec<Record>,
     /// Bytes of `detail` in `records`.
     bytes: usize,
+    figures: Counts,
     flushes: Vec<oneshot::Sender<()>>,
     /// How many days are kept from now on, if that changed.
     retention_days: Option<u32>,
@@ -49,6 +51,8 @@ struct State {
 pub(super) struct Taken {
     /// In the order they were appended.
     pub(super) records: Vec<Record>,
+    /// What was counted.
+    pub(super) figures: Counts,
     /// Whoever waits for them; dropped or answered once they are dealt with.
     pub(super) flushes: Vec<oneshot::Sender<()>>,
     /// How many days are kept from now on, if that changed.
@@ -87,6 +91,21 @@ impl Queue {
         }
     }
 
+    /// Adds to a count.
+    pub(super) fn count(&self, key: Key, times: u64) {
+        let mut state = self.lock();
+        if state.closed {
+            return;
+        }
+        let is_first = state.figures.is_empty();
+        let count = state.figures.entry(key).or_default();
+        *count = count.saturating_add(times);
+        drop(state);
+        if is_first {
+            self.changed.notify_one();
+        }
+    }
+
     /// Waits until everything taken in before is dealt with.
     pub(super) async fn flush(&self) {
         let (sender, receiver) = oneshot::channel();
@@ -119,6 +138,7 @@ impl Queue {
     pub(super) fn take(&self, room: Vec<Record>) -> Taken {
         let idle = |state: &mut State| {
             state.records.is_empty()
+                && state.figures.is_empty()
                 && state.flushes.is_empty()
                 && state.retention_days.is_none()
                 && !state.closed
@@ -135,6 +155,7 @@ impl Queue {
         state.bytes = 0;
         Taken {
             records: mem::replace(&mut state.records, room),
+            figures: mem::take(&mut state.figures),
             flushes: mem::take(&mut state.flushes),
             retention_days: state.retention_days.take(),
             last: state.closed,
@@ -148,6 +169,7 @@ impl Queue {
         state.ended = true;
         let lost = state.records.len();
         state.records = Vec::new();
+        state.figures = Counts::new();
         state.flushes = Vec::new();
         drop(state);
         self.count_dropped(lost);

@@ -1,5 +1,6 @@
 //! The log through its public face, and through what a crash would leave of it.
 
+mod figures;
 mod questions;
 mod trouble;
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::day::Day;
+use super::figures::{Counts, Key};
 use super::file::File;
 use super::queue::{BATCH, Queue, Taken};
 use super::record::Record;
@@ -43,8 +44,10 @@ impl Writer {
         let _end = End(self.queue.clone());
         let mut room = Vec::new();
         loop {
-            let Taken { mut records, flushes, retention_days, last } = self.queue.take(room);
+            let Taken { mut records, figures, flushes, retention_days, last } =
+                self.queue.take(room);
             self.write(&mut records);
+            self.count(figures);
             if let Some(days) = retention_days {
                 self.retention_days = days;
                 self.expire();
@@ -70,35 +73,55 @@ impl Writer {
         for of_one_day in records.chunk_by(|a, b| Day::of(a.at) == Day::of(b.at)) {
             let Some(day) = of_one_day.first().map(|first| Day::of(first.at)) else { continue };
             for batch in of_one_day.chunks(BATCH) {
-                match self.write_batch(day, batch) {
-                    Ok(()) => {
-                        if self.in_trouble {
-                            tracing::info!("the push log can be written again");
-                        }
-                        self.in_trouble = false;
-                    }
-                    Err(error) => {
-                        self.queue.count_dropped(batch.len());
-                        // The next batch starts from the directory: whatever was open may be
-                        // half a file, or no longer there.
-                        self.open = None;
-                        if !self.in_trouble {
-                            tracing::warn!(%error, "the push log cannot be written; its records are dropped and counted");
-                        }
-                        self.in_trouble = true;
-                    }
+                let written = self.file_of(day).and_then(|file| file.insert(batch));
+                if written.is_err() {
+                    self.queue.count_dropped(batch.len());
                 }
+                self.note(written);
             }
         }
     }
 
-    fn write_batch(&mut self, day: Day, batch: &[Record]) -> Result<(), Error> {
+    /// Adds to the figures. What cannot be written is gone, as records are.
+    fn count(&mut self, figures: Counts) {
+        let mut figures: Vec<(Key, u64)> = figures.into_iter().collect();
+        figures.sort_unstable_by_key(|(key, _)| key.slot);
+        for of_one_day in figures.chunk_by(|(a, _), (b, _)| a.day() == b.day()) {
+            let Some((key, _)) = of_one_day.first() else { continue };
+            let written = self.file_of(key.day()).and_then(|file| file.count(of_one_day));
+            self.note(written);
+        }
+    }
+
+    /// Tells of trouble once, and of its end.
+    fn note(&mut self, written: Result<(), Error>) {
+        match written {
+            Ok(()) => {
+                if self.in_trouble {
+                    tracing::info!("the push log can be written again");
+                }
+                self.in_trouble = false;
+            }
+            Err(error) => {
+                // The next batch starts from the directory: whatever was open may be half a file,
+                // or no longer there.
+                self.open = None;
+                if !self.in_trouble {
+                    tracing::warn!(%error, "the push log cannot be written; its records are dropped and counted");
+                }
+                self.in_trouble = true;
+            }
+        }
+    }
+
+    /// The file of a day that has come, and of a newer one for the first time perhaps.
+    fn file_of(&mut self, day: Day) -> Result<&mut File, Error> {
         if day > self.today {
             self.today = day;
             self.open = None;
             self.expire();
         }
-        self.file(day)?.insert(batch)
+        self.file(day)
     }
 
     /// The file of `day`, opened or made if it is not the one that is open.

@@ -1,5 +1,6 @@
 //! What else a committed change calls for.
 
+use domain::wake::Stage;
 use domain::{AppId, DeviceNumber, InboxId, LaneId, Offset, Reason, Time, WakeId};
 
 use super::{Claimed, Subject};
@@ -15,10 +16,25 @@ pub struct Effects {
     pub born: Vec<Claimed>,
     /// What was decided about wakes, for the log.
     pub decisions: Vec<Decision>,
+    /// Stages that wakes came to, for the statistics.
+    pub passed: Vec<Passed>,
     /// Devices wait to be looked at anew: [`crate::Store::relane`] is to be called until none is.
     pub relane: bool,
     /// When calls end by themselves has changed: whoever ends them should look.
     pub calls: bool,
+}
+
+/// A wake for messages came to a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passed {
+    /// The app.
+    pub app: AppId,
+    /// Where to.
+    pub stage: Stage,
+    /// When the wake was opened.
+    pub opened_at: Time,
+    /// When it came there.
+    pub at: Time,
 }
 
 /// One decision about a wake, for the log.

@@ -155,6 +155,16 @@ pub struct Push<C = Arc<str>> {
     pub codes: String,
 }
 
+/// Which pushes of an app are listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Listing {
+    /// All of them.
+    #[default]
+    All,
+    /// Those to a topic or to all.
+    Broadcasts,
+}
+
 /// To whom a push goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Audience {

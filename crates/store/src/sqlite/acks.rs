@@ -108,7 +108,10 @@ impl Tx<'_> {
         let key = WakeKey { device: device.number, call: 0 };
         if let Some(mut stored) = self.wake(key)? {
             match self.owing(inbox.id, cursor, stored.wake.pushed, now)? {
-                Owing::Nothing => self.close_wake(&stored, device, Reason::Acked, fx)?,
+                Owing::Nothing => {
+                    stored.was_acknowledged(device.app, now, fx);
+                    self.close_wake(&stored, device, Reason::Acked, fx)?;
+                }
                 Owing::Quiet(_) | Owing::Owed(_) => {
                     let settings = self.settings(device.app)?;
                     let first = Rung::first(&settings.policy, device.platform);

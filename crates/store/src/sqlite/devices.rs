@@ -231,8 +231,8 @@ impl Tx<'_> {
         secret_issued: bool,
         mut fx: Effects,
     ) -> Result<ConnectedDevice, Error> {
-        let key = WakeKey { device: device.number, call: 0 };
-        let wake = self.wake(key)?.map(|stored| stored.id);
+        let wake = self.came(device.number, device.app, connect.now, &mut fx)?;
+        let wake = wake.map(|stored| stored.id);
         let pushed_at = self.answer_to_push(device.number)?;
         if let Some(woken) = connect.woken_by.filter(|woken| wake == Some(woken.wake)) {
             self.woken(&device, woken, connect.now)?;
@@ -529,10 +529,8 @@ impl Tx<'_> {
         now: Time,
         fx: &mut Effects,
     ) -> Result<(), Error> {
-        let key = WakeKey { device, call: 0 };
-        let (Some(mut stored), Some(row)) = (self.wake(key)?, self.device(device)?) else {
-            return Ok(());
-        };
+        let Some(row) = self.device(device)? else { return Ok(()) };
+        let Some(mut stored) = self.came(device, row.app, now, fx)? else { return Ok(()) };
         if let Some(moved) = stored.wake.fetched(now) {
             stored.wake = moved;
             self.save_wake(stored, &row, None, fx)?;

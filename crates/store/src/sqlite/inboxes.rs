@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::call::EndReason;
 use domain::inbox::Owing;
-use domain::wake::{Rung, Wake};
+use domain::wake::{Plan, Rung, Wake};
 use domain::{AppId, Epoch, EventType, InboxId, Offset, Owed, Reason, Time, Urgency};
 use rusqlite::params;
 
@@ -13,7 +13,7 @@ use super::rows::{At, Bits, WAKE_COLUMNS, offset, stored_wake, urgency_number};
 use super::wakes::{DEVICE_COLUMNS, DEVICE_WIDTH, device_row};
 use super::writer::Tx;
 use crate::Error;
-use crate::model::{Accept, Accepted, Birth, CallRecord, Effects, RecipientFault};
+use crate::model::{Accept, Accepted, Birth, CallRecord, Effects, Newest, RecipientFault};
 
 pub(super) const MESSAGE: i64 = 0;
 pub(super) const OWN_COPY: i64 = 1;
@@ -218,6 +218,24 @@ impl Tx<'_> {
         }
         self.cut(inbox, inbox.delivered, inbox.delivered, now)?;
         Ok(true)
+    }
+
+    /// The newest message that a push covers.
+    pub(super) fn newest(&self, inbox: InboxId, plan: &Plan) -> Result<Option<Newest>, Error> {
+        if plan.rung == Rung::Ring {
+            return Ok(None);
+        }
+        self.one(
+            "SELECT thread, push, kind FROM entries WHERE inbox = ?1 AND offset = ?2",
+            params![inbox.number(), plan.covers.number()],
+            |row| {
+                Ok(Newest {
+                    thread: row.get(0)?,
+                    push: row.get(1)?,
+                    missed_call: row.get::<_, i64>(2)? == MISSED_CALL,
+                })
+            },
+        )
     }
 
     /// Appends an entry: the offset is taken in the transaction that stores it, so that commit

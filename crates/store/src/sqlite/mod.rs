@@ -30,6 +30,7 @@ mod removal;
 mod rows;
 mod settings;
 mod signals;
+mod stages;
 mod standing;
 mod targets;
 mod tokens;
@@ -63,7 +64,7 @@ use rows::At;
 use writer::{Role, Writer};
 
 /// The schema, one step a file; a step once released never changes.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 13] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_pushes.sql"),
     include_str!("migrations/0003_users.sql"),
@@ -75,6 +76,8 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("migrations/0009_pushed_at.sql"),
     include_str!("migrations/0010_console.sql"),
     include_str!("migrations/0011_deleted_apps.sql"),
+    include_str!("migrations/0012_wake_stage.sql"),
+    include_str!("migrations/0013_broadcasts_of_app.sql"),
 ];
 
 /// How long a direct push is kept after it is over.

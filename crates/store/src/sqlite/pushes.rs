@@ -13,7 +13,7 @@ use super::rows::{At, Bits, word, word_or_null};
 use super::writer::Tx;
 use crate::Error;
 use crate::model::{
-    Audience, DeliveryRecord, Effects, NewAudience, NewPush, Push, PushAdded, PushCounts,
+    Audience, DeliveryRecord, Effects, Listing, NewAudience, NewPush, Push, PushAdded, PushCounts,
     PushFault, PushState,
 };
 
@@ -38,10 +38,11 @@ impl Sqlite {
     pub(crate) async fn pushes(
         &self,
         app: AppId,
+        listing: Listing,
         before: Option<PushId>,
         limit: usize,
     ) -> Result<Vec<Push<()>>, Error> {
-        self.readers.read(move |conn| pushes(conn, app, before, limit)).await
+        self.readers.read(move |conn| pushes(conn, app, listing, before, limit)).await
     }
 
     pub(crate) async fn deliveries(
@@ -417,12 +418,17 @@ fn push(conn: &Connection, app: AppId, id: PushId) -> Result<Option<Push>, Error
 fn pushes(
     conn: &Connection,
     app: AppId,
+    listing: Listing,
     before: Option<PushId>,
     limit: usize,
 ) -> Result<Vec<Push<()>>, Error> {
+    let chosen = match listing {
+        Listing::All => "",
+        Listing::Broadcasts => "AND p.audience <> 'listed'",
+    };
     let sql = format!(
         "SELECT {PUSH_COLUMNS} FROM pushes p
-         WHERE p.app = ?1 AND (?2 IS NULL OR (p.created_at, p.id) <
+         WHERE p.app = ?1 {chosen} AND (?2 IS NULL OR (p.created_at, p.id) <
             (SELECT b.created_at, b.id FROM pushes b WHERE b.id = ?2))
          ORDER BY p.created_at DESC, p.id DESC LIMIT ?3"
     );

@@ -1,6 +1,6 @@
 //! Between rows and the domain's values.
 
-use domain::wake::{Attempt, Phase, Rung, Wake};
+use domain::wake::{Attempt, Phase, Rung, Stage, Wake};
 use domain::{
     AttemptId, InboxId, LaneId, Offset, ProviderId, Reason, TargetKind, Time, Urgency, WakeId,
 };
@@ -103,6 +103,8 @@ pub(super) struct StoredWake {
     pub(super) opened_at: Time,
     /// When the last push that was taken went out, if nobody has come since.
     pub(super) pushed_at: Option<Time>,
+    /// How far it has come.
+    pub(super) stage: Stage,
     pub(super) wake: Wake,
 }
 
@@ -110,7 +112,7 @@ pub(super) struct StoredWake {
 pub(super) const WAKE_COLUMNS: &str = "w.device, w.call, w.id, w.inbox, w.lane, w.rung, w.repeats, \
      w.due, w.reason, w.attempt, w.covers, w.covers_urgency, w.provider, w.pushed, \
      w.pushed_urgency, w.refused, w.bare, w.alerts, w.alerted_at, w.deferred, w.opened_at, \
-     w.changed, w.pushed_at";
+     w.changed, w.pushed_at, w.stage";
 
 /// Reads [`WAKE_COLUMNS`] from column `at` on; `None` where an outer join found no wake.
 pub(super) fn stored_wake(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<StoredWake>> {
@@ -142,6 +144,7 @@ pub(super) fn stored_wake(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<S
         lane: row.get::<_, Option<i64>>(at + 4)?.map(LaneId::from_number),
         opened_at: row.get::<_, At>(at + 20)?.0,
         pushed_at: row.get::<_, Option<At>>(at + 22)?.map(|at| at.0),
+        stage: word(row, at + 23, Stage::parse)?,
         wake: Wake {
             rung,
             phase,

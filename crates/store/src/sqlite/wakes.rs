@@ -2,7 +2,7 @@
 
 use domain::inbox::{Owing, Quiet, Unacked, owing};
 use domain::token::Judgement;
-use domain::wake::{Claim, Draw, Facts, Phase, Plan, Presence, RingFacts, Rung, Settled, Wake};
+use domain::wake::{Claim, Draw, Facts, Phase, Presence, RingFacts, Rung, Settled, Stage, Wake};
 use domain::{
     AndroidBudget, AppId, AttemptId, BackgroundBudget, DeviceNumber, EventType, InboxId,
     Incarnation, LaneId, Offset, Platform, Policy, ProviderId, Reason, TargetKind, Time, WakeId,
@@ -16,7 +16,7 @@ use super::rows::{
 use super::writer::Tx;
 use crate::Error;
 use crate::model::{
-    Birth, CallRecord, Claimed, Decision, Effects, Judged, Newest, Settle, SettleDone, WakeKey,
+    Birth, CallRecord, Claimed, Decision, Effects, Judged, Settle, SettleDone, WakeKey,
 };
 
 /// How many of a device's unacknowledged entries a decision reads.
@@ -162,9 +162,9 @@ impl Tx<'_> {
         self.run(
             "REPLACE INTO wakes (device, call, id, inbox, lane, rung, repeats, due, reason,
                 attempt, covers, covers_urgency, incarnation, provider, pushed, pushed_urgency,
-                refused, bare, alerts, alerted_at, deferred, opened_at, changed, pushed_at)
+                refused, bare, alerts, alerted_at, deferred, opened_at, changed, pushed_at, stage)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-                ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
+                ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)",
             params![
                 stored.key.device.number(),
                 stored.key.call,
@@ -190,6 +190,7 @@ impl Tx<'_> {
                 At(stored.opened_at),
                 wake.changed,
                 stored.pushed_at.map(At),
+                stored.stage.as_str(),
             ],
         )?;
         if let (Some(lane), Some(due)) = (stored.lane, wake.due()) {
@@ -267,8 +268,10 @@ impl Tx<'_> {
             lane: device.lane(call.map_or(0, |call| call.number)),
             opened_at: now,
             pushed_at: None,
+            stage: Stage::Owed,
             wake,
         };
+        stored.was_opened(device.app, fx);
         let may_be_born = stored.wake.due().is_some_and(|due| due <= now);
         let slot = match (birth, stored.lane) {
             (Some(birth), Some(lane)) if may_be_born => {
@@ -427,23 +430,6 @@ impl Tx<'_> {
         self.save_wake(stored, &device, None, fx)
     }
 
-    fn newest(&self, inbox: InboxId, plan: &Plan) -> Result<Option<Newest>, Error> {
-        if plan.rung == Rung::Ring {
-            return Ok(None);
-        }
-        self.one(
-            "SELECT thread, push, kind FROM entries WHERE inbox = ?1 AND offset = ?2",
-            params![inbox.number(), plan.covers.number()],
-            |row| {
-                Ok(Newest {
-                    thread: row.get(0)?,
-                    push: row.get(1)?,
-                    missed_call: row.get::<_, i64>(2)? == super::inboxes::MISSED_CALL,
-                })
-            },
-        )
-    }
-
     /// Claims up to `limit` due wakes of a lane.
     pub(super) fn claim(
         &mut self,
@@ -560,6 +546,10 @@ impl Tx<'_> {
                 now,
             )
         };
+        if settled != Settled::Stale {
+            let stage = stored.stage.settled(&settle.outcome, settle.wrote_at);
+            stored.comes_to(stage, device.app, now, fx);
+        }
         match settled {
             Settled::Stale => Ok(false),
             Settled::Close(reason) => {

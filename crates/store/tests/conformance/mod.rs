@@ -25,6 +25,7 @@ mod relane;
 mod removal;
 mod sessions;
 pub(crate) mod snapshot;
+mod stages;
 mod standing;
 mod tokens;
 mod topics;

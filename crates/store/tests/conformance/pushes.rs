@@ -5,8 +5,8 @@ use std::time::Duration;
 use domain::delivery::End;
 use domain::{Environment, Outcome, Platform, PushId, TargetKind};
 use store::model::{
-    Audience, DeliveryTo, Lane, NewAudience, NewPush, Push, PushAdded, PushCounts, PushFault,
-    PushState, RawTarget, Subject,
+    Audience, DeliveryTo, Lane, Listing, NewAudience, NewPush, Push, PushAdded, PushCounts,
+    PushFault, PushState, RawTarget, Subject,
 };
 
 use super::world::{DAY, NOON, Phone, SECOND, World, accepted, devices, digest, to_device, users};
@@ -391,7 +391,7 @@ async fn pushes_are_listed_newest_first_and_deliveries_in_order_a_page_at_a_time
     let other = world.store().add_app("other".to_owned(), NOON).await.expect("added").id;
     ids.reverse();
     let page = async |app, before: Option<PushId>, limit| {
-        let page = world.store().pushes(app, before, limit).await.expect("read");
+        let page = world.store().pushes(app, Listing::All, before, limit).await.expect("read");
         page.into_iter().map(|push| push.id).collect::<Vec<_>>()
     };
     assert_eq!(page(world.app, None, 100).await, ids);
@@ -401,6 +401,8 @@ async fn pushes_are_listed_newest_first_and_deliveries_in_order_a_page_at_a_time
     }
     assert_eq!(paged, ids);
     assert_eq!(page(other, None, 9).await, []);
+    let listed = world.store().pushes(world.app, Listing::Broadcasts, None, 9).await.expect("read");
+    assert!(listed.is_empty(), "to some devices each: {listed:?}");
     assert_eq!(page(world.app, Some(PushId::from_bits(99)), 9).await, []);
     let rows = async |after, limit| {
         let page = world.store().deliveries(ids[0], after, limit).await.expect("read");

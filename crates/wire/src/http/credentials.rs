@@ -103,9 +103,51 @@ pub struct Credential {
     /// What the push service said to a probe, where one was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub probes: Vec<CredentialProbe>,
+    /// Where it was used since the server started: those whose circuit is open first, sixteen at
+    /// most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<CredentialPlace>,
     /// When it was uploaded.
     #[schemars(with = "Time")]
     pub created_at: jiff::Timestamp,
+    /// When it ends by itself; left out: it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Time>")]
+    pub ends_at: Option<jiff::Timestamp>,
+    /// When a push with it was last taken, to the minute; left out: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Time>")]
+    pub believed_at: Option<jiff::Timestamp>,
+}
+
+/// How a credential fares in one place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CredentialPlace {
+    /// `apns production`, `apns sandbox`, `fcm`, or `webpush` and the origin of a push service.
+    pub place: String,
+    /// Whether pushes go there.
+    pub circuit: CircuitName,
+    /// Why they do not: a diagnosis code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+    /// Since when they do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Time>")]
+    pub open_since: Option<jiff::Timestamp>,
+    /// When the push service is asked again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Time>")]
+    pub probe_at: Option<jiff::Timestamp>,
+}
+
+/// Whether pushes go out with a credential in one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CircuitName {
+    /// They go.
+    Closed,
+    /// None goes: the push service refuses the credential, or is away.
+    Open,
 }
 
 /// What a push service said of a credential, asked without reaching any device.

@@ -258,6 +258,10 @@ pub struct Push {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Time>")]
     pub ended_at: Option<jiff::Timestamp>,
+    /// Of a broadcast that has begun: about how many of a hundred of its devices it has come to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 100))]
+    pub progress: Option<u8>,
     /// How its deliveries stand.
     pub counts: PushCounts,
     /// Refusals by diagnosis code.

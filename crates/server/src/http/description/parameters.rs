@@ -78,6 +78,9 @@ fn asked(name: &str, path: &str) -> (&'static str, Value) {
             json!({ "type": "integer", "format": "int64", "minimum": 0 }),
         ),
         ("after", _) => ("`next` of the page before.", id()),
+        ("broadcasts", _) => {
+            ("Only those to a topic or to all.", json!({ "type": "boolean", "default": false }))
+        }
         ("app", _) => ("Only what is about this app, by its id.", id()),
         ("call", _) => ("Only of this call.", json!({ "type": "string", "format": "uuid" })),
         ("code", _) => (
@@ -99,6 +102,10 @@ fn asked(name: &str, path: &str) -> (&'static str, Value) {
         ("push", _) => ("Only of this direct push, by its id.", id()),
         ("since", _) => ("From this time on.", time()),
         ("state", _) => ("Only those that stand so.", words(&["waiting", "delivered", "parked"])),
+        ("step", "/v1/apps/{app}/statistics") => (
+            "How long a step is, in seconds.",
+            json!({ "type": "integer", "enum": [300, 3_600, 86_400], "default": 3_600 }),
+        ),
         ("step", _) => {
             ("Only of this step.", words(&["accept", "route", "session", "wake", "push", "settle"]))
         }

@@ -21,8 +21,8 @@ use super::{Caller, Query, Route};
 use crate::http::problem::ProblemCode;
 use crate::http::{
     apps, audit, calls, connect, credentials, description, doctor, events, explain, hushes, me,
-    messages, metrics, push_log, pushes, sdk, settings, test_push, token_keys, topics, users,
-    webhooks,
+    messages, metrics, push_log, pushes, sdk, settings, statistics, test_push, token_keys, topics,
+    users, webhooks,
 };
 
 macro_rules! routes {
@@ -195,6 +195,9 @@ routes! {
     OwnApp(Read) GET "/v1/apps/{app}/webhooks/{webhook}/deliveries" [state, limit, after]
         "List what a webhook was sent" => webhooks::deliveries,
         list_webhook_deliveries() -> (200 Page<WebhookDelivery>) | InvalidField | NotFound;
+    OwnApp(Read) GET "/v1/apps/{app}/statistics" [since, until, step]
+        "Count what happened over time" => statistics::show,
+        show_statistics() -> (200 Statistics) | InvalidField;
 
     // For the app's back end.
     App(Read) GET "/v1/users" [prefix, device, limit, after] "List the users" => users::list,
@@ -258,7 +261,7 @@ routes! {
     App(Send) POST "/v1/pushes" [] "Push to users, devices, targets or topics" => pushes::create,
         create_push(PushCreate) -> (202 Push) | BodyTooLarge | IdReused | InvalidField | NoTarget
             | NotFound | PushRefused | TooManyRecipients | UnknownUser;
-    App(Read) GET "/v1/pushes" [limit, after] "List the pushes" => pushes::list,
+    App(Read) GET "/v1/pushes" [broadcasts, limit, after] "List the pushes" => pushes::list,
         list_pushes() -> (200 Page<Push>) | InvalidField;
     App(Read) GET "/v1/pushes/{push}" [] "Show a push" => pushes::show,
         show_push() -> (200 Push) | NotFound;

@@ -167,10 +167,10 @@ async fn a_file_of_a_later_version_is_left_alone() {
     log.close().await;
     let path = dir.path().join("2026-11-23.db");
     let connection = rusqlite::Connection::open(&path).unwrap();
-    connection.pragma_update(None, "user_version", 3).unwrap();
+    connection.pragma_update(None, "user_version", 4).unwrap();
     drop(connection);
     let error = Log::open(dir.path(), 30, NOON).expect_err("today's file is newer");
-    assert!(matches!(error, Error::Newer { found: 3, known: 2, .. }), "{error}");
+    assert!(matches!(error, Error::Newer { found: 4, known: 3, .. }), "{error}");
     assert!(error.to_string().contains("2026-11-23.db"), "{error}");
     // Yesterday's does not keep today's from being written.
     let log = open(dir.path(), NOON.plus(DAY));
@@ -193,7 +193,8 @@ async fn a_file_of_the_first_version_gets_what_it_lacks() {
     log.close().await;
     for day in ["2026-11-23.db", "2026-11-24.db"] {
         let connection = rusqlite::Connection::open(dir.path().join(day)).unwrap();
-        let first = "DROP INDEX record_push; ALTER TABLE record DROP COLUMN push;";
+        let first = "DROP INDEX record_push; ALTER TABLE record DROP COLUMN push; \
+                     DROP TABLE figure;";
         connection.execute_batch(first).unwrap();
         connection.pragma_update(None, "user_version", 1).unwrap();
     }
@@ -203,6 +204,10 @@ async fn a_file_of_the_first_version_gets_what_it_lacks() {
     assert_eq!(everything(&log).await, [record(1), tomorrow(record(2)), tomorrow(push(3))]);
     let of_push = Query { push: Some(PushId::from_bits(7)), ..Query::of(APP) };
     assert_eq!(log.query(of_push).await.unwrap().records, [tomorrow(push(3))]);
+    log.count(APP, NOON.plus(DAY), Figure::Messages, 2);
+    let wanted = Wanted { app: APP, since: NOON, until: NOON.plus(DAY * 2), step: DAY };
+    let counted = log.figures(wanted).await.unwrap();
+    assert_eq!(counted.iter().map(|counted| counted.times).collect::<Vec<_>>(), [2]);
     assert_eq!(log.dropped(), 0);
 }
 

@@ -43,6 +43,7 @@ use serde_json::json;
 use server::clock::Clock;
 use server::config::{Config, LogLevel};
 use server::node::Node;
+use server::pushes::accept::Asker;
 use sim::pki::Ca;
 use store::model::{Connect, Connected, Identity, Push, SetTarget};
 use tempfile::TempDir;
@@ -245,7 +246,7 @@ async fn accept(node: &Arc<Node>, app: AppId) -> Result<PushId> {
     let key = KeyId::from_number(1);
     // Each has an id of its own.
     let id = format!("bench-{}", node.clock.now().as_micros());
-    let taken = server::pushes::accept::accept(node, app, key, &id, create).await;
+    let taken = server::pushes::accept::accept(node, app, Asker::Key(key), &id, create).await;
     let taken = taken.map_err(|problem| anyhow!("refused: {}", problem.detail()))?;
     Ok(taken.push.id)
 }

@@ -14,10 +14,11 @@ use super::check::{self, Checked, Times};
 use super::preview::Preview;
 use crate::accept::{check_client_id, storage_problem};
 use crate::credentials::Traffic;
-use crate::http::auth::Asker;
 use crate::http::problem::{Problem, ProblemCode};
 use crate::node::Node;
 use crate::targets;
+
+pub use crate::http::auth::Asker;
 
 /// A push that was taken in.
 #[derive(Debug)]

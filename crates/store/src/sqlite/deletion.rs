@@ -103,7 +103,7 @@ impl Tx<'_> {
     }
 
     /// Takes away some of what deleted apps had.
-    fn purge_app(&mut self) -> Result<Purged, Error> {
+    fn purge_app(&self) -> Result<Purged, Error> {
         let sql = "SELECT id FROM apps WHERE deleted_at IS NOT NULL ORDER BY deleted_at LIMIT 1";
         let Some(app) = self.one(sql, [], |row| row.get::<_, i64>(0))? else {
             return Ok(Purged::default());

@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 use super::{Browser, location};
 use crate::http::rig::{Server, text};
 
-/// A user whose name is more than letters.
-const USER: &str = "+4930/1 ü";
+/// A user whose name is more than letters, `+4930/1 ü`, as a part of a path.
 const ESCAPED: &str = "%2B4930%2F1%20%C3%BC";
 
 /// A server with that user, who has a phone, and one that is called bob.

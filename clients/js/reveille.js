@@ -531,7 +531,7 @@ export class Reveille extends Emitter {
         this.#inbox?.take(frame);
         return;
       case 'accepted':
-        this.#inbox?.know(frame.id);
+        if (frame.own_copy) this.#inbox?.know(frame.id);
         this.#outbox?.accepted(frame);
         return;
       case 'rejected':
@@ -1526,6 +1526,7 @@ class Inbox {
   /** This device has sent it: the copy for the user's devices is for the others. */
   know(id) {
     this.#ids.add(id);
+    this.#writeDown();
   }
 
   /** Gives nothing more, and resolves when all that was taken is written down. */
@@ -1597,6 +1598,10 @@ class Inbox {
       if (position) this.#handled = position;
       if (id) this.#ids.add(id);
     }
+    this.#writeDown();
+  }
+
+  #writeDown() {
     while (this.#ids.size > RECENT_IDS) this.#ids.delete(this.#ids.values().next().value);
     this.#isDirty = true;
     this.#storing ??= this.#write().finally(() => (this.#storing = undefined));

@@ -256,6 +256,14 @@ impl Lab {
             Problem::new(ProblemCode::Unavailable, detail)
         })?;
         phone.use_token(&token.token);
+        // A session by the device secret alone may not send; who signs in again opens another.
+        let life = phone.life();
+        if matches!(life, Life::Foreground | Life::Background) {
+            phone.suspend().await;
+        }
+        if life == Life::Foreground {
+            phone.open();
+        }
         self.see(phone, |view| {
             view.token_expired = false;
             view.word = "it has a new user token".to_owned();

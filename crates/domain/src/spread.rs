@@ -22,8 +22,8 @@ pub struct Bucket(u8);
 impl Bucket {
     /// Where a time belongs. What is longer than the last bound is counted as that.
     pub fn of(took: Duration) -> Self {
-        let all = (0..BOUNDS).map(Self);
-        all.clone().find(|bucket| took <= bucket.bound()).or(all.last()).unwrap_or(Self(0))
+        let fits = (0..BOUNDS).map(Self).find(|bucket| took <= bucket.bound());
+        fits.unwrap_or(Self(BOUNDS - 1))
     }
 
     /// The longest time that belongs there.

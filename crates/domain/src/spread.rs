@@ -22,8 +22,8 @@ pub struct Bucket(u8);
 impl Bucket {
     /// Where a time belongs. What is longer than the last bound is counted as that.
     pub fn of(took: Duration) -> Self {
-        let all = (0..BOUNDS).map(Self);
-        all.clone().find(|bucket| took <= bucket.bound()).or(all.last()).unwrap_or(Self(0))
+        let fits = (0..BOUNDS).map(Self).find(|bucket| took <= bucket.bound());
+        fits.unwrap_or(Self(BOUNDS - 1))
     }
 
     /// The longest time that belongs there.
@@ -139,14 +139,15 @@ mod tests {
 
     #[test]
     fn spreads_are_added_in_any_order() {
-        let takes = [3_u64, 250, 250, 7_000, 90_000];
+        let takes = [(3, 1), (250, 2), (250, 3), (7_000, 4), (90_000, 5)];
         let (mut forth, mut back) = (Spread::default(), Spread::default());
-        for took in takes {
-            forth.add(Bucket::of(ms(took)), took);
+        for (took, times) in takes {
+            forth.add(Bucket::of(ms(took)), times);
         }
-        for took in takes.into_iter().rev() {
-            back.add(Bucket::of(ms(took)), took);
+        for (took, times) in takes.into_iter().rev() {
+            back.add(Bucket::of(ms(took)), times);
         }
         assert_eq!(forth, back);
+        assert_eq!(forth.counts.iter().sum::<u64>(), 15);
     }
 }

@@ -355,9 +355,7 @@ pub(super) async fn replay(
 
 /// A time of a form.
 fn time(text: &str) -> Option<jiff::Timestamp> {
-    let text = text.trim();
-    let seconds = if text.len() == "2026-11-27T08:30".len() { ":00" } else { "" };
-    format!("{text}{seconds}Z").parse().ok()
+    format!("{}Z", text.trim()).parse().ok()
 }
 
 /// `POST /console/apps/{app}/webhooks/{webhook}/delete`.

@@ -43,7 +43,7 @@ impl Backend {
 
     /// Options under which there is no room for more than a few pages.
     pub(crate) fn small_disk(&self) -> Options {
-        Options { max_pages: Some(80), ..self.options() }
+        Options { max_pages: Some(120), ..self.options() }
     }
 
     /// Another directory, with what a process that is killed at this moment leaves behind.

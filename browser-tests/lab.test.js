@@ -45,8 +45,8 @@ const notes = (page, name) => phone(page, name).getByRole('list', { name: 'Notif
 /** Waits until all five steps of the way to a phone are done. */
 async function arrived(page, name) {
   const way = page.locator('.trail', { hasText: name });
-  await way.locator('.station.st-open').first().waitFor({ state: 'detached' });
-  assert.equal(await way.locator('.station.st-failed').count(), 0, await way.innerText());
+  // One that failed is tried again, and the wall hears of that a moment after the phone does.
+  await way.locator('.station.st-open, .station.st-failed').first().waitFor({ state: 'detached' });
   return way;
 }
 

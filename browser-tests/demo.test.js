@@ -1,12 +1,12 @@
-/** The messenger as `reveille demo` serves it: what a newcomer opens first. */
+/** What `reveille demo` serves beside the lab: the messenger, and the console of its server. */
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { Demo } from './demo.js';
-import { stage } from './harness.js';
+import { look, stage } from './harness.js';
 
-const { server, open } = await stage({ start: Demo.start });
+const { server, open, signedIn } = await stage({ start: Demo.start });
 const { messenger } = server;
 
 test('its door leads in, and two people find each other', async () => {
@@ -46,4 +46,26 @@ test('it gives no token to a page of another site, and none for anybody else', a
   const stranger = await asked('mallory', { Origin: origin });
   assert.equal(stranger.status, 422);
   assert.equal((await stranger.json()).field, 'user');
+});
+
+test('the operator watches a test push until the app on a sleeping phone has it', async () => {
+  const wall = await open();
+  await wall.goto(server.lab);
+  const phone = wall.getByRole('article', { name: "Bob's Android" });
+  await phone.getByRole('button', { name: 'Sleep' }).click();
+  await phone.getByText('Asleep').waitFor();
+
+  const page = await signedIn();
+  await page.getByRole('main').getByRole('link').first().click();
+  await page.getByRole('link', { name: 'Users' }).click();
+  await page.getByRole('link', { name: 'bob' }).click();
+  await page.getByText('A push would arrive now.').waitFor();
+  await look(page, 'console-user-asleep');
+  await page.getByRole('button', { name: /^Send a test push/ }).first().click();
+  // The page looks again by itself.
+  await page.getByText('It has arrived: the app itself has said so.').waitFor();
+  assert.equal(await page.locator('.way .done').count(), 3);
+  await page.locator('.record summary').filter({ hasText: 'push' }).first().click();
+  await page.getByText('fcm.googleapis.com').or(page.getByText('127.0.0.1')).first().waitFor();
+  await look(page, 'console-test-push-arrived');
 });

@@ -48,17 +48,33 @@ test('it gives no token to a page of another site, and none for anybody else', a
   assert.equal((await stranger.json()).field, 'user');
 });
 
-test('the operator watches a test push until the app on a sleeping phone has it', async () => {
-  const wall = await open();
-  await wall.goto(server.lab);
-  const phone = wall.getByRole('article', { name: "Bob's Android" });
+/** The wall of the lab. */
+async function wall() {
+  const page = await open();
+  await page.goto(server.lab);
+  return page;
+}
+
+/** Puts a phone to sleep, and waits until it is. */
+async function asleep(page, name) {
+  const phone = page.getByRole('article', { name });
   await phone.getByRole('button', { name: 'Sleep' }).click();
   await phone.getByText('Asleep').waitFor();
+  return phone;
+}
 
+/** What the console shows of a user. */
+async function userPage(user) {
   const page = await signedIn();
   await page.getByRole('main').getByRole('link').first().click();
   await page.getByRole('link', { name: 'Users' }).click();
-  await page.getByRole('link', { name: 'bob' }).click();
+  await page.getByRole('link', { name: user }).click();
+  return page;
+}
+
+test('the operator watches a test push until the app on a sleeping phone has it', async () => {
+  await asleep(await wall(), "Bob's Android");
+  const page = await userPage('bob');
   await page.getByText('A push would arrive now.').waitFor();
   await look(page, 'console-user-asleep');
   await page.getByRole('button', { name: /^Send a test push/ }).first().click();
@@ -68,4 +84,21 @@ test('the operator watches a test push until the app on a sleeping phone has it'
   await page.locator('.record summary').filter({ hasText: 'push' }).first().click();
   await page.getByText('fcm.googleapis.com').or(page.getByText('127.0.0.1')).first().waitFor();
   await look(page, 'console-test-push-arrived');
+});
+
+test('a call has its way in the console, step by step', async () => {
+  const lab = await wall();
+  const phone = await asleep(lab, "Carol's iPhone");
+  await lab.getByLabel('From').selectOption({ label: "Alice's iPhone" });
+  await lab.getByLabel('To', { exact: true }).selectOption({ label: 'Carol' });
+  await lab.getByRole('button', { name: 'Call', exact: true }).click();
+  await phone.getByText('Incoming call').waitFor();
+
+  const page = await userPage('carol');
+  await page.locator('.record summary').filter({ hasText: 'accepted' }).first().click();
+  await page.locator('.record details[open]').getByRole('link', { name: /^[0-9a-f]{8}-/ }).click();
+  await page.getByRole('heading', { level: 1, name: 'Call' }).waitFor();
+  await page.locator('.steps .done').filter({ hasText: 'Woken' }).waitFor();
+  await look(page, 'console-call');
+  await phone.getByRole('button', { name: 'Decline' }).click();
 });

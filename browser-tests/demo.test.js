@@ -98,7 +98,9 @@ test('a call has its way in the console, step by step', async () => {
   await page.locator('.record summary').filter({ hasText: 'accepted' }).first().click();
   await page.locator('.record details[open]').getByRole('link', { name: /^[0-9a-f]{8}-/ }).click();
   await page.getByRole('heading', { level: 1, name: 'Call' }).waitFor();
-  await page.locator('.steps .done').filter({ hasText: 'Woken' }).waitFor();
-  await look(page, 'console-call');
   await phone.getByRole('button', { name: 'Decline' }).click();
+  const done = (step) => page.locator('.steps .done').filter({ hasText: step });
+  while ((await done('declined').count()) === 0) await page.reload();
+  for (const step of ['call_started', 'asleep', 'Woken', 'ringing']) await done(step).waitFor();
+  await look(page, 'console-call');
 });

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::call::{CallInput, CallPhase};
 use domain::{AppId, DeviceNumber, InboxId, SessionId};
+use store::log::{DeviceName, Step};
 use store::model::{CallMove, CallMoved, CallStart, CallStarted};
 use tokio::sync::Notify;
 use wire::{ServerFrame, limits};
@@ -26,7 +27,7 @@ use crate::http::problem::{Problem, ProblemCode};
 use crate::node::Node;
 use crate::opaque;
 use crate::rates::Counted;
-use crate::{from_wire, to_wire};
+use crate::{from_wire, report, to_wire};
 
 pub use clock::start_clock;
 pub use signals::{page, signal};
@@ -91,6 +92,14 @@ pub struct Caller {
     pub session: SessionId,
     /// Its user.
     pub user: Arc<str>,
+    /// The client's own id of the device.
+    pub device_name: Arc<str>,
+}
+
+impl Caller {
+    fn name(&self) -> DeviceName {
+        DeviceName { number: self.device, id: Arc::clone(&self.device_name) }
+    }
 }
 
 /// Starts a call: every device of the callee rings, by frame or by push. Returns what to tell the
@@ -133,6 +142,7 @@ pub async fn start(
     match started {
         CallStarted::Rings(record) => {
             node.metrics.call_started(record.app);
+            report::call(node, &record, Step::Accept, "call_started", None);
             node.carry_out(effects);
             if !record.silent {
                 let frame = to_wire::call_ring(&record);
@@ -172,6 +182,7 @@ pub async fn ringing(
     if record.call.rings_until().is_none() {
         return tell::standing(node, &record, caller.device).await.map(Some);
     }
+    report::call(node, &record, Step::Session, "ringing", Some(caller.name()));
     let from = Some(record.callee_user.clone());
     let frame = wire::CallRinging { call: to_wire::call_id(record.id), from }.into();
     node.hub.tell(record.caller_inbox, &frame, |handle| handle.device == record.call.caller);
@@ -199,7 +210,7 @@ pub async fn step(
         answer,
         now: node.clock.now(),
     };
-    match move_call(node, step).await? {
+    match move_call(node, step, Some(caller.name())).await? {
         // Whoever moved it is told like everybody else.
         CallMoved::Changed { .. } => Ok(None),
         CallMoved::Stands(record) => tell::standing(node, &record, caller.device).await.map(Some),
@@ -212,14 +223,26 @@ pub async fn step(
     }
 }
 
-/// Moves a call and tells everybody concerned.
-async fn move_call(node: &Arc<Node>, step: CallMove) -> Result<CallMoved, Problem> {
+/// Moves a call and tells everybody concerned; `device`: the one that asks for it, if one does.
+async fn move_call(
+    node: &Arc<Node>,
+    step: CallMove,
+    device: Option<DeviceName>,
+) -> Result<CallMoved, Problem> {
     let (moved, effects) = node.store.move_call(step).await.map_err(storage_problem)?;
     if let CallMoved::Changed { record, pushed } = &moved {
         // First the flag: a ring push that waits for its turn must not go out any more.
         node.ringing.stop(record.number);
-        if let CallPhase::Ended { reason } = record.call.phase {
-            node.metrics.call_ended(record.app, reason);
+        match record.call.phase {
+            CallPhase::Ringing { .. } => {}
+            CallPhase::Answered { .. } => {
+                report::call(node, record, Step::Session, "answered", device);
+            }
+            CallPhase::Ended { reason } => {
+                node.metrics.call_ended(record.app, reason);
+                // Who hangs up may be the caller, whose device is not this side's.
+                report::call(node, record, Step::Settle, reason.as_str(), None);
+            }
         }
         tell::everybody(node, record);
         crate::wake::push_call_ended(node, record, pushed);

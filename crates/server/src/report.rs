@@ -11,7 +11,7 @@ use domain::{DeviceNumber, MessageId, Offset, Outcome, Time};
 use providers::RequestRecord;
 use serde_json::{Value, json};
 use store::log::{Covered, DeviceName, Figure, Record, Step};
-use store::model::{Claimed, Decision};
+use store::model::{CallRecord, Claimed, Decision};
 
 use crate::metrics::Pushed;
 use crate::node::Node;
@@ -56,6 +56,7 @@ pub fn decisions(node: &Node, decisions: Vec<Decision>) {
         record.device =
             Some(DeviceName { number: decision.device, id: Arc::from(decision.device_name) });
         record.wake = Some(decision.wake);
+        record.call = decision.call;
         let (after, up_to) = decision.covers;
         record.offsets = (after < up_to).then_some(Covered { after, up_to });
         let due_in_ms = decision.due.map(|due| now.until(due).as_millis());
@@ -63,6 +64,28 @@ pub fn decisions(node: &Node, decisions: Vec<Decision>) {
             Some(json!({ "closed": decision.closed, "due_in_ms": due_in_ms }).to_string());
         node.report(record);
     }
+}
+
+/// Something happened to a call, to its callee's side. `device`: the one that did it, if one did.
+pub fn call(
+    node: &Node,
+    call: &CallRecord,
+    step: Step,
+    reason: &'static str,
+    device: Option<DeviceName>,
+) {
+    let mut record = Record::new(node.clock.now(), call.app, call.callee_inbox, step, reason);
+    record.user = Some(Arc::from(call.callee_user.as_str()));
+    record.device = device;
+    record.call = Some(call.id);
+    let detail = json!({
+        "from": call.caller_user,
+        "media": if call.video { "video" } else { "audio" },
+        // Its callee has blocked the caller, who is not to know; the operator is.
+        "silent": call.silent,
+    });
+    record.detail = Some(detail.to_string());
+    node.report(record);
 }
 
 /// A session delivered, was acknowledged, came or went.

@@ -120,7 +120,9 @@ impl Rig {
             // Asleep.
             node.store.end_session(session, now).await.expect("ended");
         }
-        Caller { app: *app, device: connected.device, inbox, session, user: user.into() }
+        let device_name = user.into();
+        let user = user.into();
+        Caller { app: *app, device: connected.device, inbox, session, user, device_name }
     }
 
     /// Starts a call to alice and claims the wake of her device, unseen by the runner.

@@ -49,7 +49,7 @@ async fn end_overdue(node: &Arc<Node>) -> Duration {
             answer: None,
             now,
         };
-        if let Err(problem) = super::move_call(node, step).await {
+        if let Err(problem) = super::move_call(node, step, None).await {
             match problem.code() {
                 // Was told where it happened.
                 ProblemCode::Internal | ProblemCode::StorageFull => {}

@@ -20,7 +20,7 @@ use super::session::Visitor;
 const STEPS: [(&str, &str, &str); 5] = [
     ("1", "Accepted", "taken in and stored"),
     ("2", "Routed", "live, or asleep and owed a wake"),
-    ("3a", "Delivered", "over a session, or fetched"),
+    ("3a", "Delivered", "over a session, or fetched; a call rings"),
     ("3b", "Woken", "pushed to a sleeping device"),
     ("4", "Settled", "acknowledged, or over"),
 ];
@@ -127,7 +127,7 @@ fn belongs(number: &str, record: &Record) -> bool {
     let is_closed = || record.detail.as_ref().is_some_and(|detail| detail["closed"] == true);
     match (number, step) {
         ("1", Step::Accept) | ("2", Step::Route) | ("3b", Step::Push) | ("4", Step::Settle) => true,
-        ("2", Step::Session) => record.reason == "delivered",
+        ("2", Step::Session) => ["delivered", "ringing"].contains(&&*record.reason),
         ("2" | "3b", Step::Wake) => !is_closed(),
         ("3a", Step::Session) => record.reason != "acked",
         ("4", Step::Session) => record.reason == "acked",

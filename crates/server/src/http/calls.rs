@@ -115,6 +115,7 @@ fn caller(device: DeviceIdentity) -> Caller {
         // It has none; nothing of a call depends on it.
         session: SessionId::from_bits(0),
         user: Arc::from(device.user),
+        device_name: Arc::from(device.name),
     }
 }
 

@@ -6,7 +6,7 @@
 //!                 └───────────┴────────────────────────────────────────┘
 //! ```
 //!
-//! Between guard and throttle, [`cross_origin`] lets browsers read answers for pages of the origins
+//! Between guard and throttle, `cross_origin` lets browsers read answers for pages of the origins
 //! that the operator has listed.
 //!
 //! Every refusal is a [`problem::Problem`]; no other module knows an HTTP status.

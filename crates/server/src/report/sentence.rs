@@ -18,6 +18,7 @@ pub fn sentence(step: Step, word: &str) -> &'static str {
 fn accept(word: &str) -> &'static str {
     match word {
         "accepted" => "It was stored, and the sender was told so.",
+        "call_started" => "The call was taken in; its callee's devices are to ring.",
         _ => "",
     }
 }
@@ -34,6 +35,8 @@ fn route(word: &str) -> &'static str {
 
 fn session(word: &str) -> &'static str {
     match word {
+        "answered" => "The call was taken on this device.",
+        "ringing" => "The device says that it rings.",
         "acked" => "The device says that it holds everything up to here.",
         "closed" => "The server ended the session.",
         "connected" => "The device opened a session.",
@@ -112,6 +115,12 @@ fn push(word: &str) -> &'static str {
 
 fn settle(word: &str) -> &'static str {
     match word {
+        "busy" => "The call is over: the callee is busy.",
+        "cancelled" => "The call is over: its caller gave up.",
+        "declined" => "The call is over: the callee declined.",
+        "hung_up" => "The call is over: one side hung up.",
+        "lost" => "The call is over: a side did not come back in time.",
+        "unanswered" => "The call is over: nobody took it.",
         "stale" => "The answer came too late to matter: the wake had gone on without it.",
         "token_dropped" => "The push token is gone for good, so it was dropped.",
         "unknown" => "The push before ended without a word.",

@@ -230,6 +230,7 @@ impl Connection {
             inbox: self.inbox,
             session: self.id,
             user: Arc::clone(&self.user),
+            device_name: Arc::clone(&self.report.device_name),
         }
     }
 

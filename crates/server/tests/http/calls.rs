@@ -87,3 +87,32 @@ async fn what_a_call_cannot_be_asked_or_told_is_named() {
     assert!(detail.contains("a call holds"), "{detail}");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_call_has_its_way_in_the_push_log() {
+    let server = Server::start().await;
+    let log = async |call: &str| -> Vec<Value> {
+        let path = format!("/v1/push-log?call={call}");
+        let page = server.call(Method::GET, &path, None).await.is(200);
+        let records = page["items"].as_array().expect("a list").iter().rev();
+        let told = records.map(|it| json!([it["step"], it["reason"], it["device"]]));
+        told.collect()
+    };
+    let (_caller, callee, call) = ringing(&server).await;
+    step(&server, &callee, &call, "ringing", None).await.is(204);
+    step(&server, &callee, &call, "reject", None).await.is(204);
+    // It has no push token, so its wake waits, until the device says by itself that it is there.
+    let expected = [
+        json!(["accept", "call_started", null]),
+        json!(["wake", "no_target", "bobs"]),
+        json!(["wake", "live", "bobs"]),
+        json!(["session", "ringing", "bobs"]),
+        json!(["settle", "declined", null]),
+    ];
+    assert_eq!(log(&call).await, expected);
+    let path = format!("/v1/push-log?call={call}&step=accept");
+    let shown = server.call(Method::GET, &path, None).await.is(200)["items"][0].clone();
+    assert_eq!((&shown["user"], &shown["detail"]["from"]), (&json!("bob"), &json!("alice")));
+    assert_eq!(shown["sentence"], "The call was taken in; its callee's devices are to ring.");
+    server.stop().await;
+}

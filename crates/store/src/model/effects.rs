@@ -1,7 +1,7 @@
 //! What else a committed change calls for.
 
 use domain::wake::Stage;
-use domain::{AppId, DeviceNumber, InboxId, LaneId, Offset, Reason, Time, WakeId};
+use domain::{AppId, CallId, DeviceNumber, InboxId, LaneId, Offset, Reason, Time, WakeId};
 
 use super::{Claimed, Subject};
 
@@ -52,6 +52,8 @@ pub struct Decision {
     pub wake: WakeId,
     /// Whether it is for messages or for a call.
     pub subject: Subject,
+    /// The call, by its caller's id.
+    pub call: Option<CallId>,
     /// Behind what the device had acknowledged, up to the head: the entries it is about.
     pub covers: (Offset, Offset),
     /// Why.

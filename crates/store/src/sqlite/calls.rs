@@ -60,6 +60,16 @@ pub(super) fn call_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<CallRecord> 
 }
 
 impl Tx<'_> {
+    /// The caller's id of a call; 0 is none.
+    pub(super) fn call_name(&self, number: i64) -> Result<Option<CallId>, Error> {
+        if number == 0 {
+            return Ok(None);
+        }
+        self.one("SELECT id FROM calls WHERE number = ?1", [number], |row| {
+            Ok(CallId::from_bits(row.get::<_, Bits>(0)?.0))
+        })
+    }
+
     pub(super) fn call_by_number(&self, number: i64) -> Result<Option<CallRecord>, Error> {
         let sql = format!("SELECT {CALL_COLUMNS} FROM calls c WHERE c.number = ?1");
         self.one(&sql, [number], call_row)

@@ -196,20 +196,33 @@ impl Tx<'_> {
         if let (Some(lane), Some(due)) = (stored.lane, wake.due()) {
             fx.due.push((lane, due));
         }
-        fx.decisions.push(Decision {
+        let due = wake.due();
+        let decision = self.decided(&stored, device, wake.reason)?;
+        fx.decisions.push(Decision { due, ..decision });
+        Ok(())
+    }
+
+    /// What was decided about a wake that stays, and waits for nothing.
+    fn decided(
+        &self,
+        stored: &StoredWake,
+        device: &DeviceRow,
+        reason: Reason,
+    ) -> Result<Decision, Error> {
+        Ok(Decision {
             app: device.app,
             inbox: stored.inbox,
             device: stored.key.device,
             device_name: device.name.clone(),
             wake: stored.id,
             subject: stored.key.subject(),
+            call: self.call_name(stored.key.call)?,
             covers: self.covers(device)?,
-            reason: wake.reason,
+            reason,
             opened: false,
             closed: false,
-            due: wake.due(),
-        });
-        Ok(())
+            due: None,
+        })
     }
 
     /// The entries that a decision about a device's wake is about.
@@ -233,19 +246,8 @@ impl Tx<'_> {
             "DELETE FROM wakes WHERE device = ?1 AND call = ?2",
             params![stored.key.device.number(), stored.key.call],
         )?;
-        fx.decisions.push(Decision {
-            app: device.app,
-            inbox: stored.inbox,
-            device: stored.key.device,
-            device_name: device.name.clone(),
-            wake: stored.id,
-            subject: stored.key.subject(),
-            covers: self.covers(device)?,
-            reason,
-            opened: false,
-            closed: true,
-            due: None,
-        });
+        let decision = self.decided(stored, device, reason)?;
+        fx.decisions.push(Decision { closed: true, ..decision });
         Ok(())
     }
 

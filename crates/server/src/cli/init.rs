@@ -11,6 +11,7 @@ use wire::http::{App, AppCreate};
 use super::client::ServerAddress;
 use super::say::{self, Advice, BOLD, GOOD};
 use crate::config::{Config, Environment, FILE_NAME, RawConfig, options, reference};
+use crate::console::CODE_FILE;
 use crate::offline::create_app_offline;
 use crate::secret::{
     ADMIN_KEY_FILE, APP_KEY_FILE, KeyKind, KeyText, load_or_create_admin_key, write_private,
@@ -47,7 +48,7 @@ pub(super) async fn run(args: Args, environment: &Environment) -> anyhow::Result
         told(&app_file, Found::Made)?;
         say::line(format!("{GOOD}app{GOOD:#}     {id} {:?}", args.app))?;
     }
-    next_steps(&args.dir)?;
+    next_steps(&args.dir, &config)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -65,13 +66,19 @@ fn told(path: &Path, found: Found) -> anyhow::Result<()> {
     }
 }
 
-fn next_steps(folder: &Path) -> anyhow::Result<()> {
+fn next_steps(folder: &Path, config: &Config) -> anyhow::Result<()> {
     let enter = match folder {
         here if here == Path::new(".") => String::new(),
         folder => format!("  cd {}\n", folder.display()),
     };
     say::line(format!(
         "\n{BOLD}next{BOLD:#}\n{enter}  reveille serve --dev\n  reveille listen --user alice\n  reveille send --to alice \"hello\""
+    ))?;
+    let code = config.data_dir.join(CODE_FILE);
+    say::line(format!(
+        "\n{BOLD}console{BOLD:#}\n  http://{}/console, once it serves; its first visit asks for the code in {}",
+        config.internal_listen,
+        code.display()
     ))
 }
 

@@ -144,3 +144,13 @@ test('who signs out is out', async () => {
   await page.waitForURL(/[/]console[/]login/);
   await page.getByRole('button', { name: 'Sign in' }).waitFor();
 });
+
+test('the apps that there are, and the page of the API', async () => {
+  await server.makeApp('Clinic by night');
+  const page = await signedIn();
+  await page.getByRole('link', { name: /^Clinic by night/ }).waitFor();
+  await look(page, 'console-apps');
+  await page.goto(`${server.url}/v1/reference`);
+  await page.getByRole('heading', { level: 1 }).waitFor();
+  await look(page, 'reference');
+});

@@ -161,15 +161,15 @@ pub(crate) const EXTERNAL: &[External] = &[
         dev: &[],
     },
     External {
-        name: "pkcs5",
-        why: "opens private keys behind a password in PEM; p12-keystore brings it along",
-        ship: &["providers"],
-        dev: &[],
-    },
-    External {
         name: "percent-encoding",
         why: "names of users and devices, which are any text, as a part of an address; axum reads them with it too",
         ship: &["server"],
+        dev: &[],
+    },
+    External {
+        name: "pkcs5",
+        why: "opens private keys behind a password in PEM; p12-keystore brings it along",
+        ship: &["providers"],
         dev: &[],
     },
     External {

@@ -229,7 +229,7 @@ mod tests {
         }
         connection
             .execute_batch(
-                "INSERT INTO apps VALUES (1, 'a', '{}', 0);
+                "INSERT INTO apps (id, name, settings, created_at) VALUES (1, 'a', '{}', 0);
                  INSERT INTO inboxes (id, app, user, epoch, head, entries, bytes, created_at)
                      VALUES (1, 1, 'bob', 7, 2, 1, 4, 0);
                  INSERT INTO entries (inbox, offset, id, kind, wakes, urgency, created_at,

@@ -151,6 +151,6 @@ test('the apps that there are, and the page of the API', async () => {
   await page.getByRole('link', { name: /^Clinic by night/ }).waitFor();
   await look(page, 'console-apps');
   await page.goto(`${server.url}/v1/reference`);
-  await page.getByRole('heading', { level: 1 }).waitFor();
-  await look(page, 'reference');
+  // Too long for a picture.
+  await page.getByText('Follow what is pushed and why').first().waitFor();
 });

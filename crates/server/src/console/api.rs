@@ -12,7 +12,9 @@ use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wire::Problem;
+use wire::http::App;
 
+use super::link::escaped;
 use super::session::Visitor;
 use crate::http::auth::Operator;
 use crate::http::client_address::Peer;
@@ -45,6 +47,11 @@ impl Api {
         }
         let body = answer.into_body().collect().await.map_err(unreadable)?.to_bytes();
         Err(serde_json::from_slice(&body).unwrap_or_else(unreadable))
+    }
+
+    /// Asks what an app is.
+    pub(super) async fn app(&self, visitor: &Visitor, app: &str) -> Result<App, Problem> {
+        self.get(visitor, &format!("/v1/apps/{}", escaped(app))).await
     }
 
     /// Asks for something.

@@ -13,8 +13,9 @@ use wire::http::{App, AudienceName, Page, Push, PushCounts, PushKindName, PushSt
 use super::api::Api;
 use super::chart::{number, share};
 use super::frame::{Asked, Done, Frame, Here, Sent, page, refused};
-use super::health::{meaning, minute};
+use super::health::meaning;
 use super::link::asking;
+use super::records::minute;
 use super::section::Section;
 use super::session::Visitor;
 

@@ -14,6 +14,7 @@ use wire::http::{App, Credential, CredentialKind, CredentialUpload, Page};
 
 use super::api::Api;
 use super::frame::{Asked, Done, Frame, Here, Sent, page, refused};
+use super::records::minute;
 use super::section::Section;
 use super::session::Visitor;
 use super::upload::{File, Uploaded};
@@ -201,7 +202,7 @@ impl Row {
         Self {
             id: credential.id.clone(),
             kind: title(credential.kind),
-            created: credential.created_at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+            created: minute(credential.created_at),
             facts: facts.map(|(name, value)| (name.replace('_', " "), text(value))).collect(),
             warnings: credential.warnings.clone(),
             probes: probes.collect(),

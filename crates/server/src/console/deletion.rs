@@ -61,7 +61,7 @@ async fn shown(
     name: String,
     problem: Option<Problem>,
 ) -> Response {
-    let app = match api.get::<App>(visitor, &format!("/v1/apps/{app}")).await {
+    let app = match api.app(visitor, app).await {
         Ok(app) => app,
         Err(problem) => return refused(visitor, &problem),
     };

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::records::minute;
+
 use domain::Diagnosis;
 use domain::explain::ENDS_SOON;
 use wire::http::{CircuitName, Credential, CredentialKind, Settings, Webhook, WebhookStateName};
@@ -158,11 +160,6 @@ fn coded(code: u16) -> String {
 /// A day, for people.
 pub(super) fn day(at: jiff::Timestamp) -> String {
     at.strftime("%Y-%m-%d").to_string()
-}
-
-/// A minute, for people.
-pub(super) fn minute(at: jiff::Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// Whom a URL leads to. The rest of it may be a secret of its own.

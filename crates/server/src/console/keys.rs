@@ -11,6 +11,7 @@ use wire::http::{App, Key, KeyCreate, KeyScopeName, Page};
 
 use super::api::Api;
 use super::frame::{Asked, Done, Frame, Here, Sent, page, refused};
+use super::records::minute;
 use super::section::Section;
 use super::session::Visitor;
 
@@ -77,13 +78,12 @@ async fn shown(
 impl KeyRow {
     fn of(key: &Key) -> Self {
         let scopes = SCOPES.iter().filter(|(scope, ..)| key.scopes.contains(scope));
-        let day = |at: jiff::Timestamp| at.strftime("%Y-%m-%d %H:%M UTC").to_string();
         Self {
             id: key.id.clone(),
             name: key.name.clone(),
             scopes: scopes.map(|(_, word, _)| *word).collect::<Vec<_>>().join(", "),
-            created: day(key.created_at),
-            used: key.last_used_at.map_or_else(|| "never".to_owned(), day),
+            created: minute(key.created_at),
+            used: key.last_used_at.map_or_else(|| "never".to_owned(), minute),
         }
     }
 }

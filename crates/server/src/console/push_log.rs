@@ -89,7 +89,7 @@ pub(super) async fn show(
     Path(app): Path<String>,
     Query(wanted): Query<Wanted>,
 ) -> Response {
-    let app = match api.get::<App>(&visitor, &format!("/v1/apps/{app}")).await {
+    let app = match api.app(&visitor, &app).await {
         Ok(app) => app,
         Err(problem) => return refused(&visitor, &problem),
     };

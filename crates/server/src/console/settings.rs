@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::Method;
 use wire::Problem;
-use wire::http::{App, IosRouteName, Settings};
+use wire::http::{IosRouteName, Settings};
 
 use super::api::Api;
 use super::frame::{Asked, Done, Fields, Frame, Here, Sent, page, refused};
@@ -157,7 +157,7 @@ async fn shown(
     settings: Settings,
     problem: Option<Problem>,
 ) -> Response {
-    let app = match api.get::<App>(visitor, &format!("/v1/apps/{app}")).await {
+    let app = match api.app(visitor, app).await {
         Ok(app) => app,
         Err(problem) => return refused(visitor, &problem),
     };

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 use store::log::Step;
-use wire::http::{App, Page, Record, Timeline};
+use wire::http::{Page, Record, Timeline};
 
 use super::api::Api;
 use super::frame::{Frame, Here, page, refused};
@@ -82,7 +82,7 @@ async fn shown(
     (title, field, id): (&str, &str, &str),
     records: Vec<Record>,
 ) -> Response {
-    let app = match api.get::<App>(visitor, &format!("/v1/apps/{app}")).await {
+    let app = match api.app(visitor, app).await {
         Ok(app) => app,
         Err(problem) => return refused(visitor, &problem),
     };

@@ -57,7 +57,7 @@ pub(super) async fn list(
     Path(app): Path<String>,
     Query(search): Query<Search>,
 ) -> Response {
-    let app = match api.get::<App>(&visitor, &format!("/v1/apps/{app}")).await {
+    let app = match api.app(&visitor, &app).await {
         Ok(app) => app,
         Err(problem) => return refused(&visitor, &problem),
     };

@@ -16,8 +16,9 @@ use wire::http::{
 
 use super::api::Api;
 use super::frame::{Done, Frame, Here, Sent, page, refused};
-use super::health::{host, minute};
+use super::health::host;
 use super::link::asking;
+use super::records::minute;
 use super::section::Section;
 use super::session::Visitor;
 use super::webhooks::{Form, Standing, named};

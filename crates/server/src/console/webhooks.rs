@@ -12,7 +12,7 @@ use wire::http::{App, Page, Webhook, WebhookCreate, WebhookStateName};
 
 use super::api::Api;
 use super::frame::{Asked, Done, Fields, Frame, Here, Sent, page, refused};
-use super::health::minute;
+use super::records::minute;
 use super::section::Section;
 use super::session::Visitor;
 

@@ -33,8 +33,8 @@ pub(crate) struct Options {
     quick: bool,
 }
 
-/// Runs everything, prints the closing line `reveille: N passed, N failed`, and fails if anything
-/// failed or nothing ran.
+/// Runs everything, says once more what failed, prints the closing line `reveille: N passed, N
+/// failed`, and fails if anything failed.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     timed("provision", || provision::run(workspace))?;
     let mut tally = Tally::default();
@@ -42,11 +42,14 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     // other parts still run, and the closing line still comes.
     let mut part = |name: &str, run: &dyn Fn(&Workspace) -> Result<Tally>| {
         let (result, took) = clocked(name, || run(workspace));
-        let part = result.unwrap_or_else(|error| {
+        let mut part = result.unwrap_or_else(|error| {
             say::trouble(format_args!("{name}: {error:#}"));
-            Tally::one(Verdict::Failed)
+            Tally::failure(format!("{error:#}"))
         });
         say::line(format_args!("    {name}: {part} ({took})"));
+        for failure in &mut part.failures {
+            *failure = format!("{name}: {failure}");
+        }
         tally += part;
     };
     let engine = fuzz::Engine::built(workspace);
@@ -59,18 +62,14 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         part("torture", &|workspace| passes(torture::run(workspace, &torture::Options::default())));
         part("demo", &|workspace| passes(demo(workspace)));
     }
+    for failure in &tally.failures {
+        say::line(format_args!("FAILED {failure}"));
+    }
     say::line(format_args!("reveille: {tally}"));
     if tally.failed > 0 {
         bail!("the test run failed, see above");
     }
     Ok(())
-}
-
-/// How one thing that counts as one test ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Failed,
-    Passed,
 }
 
 /// Unit and integration tests, by cargo-nextest where it is installed: it is quicker, and one
@@ -142,5 +141,5 @@ fn server(workspace: &Workspace) -> Result<PathBuf> {
 
 /// One thing that passed; its failure is the caller's to count.
 fn passes(result: Result<()>) -> Result<Tally> {
-    result.map(|()| Tally::one(Verdict::Passed))
+    result.map(|()| Tally::one())
 }

@@ -4,12 +4,15 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::run::Cargo;
+use crate::run::{Cargo, Stream, watch};
 use crate::say;
 use crate::workspace::{Kind, Workspace};
+
+/// How a line begins in which the program says what it found; the first goes into the failure.
+const FINDINGS: [&str; 2] = ["BROKEN", "TROUBLE"];
 
 /// How long a run lasts if nothing else is said, in seconds.
 const SECONDS: u64 = 60;
@@ -46,17 +49,23 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         .within(&workspace.root)
         .run()?;
     let torture = workspace.dev_binary("torture");
-    let status = Command::new(&torture)
+    let mut command = Command::new(&torture);
+    command
         .arg("--server")
         .arg(workspace.dev_binary("reveille"))
         .args(["--seconds", &options.seconds.to_string(), "--seed", &seed.to_string()])
         .args(&options.more)
         .current_dir(&workspace.root)
-        .stdin(Stdio::null())
-        .status()
-        .with_context(|| format!("cannot start {}", torture.display()))?;
+        .stdin(Stdio::null());
+    let mut found = None;
+    let status = watch(command, "torture", Stream::Output, |line| {
+        if found.is_none() && FINDINGS.iter().any(|word| line.starts_with(word)) {
+            found = Some(line.to_owned());
+        }
+    })?;
     if !status.success() {
-        bail!("torture failed ({status}); the same again: {again}");
+        let found = found.unwrap_or_else(|| status.to_string());
+        bail!("torture failed: {found}; the same again: {again}");
     }
     Ok(())
 }

@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use super::node::{node_in, tests};
+use super::passes;
 use super::tally::Tally;
-use super::{Verdict, passes};
 use crate::provision::node::CLIENT;
 use crate::run::{Stream, watch};
 use crate::say;
@@ -18,7 +18,7 @@ pub(super) fn run(workspace: &Workspace) -> Result<Tally> {
     }
     let mut tally = passes(types(workspace))
         .inspect_err(|error| say::trouble(format_args!("types: {error:#}")))
-        .unwrap_or_else(|_| Tally::one(Verdict::Failed));
+        .unwrap_or_else(|error| Tally::failure(format!("types: {error:#}")));
     tally += tests(workspace, CLIENT, "test")?;
     Ok(tally)
 }

@@ -1,33 +1,49 @@
-//! Counts tests from what their runners print at the end.
+//! Counts tests, and names those that failed, from what their runners print.
 
 use std::fmt;
 use std::ops::AddAssign;
 
-use super::Verdict;
+/// How a line of cargo-nextest about a test that failed begins.
+const WAYS_TO_FAIL: [&str; 4] = ["FAIL", "TIMEOUT", "SIG", "ABORT"];
 
-/// How many tests passed, failed and were left out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How many tests passed, failed and were left out, and which ones failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) passed: u64,
     pub(super) failed: u64,
     pub(super) skipped: u64,
+    /// Names, each once; fewer than `failed` where a runner names none.
+    pub(super) failures: Vec<String>,
 }
 
 impl Tally {
-    /// One thing that counts as one test.
-    pub(super) const fn one(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::Failed => Self { passed: 0, failed: 1, skipped: 0 },
-            Verdict::Passed => Self { passed: 1, failed: 0, skipped: 0 },
-        }
+    /// One thing that counts as one test, and passed.
+    pub(super) fn one() -> Self {
+        Self { passed: 1, ..Self::default() }
     }
 
-    /// The counts of cargo-nextest's summary; nothing for any other line.
+    /// One thing that counts as one test, and failed: what it is, and why.
+    pub(super) fn failure(what: String) -> Self {
+        Self { failed: 1, failures: vec![what], ..Self::default() }
+    }
+
+    fn named(name: &str) -> Self {
+        Self { failures: vec![name.to_owned()], ..Self::default() }
+    }
+
+    /// The counts of cargo-nextest's summary, the name of a test that failed; nothing for any other
+    /// line.
     ///
-    /// `Summary [ 0.1s] 412 tests run: 411 passed (2 slow), 1 failed, 3 skipped`
+    /// `Summary [ 0.1s] 412 tests run: 411 passed (2 slow), 1 failed, 3 skipped`,
+    /// `FAIL [   0.5s] ( 1/71) reveille-store outbox::tests::a_row`
     pub(super) fn of_nextest(line: &str) -> Self {
         let line = without_colours(line);
-        let Some(rest) = line.trim_start().strip_prefix("Summary [") else {
+        let line = line.trim_start();
+        if WAYS_TO_FAIL.iter().any(|way| line.starts_with(way)) {
+            let name = line.split_once("] (").and_then(|(_, rest)| rest.split_once(") "));
+            return name.map_or_else(Self::default, |(_, name)| Self::named(name));
+        }
+        let Some(rest) = line.strip_prefix("Summary [") else {
             return Self::default();
         };
         let Some((_, counts)) = rest.split_once(" run: ") else { return Self::default() };
@@ -46,11 +62,16 @@ impl Tally {
     }
 
     /// The counts of a summary of Rust's own test harness, of which `cargo test` prints one per
-    /// binary; nothing for any other line.
+    /// binary, and the name of a test that failed; nothing for any other line.
     ///
-    /// `test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished …`
+    /// `test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished …`,
+    /// `test outbox::tests::a_row ... FAILED`
     pub(super) fn of_cargo(line: &str) -> Self {
         let line = without_colours(line);
+        let failed = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED"));
+        if let Some(name) = failed {
+            return Self::named(name);
+        }
         let Some(counts) = line.trim_start().strip_prefix("test result: ") else {
             return Self::default();
         };
@@ -66,12 +87,17 @@ impl Tally {
         tally
     }
 
-    /// A count of the summary of Node's test runner, which has one a line; nothing for any other
-    /// line.
+    /// A count of the summary of Node's test runner, which has one a line, or the name of a test
+    /// that failed; nothing for any other line.
     ///
-    /// `ℹ pass 104`
+    /// `ℹ pass 104`, `✖ a phone is woken (31069.7ms)`
     pub(super) fn of_node(line: &str) -> Self {
         let line = without_colours(line);
+        if let Some(name) = line.trim_start().strip_prefix("✖ ") {
+            // The heading of those that failed, which are told once more, has no time.
+            let name = name.strip_suffix("ms)").and_then(|rest| rest.rsplit_once(" ("));
+            return name.map_or_else(Self::default, |(name, _)| Self::named(name));
+        }
         let Some((word, number)) = line.strip_prefix("ℹ ").and_then(|rest| rest.split_once(' '))
         else {
             return Self::default();
@@ -89,7 +115,7 @@ impl Tally {
     ///
     /// Such a runner did not run them all: a test did not compile, or a binary died before its
     /// summary. The runner has said so itself.
-    pub(super) const fn checked_against(mut self, succeeded: bool) -> Self {
+    pub(super) fn checked_against(mut self, succeeded: bool) -> Self {
         if !succeeded && self.failed == 0 {
             self.failed = 1;
         }
@@ -102,6 +128,12 @@ impl AddAssign for Tally {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped += other.skipped;
+        for name in other.failures {
+            // A runner tells it at once, and again at its end.
+            if !self.failures.contains(&name) {
+                self.failures.push(name);
+            }
+        }
     }
 }
 
@@ -154,8 +186,8 @@ fn without_colours(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const fn tally(passed: u64, failed: u64, skipped: u64) -> Tally {
-        Tally { passed, failed, skipped }
+    fn tally(passed: u64, failed: u64, skipped: u64) -> Tally {
+        Tally { passed, failed, skipped, failures: Vec::new() }
     }
 
     #[test]
@@ -212,6 +244,40 @@ mod tests {
         ] {
             assert_eq!(Tally::of_node(line), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn what_failed_is_named_once() {
+        let mut all = Tally::default();
+        for line in [
+            "        FAIL [   0.527s] ( 1/71) reveille-domain spread::tests::a_bound",
+            "\u{1b}[31;1m     TIMEOUT\u{1b}[0m [  60.0s] (10/71) \u{1b}[35mreveille-store\u{1b}[0m wakes",
+            "     SIGABRT [   0.1s] (─────) reveille-sim dies",
+            "        PASS [   0.527s] ( 1/71) reveille-domain spread::tests::another",
+            "        FAIL [   0.527s] ( 1/71) reveille-domain spread::tests::a_bound",
+        ] {
+            all += Tally::of_nextest(line);
+        }
+        for line in ["test outbox::a_row ... FAILED", "test outbox::another ... ok"] {
+            all += Tally::of_cargo(line);
+        }
+        for line in [
+            "✖ a phone (an old one) is woken (31069.733118ms)",
+            "✔ a phone sleeps (1.5ms)",
+            "✖ failing tests:",
+            "\u{1b}[31m✖ a phone (an old one) is woken \u{1b}[90m(31069.733118ms)\u{1b}[39m\u{1b}[39m",
+        ] {
+            all += Tally::of_node(line);
+        }
+        let expected = [
+            "reveille-domain spread::tests::a_bound",
+            "reveille-store wakes",
+            "reveille-sim dies",
+            "outbox::a_row",
+            "a phone (an old one) is woken",
+        ];
+        assert_eq!(all.failures, expected);
+        assert_eq!(all.failed, 0, "the summaries count, not the names");
     }
 
     #[test]

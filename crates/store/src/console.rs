@@ -2,7 +2,7 @@
 
 use domain::Time;
 
-use crate::model::{ConsoleLimits, Digest};
+use crate::model::{ConsoleLimits, ConsoleVisit, Digest};
 use crate::{Error, Store};
 
 impl Store {
@@ -16,14 +16,15 @@ impl Store {
         self.sqlite().open_console_session(token, limits, now).await
     }
 
-    /// Whether whoever holds it is signed in; notes that it was seen.
+    /// Whether whoever holds it is signed in; notes that they were here, if they are.
     pub async fn console_session(
         &self,
         token: Digest,
         limits: ConsoleLimits,
+        visit: ConsoleVisit,
         now: Time,
     ) -> Result<bool, Error> {
-        self.sqlite().console_session(token, limits, now).await
+        self.sqlite().console_session(token, limits, visit, now).await
     }
 
     /// Signs out.

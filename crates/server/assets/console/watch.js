@@ -1,23 +1,24 @@
 /**
- * Looks again while something is under way: fetches the page once a second and puts its part with
- * `data-watch` in the place of the old one, until that part says that it is over.
+ * Looks again: fetches the page and makes its part with `data-watch` what it is by now, until that
+ * part says `off`. Else it says how many seconds to wait between two looks. `become.js` stands
+ * before it in one file.
  */
-
-const PAUSE_MS = 1000;
 
 const part = () => document.querySelector('[data-watch]');
 
 async function look() {
   const answer = await fetch(location.href, { headers: { accept: 'text/html' } });
+  // Whoever is signed out by now keeps what is there.
   if (!answer.ok || answer.redirected) return;
   const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
   const fresh = page.querySelector('[data-watch]');
-  // What stays as it was keeps the focus and the place of whoever reads it.
-  if (fresh && fresh.innerHTML !== part().innerHTML) part().replaceWith(fresh);
+  if (!fresh) return;
+  attributes(part(), fresh);
+  become(part(), fresh);
 }
 
-while (part()?.dataset.watch === 'on') {
-  await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
-  // A server that is away for a moment is asked again.
-  await look().catch(() => {});
+for (let seconds; (seconds = Number(part()?.dataset.watch)) > 0; ) {
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  // Nobody looks at a page behind another; a server that is away for a moment is asked again.
+  if (!document.hidden) await look().catch(() => {});
 }

@@ -1,5 +1,6 @@
 // Makes the wall lively: forms are sent without leaving the page, and what changes is shown as it
-// changes. Without this file the page works all the same, a click at a time.
+// changes. Without this file the page works all the same, a click at a time. `become.js` stands
+// before it in one file.
 
 const problem = document.getElementById('problem');
 
@@ -56,59 +57,6 @@ function follow() {
   events.addEventListener('error', () => tell(AWAY));
   // An open connection keeps a page from being stored for the way back.
   addEventListener('pagehide', () => events.close());
-}
-
-/**
- * Makes the inside of `here` that of `wanted`, and leaves every node that stays as it is: so focus
- * stays where it was, and only what is new moves in.
- */
-function become(here, wanted) {
-  let next = here.firstChild;
-  for (const child of [...wanted.childNodes]) {
-    const same = found(next, child);
-    if (!same) {
-      here.insertBefore(child, next);
-      continue;
-    }
-    if (same === next) next = next.nextSibling;
-    else here.insertBefore(same, next);
-    if (same.nodeType !== Node.ELEMENT_NODE) {
-      if (same.data !== child.data) same.data = child.data;
-      continue;
-    }
-    attributes(same, child);
-    if (!same.hasAttribute('data-clock') && !same.hasAttribute('data-date')) become(same, child);
-  }
-  while (next) {
-    const after = next.nextSibling;
-    next.remove();
-    next = after;
-  }
-}
-
-/** The node at or behind `from` that stands for `child`: by key or id where it has one. */
-function found(from, child) {
-  const name = nameOf(child);
-  for (let node = from; node; node = node.nextSibling) {
-    const fits = node.nodeName === child.nodeName && nameOf(node) === name;
-    if (fits) return node;
-    if (!name) return null;
-  }
-  return null;
-}
-
-function nameOf(node) {
-  return node.nodeType === Node.ELEMENT_NODE ? node.dataset.key || node.id : '';
-}
-
-function attributes(here, wanted) {
-  for (const { name } of [...here.attributes]) {
-    // What somebody has opened or closed stays so.
-    if (!wanted.hasAttribute(name) && name !== 'open') here.removeAttribute(name);
-  }
-  for (const { name, value } of wanted.attributes) {
-    if (name !== 'open' && here.getAttribute(name) !== value) here.setAttribute(name, value);
-  }
 }
 
 /** The time of day, which the phones show as this machine has it. */

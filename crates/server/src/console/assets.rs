@@ -44,8 +44,13 @@ pub(super) static CSS: Asset = Asset {
 /// Follows the push log.
 pub(super) static LIVE: Asset = Asset::script("live", include_str!("../../assets/console/live.js"));
 /// Looks again while something is under way.
-pub(super) static WATCH: Asset =
-    Asset::script("watch", include_str!("../../assets/console/watch.js"));
+pub(super) static WATCH: Asset = Asset::script(
+    "watch",
+    concat!(
+        include_str!("../../assets/console/become.js"),
+        include_str!("../../assets/console/watch.js"),
+    ),
+);
 
 /// Every file.
 static ALL: [&Asset; 3] = [&CSS, &LIVE, &WATCH];

@@ -17,7 +17,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{COOKIE, HOST, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
-use store::model::{ConsoleLimits, Digest};
+use store::model::{ConsoleLimits, ConsoleVisit, Digest};
 
 use crate::http::client_address::{ClientAddress, Peer};
 use crate::node::Node;
@@ -110,8 +110,8 @@ impl FromRequestParts<Arc<Node>> for Visitor {
     async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Response> {
         let address = address(parts, node);
         if let Some(token) = Token::of(&parts.headers) {
-            let known = node.store.console_session(token.hash(), LIMITS, node.clock.now()).await;
-            match known {
+            let (visit, now) = (visit(&parts.headers), node.clock.now());
+            match node.store.console_session(token.hash(), LIMITS, visit, now).await {
                 Ok(true) => return Ok(Self { address, token }),
                 Ok(false) => {}
                 Err(error) => {
@@ -122,6 +122,15 @@ impl FromRequestParts<Arc<Node>> for Visitor {
         let asked = OriginalUri::from_request_parts(parts, node).await;
         let asked = asked.map(|OriginalUri(uri)| uri.path().to_owned()).unwrap_or_default();
         Err(Redirect::to(&format!("/console/login?to={asked}")).into_response())
+    }
+}
+
+/// Whether somebody asks or a script of a page, as the browser says (Fetch Metadata): an overview
+/// left open on a wall is no reason to stay signed in.
+fn visit(headers: &HeaderMap) -> ConsoleVisit {
+    match headers.get("sec-fetch-dest").map(HeaderValue::as_bytes) {
+        Some(b"empty") => ConsoleVisit::Page,
+        _ => ConsoleVisit::Person,
     }
 }
 

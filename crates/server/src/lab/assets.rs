@@ -54,7 +54,10 @@ impl Asset {
 }
 
 const LAB: &str = include_str!("../../assets/lab/lab.css");
-const SCRIPT: &str = include_str!("../../assets/lab/lab.js");
+const SCRIPT: &str = concat!(
+    include_str!("../../assets/console/become.js"),
+    include_str!("../../assets/lab/lab.js"),
+);
 
 /// `GET /lab/assets/{name}`.
 pub(super) async fn asset(Path(name): Path<String>) -> Response {

@@ -24,11 +24,13 @@ struct Browser<'a> {
     cookie: Option<String>,
     /// What it says of where a form comes from; `None`: an old one, which says `Origin` alone.
     site: Option<&'static str>,
+    /// What it says a request is for: a page to show, or (`empty`) a script.
+    dest: &'static str,
 }
 
 impl<'a> Browser<'a> {
     const fn of(server: &'a Server) -> Self {
-        Self { server, cookie: None, site: Some("same-origin") }
+        Self { server, cookie: None, site: Some("same-origin"), dest: "document" }
     }
 
     /// One that is signed in.
@@ -83,6 +85,7 @@ impl<'a> Browser<'a> {
         body: String,
     ) -> Answer {
         let mut request = Request::builder().method(&method).uri(path);
+        request = request.header("sec-fetch-dest", self.dest);
         if let Some(cookie) = &self.cookie {
             request = request.header("cookie", format!("other=1; reveille_console={cookie}"));
         }
@@ -253,7 +256,12 @@ async fn guessing_is_held_off_and_a_session_ends_by_itself_and_by_its_visitor() 
     browser.get("/console/apps").await.is(200);
     hand.advance(Duration::from_secs(11 * 3_600));
     browser.get("/console/apps").await.is(200);
-    hand.advance(Duration::from_secs(12 * 3_600));
+    // An overview that is left open looks again all the time, and nobody is there.
+    browser.dest = "empty";
+    hand.advance(Duration::from_secs(6 * 3_600));
+    browser.get("/console/apps").await.is(200);
+    browser.dest = "document";
+    hand.advance(Duration::from_secs(6 * 3_600));
     browser.get("/console/apps").await.is(303);
     browser.login(PASSWORD).await.is(303);
     let kept = browser.cookie.clone();

@@ -10,3 +10,12 @@ pub struct ConsoleLimits {
     /// At most.
     pub longest: Duration,
 }
+
+/// What asks on behalf of whoever is signed in at the console.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsoleVisit {
+    /// They themselves; they are not idle.
+    Person,
+    /// A page that looks again by itself, whether or not anybody is there.
+    Page,
+}

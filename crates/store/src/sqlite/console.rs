@@ -6,7 +6,7 @@ use rusqlite::params;
 use super::Sqlite;
 use super::rows::At;
 use crate::Error;
-use crate::model::{ConsoleLimits, Digest};
+use crate::model::{ConsoleLimits, ConsoleVisit, Digest};
 
 impl Sqlite {
     pub(crate) async fn open_console_session(
@@ -36,6 +36,7 @@ impl Sqlite {
         &self,
         token: Digest,
         limits: ConsoleLimits,
+        visit: ConsoleVisit,
         now: Time,
     ) -> Result<bool, Error> {
         self.writer
@@ -51,7 +52,7 @@ impl Sqlite {
                     return Ok(false);
                 }
                 // A page has many requests; the minute is enough.
-                if now.since(seen_at).as_secs() >= 60 {
+                if visit == ConsoleVisit::Person && now.since(seen_at).as_secs() >= 60 {
                     tx.run(
                         "UPDATE console_sessions SET seen_at = ?2 WHERE token = ?1",
                         params![&token[..], At(now)],

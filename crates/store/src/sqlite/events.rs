@@ -105,8 +105,9 @@ impl Tx<'_> {
     }
 
     /// What waits at `at` waits for devices of a user that are not connected: if it is a message,
-    /// their app is told, once until somebody connects or a set time has passed. A missed call has
-    /// an event of its own.
+    /// their app is told, once until somebody connects or a set time has passed, and of no message
+    /// twice: who connects and is gone again without an ack has left what was told of already. A
+    /// missed call has an event of its own.
     pub(super) fn tell_offline(
         &mut self,
         app: AppId,
@@ -120,8 +121,8 @@ impl Tx<'_> {
         let settings = self.settings(app)?;
         let again = now.minus(settings.offline_event_every);
         let tell = self.run(
-            "UPDATE inboxes SET offline_at = ?2
-             WHERE id = ?1 AND (offline_at IS NULL OR offline_at <= ?3)
+            "UPDATE inboxes SET offline_at = ?2, offline_told = ?4
+             WHERE id = ?1 AND offline_told < ?4 AND (offline_at IS NULL OR offline_at <= ?3)
                AND EXISTS (SELECT 1 FROM entries
                            WHERE inbox = ?1 AND offset = ?4 AND kind = ?5)",
             params![inbox.number(), At(now), At(again), at.number(), MESSAGE],

@@ -166,13 +166,30 @@ async fn a_message_that_waits_is_told_once_until_somebody_connects_or_an_hour_ha
     world.pass(SECOND);
     world.send("alice").await;
     assert_eq!(of_kind(&world, EventType::MessageOffline).await.len(), 2);
-    // She comes, and goes without an ack: what she left is told of again.
+    // She comes, and goes without an ack.
     world.connect(&mut alice).await;
-    assert_eq!(of_kind(&world, EventType::MessageOffline).await.len(), 2);
     world.end(&alice).await;
     world.kill().await;
+    assert_eq!(of_kind(&world, EventType::MessageOffline).await.len(), 2);
     world.send("alice").await;
     assert_eq!(of_kind(&world, EventType::MessageOffline).await.len(), 3);
+}
+
+#[tokio::test]
+async fn no_message_is_told_of_twice_whichever_device_it_waits_for() {
+    let mut world = World::new().await;
+    keep_all(&world).await;
+    let mut phone = world.sleeper("alice").await;
+    world.phone("alice").await;
+    world.send("alice").await;
+    let told = of_kind(&world, EventType::MessageOffline).await;
+    assert_eq!(told[0]["devices"][0]["device"], phone.name.as_str());
+    // She opens the phone, and the server is killed before either of the two has it.
+    world.connect(&mut phone).await;
+    world.kill().await;
+    assert_eq!(of_kind(&world, EventType::MessageOffline).await, told);
+    world.send("alice").await;
+    assert_eq!(of_kind(&world, EventType::MessageOffline).await.len(), 2);
 }
 
 #[tokio::test]

@@ -60,6 +60,8 @@ pub(crate) struct Events {
 /// A request that the back end took.
 #[derive(Clone, Debug)]
 pub(crate) struct Told {
+    /// When it was answered.
+    pub(crate) at: Timestamp,
     /// `webhook-id`.
     pub(crate) id: String,
     /// The body; `None` if it is no event.

@@ -68,7 +68,8 @@ fn event(number: i64, kind: &str, data: Value) -> Event {
 
 /// The event is listed, and the back end was told it.
 fn tell(run: &mut Evidence, event: Event) {
-    let told = Told { id: event.id.clone(), event: Some(event.clone()), signed: true };
+    let (id, at) = (event.id.clone(), event.timestamp);
+    let told = Told { at, id, event: Some(event.clone()), signed: true };
     run.events.told.push(told);
     run.events.listed.push(event);
 }

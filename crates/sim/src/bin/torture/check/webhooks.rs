@@ -9,15 +9,17 @@
 //!   comes while the server is killed comes again, for the same wake.)
 //! - The events about one device are numbered in their order.
 //!
-//! What a restore undid may have been told, and is not listed any more.
+//! What a restore undid may have been told, and is not listed any more. What was told before the
+//! snapshot is in it, for an event is committed before it is told; its own time says less, for that
+//! is when the transaction began.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 use wire::http::Event;
 
-use super::{Violation, calls, is_undone};
-use crate::evidence::Evidence;
+use super::{Violation, calls};
+use crate::evidence::{Evidence, Told};
 
 pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
     let events = &evidence.events;
@@ -61,10 +63,15 @@ fn told(evidence: &Evidence, wrong: &mut impl FnMut(String)) {
         match listed.get(told.id.as_str()) {
             Some(listed) if *listed == event => {}
             Some(listed) => wrong(format!("{} is listed as {}", shown(event), shown(listed))),
-            None if is_undone(&evidence.restores, event.timestamp) => {}
+            None if is_undone(evidence, told, event) => {}
             None => wrong(format!("{} was told and is not listed", shown(event))),
         }
     }
+}
+
+/// Whether a restore may have undone it: told after the snapshot was begun, by the server before.
+fn is_undone(evidence: &Evidence, told: &Told, event: &Event) -> bool {
+    evidence.restores.iter().any(|it| it.taken.0 <= told.at && event.timestamp <= it.stopped)
 }
 
 /// What can happen but once is listed once.

@@ -122,6 +122,7 @@ impl BackEnd {
         let (taken, refused): (Vec<_>, Vec<_>) =
             seen.iter().partition(|seen| seen.status.is_success());
         let told = taken.into_iter().map(|seen| Told {
+            at: seen.at,
             id: seen.header("webhook-id").unwrap_or_default().to_owned(),
             event: serde_json::from_slice(&seen.payload).ok(),
             signed: sink::is_signed(seen, &self.secret),

@@ -55,6 +55,13 @@ fn what_was_told_and_is_not_listed_is_found_unless_a_restore_undid_it() {
     undone.restores = vec![Restore { taken: (at(150), at(150)), stopped: at(250) }];
     // Neither of the messages is of that time.
     holds(&undone);
+    // Written down before the snapshot was begun, and committed and told after.
+    undone.restores[0].taken.0 = at(210);
+    fails(&undone, "was told and is not listed");
+    undone.events.told[1].at = at(210);
+    holds(&undone);
+    undone.restores[0].stopped = at(199);
+    fails(&undone, "was told and is not listed");
     undone.restores[0].taken.0 = at(2_000);
     undone.restores[0].stopped = at(2_000);
     fails(&undone, "was told and is not listed");

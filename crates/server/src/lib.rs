@@ -45,6 +45,7 @@ pub mod rates;
 pub mod reading;
 pub mod relane;
 pub mod reload;
+pub mod remembered;
 pub mod report;
 pub mod route;
 pub mod seal;

@@ -1,7 +1,6 @@
 //! Apps' settings, remembered: every accept and every push asks for them.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use domain::AppId;
 use store::model::Settings;
@@ -9,19 +8,20 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 use crate::node::Node;
+use crate::remembered::Remembered;
 
 /// The settings of apps that were asked for. What a delivery decision needs, the store reads anew
 /// under its lock; this serves texts, sounds and defaults.
 #[derive(Debug, Default)]
 pub struct SettingsCache {
-    apps: Mutex<HashMap<AppId, Arc<Settings>>>,
+    apps: Remembered<Arc<Settings>>,
     changed: Notify,
 }
 
 impl SettingsCache {
     /// Forgets an app's settings: they have changed.
     pub fn forget(&self, app: AppId) {
-        self.apps.lock().unwrap_or_else(PoisonError::into_inner).remove(&app);
+        self.apps.forget(app);
         self.changed.notify_waiters();
     }
 
@@ -38,19 +38,12 @@ impl Node {
     ///
     /// When the store cannot be read.
     pub async fn settings(&self, app: AppId) -> Result<Arc<Settings>, store::Error> {
-        let known = self
-            .settings_cache
-            .apps
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&app)
-            .map(Arc::clone);
-        if let Some(settings) = known {
-            return Ok(settings);
-        }
+        let asked = match self.settings_cache.apps.look(app) {
+            Ok(settings) => return Ok(settings),
+            Err(asked) => asked,
+        };
         let settings = Arc::new(self.store.settings(app).await?.unwrap_or_default());
-        let mut apps = self.settings_cache.apps.lock().unwrap_or_else(PoisonError::into_inner);
-        apps.insert(app, Arc::clone(&settings));
+        self.settings_cache.apps.keep(app, asked, Arc::clone(&settings));
         Ok(settings)
     }
 }

@@ -150,7 +150,7 @@ fn shown<C>(push: store::model::Push<C>) -> Push {
         Audience::Topic(name) => (AudienceName::Topic, Some(name).filter(|name| !name.is_empty())),
     };
     let counts = push.counts;
-    let progress = push.bound.map(|bound| progress(push.cursor, bound));
+    let progress = push.bound.map(|bound| progress(push.first, push.cursor, bound));
     Push {
         id: push.id.to_string(),
         kind: match push.kind {
@@ -188,12 +188,17 @@ fn shown<C>(push: store::model::Push<C>) -> Push {
     }
 }
 
-/// How far a cursor is on its way. Counting the devices that are left would read all of them, each
-/// time that somebody looks; numbers lie close enough together.
-fn progress(cursor: DeviceNumber, bound: DeviceNumber) -> u8 {
-    let (cursor, bound) = (cursor.number().max(0), bound.number().max(0));
-    let percent = cursor.saturating_mul(100).checked_div(bound).unwrap_or(100);
-    u8::try_from(percent.min(100)).unwrap_or(100)
+/// How far a cursor is on its way from the first device to the last, in percent. Counting the
+/// devices that are left would read all of them, each time that somebody looks; numbers lie close
+/// enough together.
+fn progress(first: Option<DeviceNumber>, cursor: DeviceNumber, bound: DeviceNumber) -> u8 {
+    let before = first.map_or(0, |first| first.number() - 1);
+    let (done, all) = (cursor.number() - before, bound.number() - before);
+    if done >= all {
+        return 100;
+    }
+    let percent = done.max(0).saturating_mul(100).checked_div(all).unwrap_or(100);
+    u8::try_from(percent).unwrap_or(100)
 }
 
 fn shown_fault((name, fault): (String, PushFault)) -> PushFailed {
@@ -225,5 +230,31 @@ fn shown_delivery(delivery: DeliveryRecord) -> PushDelivery {
         settled_at: delivery.settled_at.map(to_wire::time),
         code: delivery.code,
         reason: delivery.reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broadcast_comes_from_its_first_device_to_its_last() {
+        let at = DeviceNumber::from_number;
+        for (first, cursor, bound, expected) in [
+            // The numbers are those of every app's devices: this one's are the last of a million.
+            (Some(990_001), 0, 1_000_000, 0),
+            (Some(990_001), 990_000, 1_000_000, 0),
+            (Some(990_001), 995_000, 1_000_000, 50),
+            (Some(990_001), 999_999, 1_000_000, 99),
+            (Some(990_001), 1_000_000, 1_000_000, 100),
+            (Some(1), 1, 4, 25),
+            // Nobody was there; all are gone by now; so are the last ones.
+            (None, 0, 0, 100),
+            (None, 4, 4, 100),
+            (Some(9), 4, 4, 100),
+        ] {
+            let progress = progress(first.map(at), at(cursor), at(bound));
+            assert_eq!(progress, expected, "{first:?} {cursor} {bound}");
+        }
     }
 }

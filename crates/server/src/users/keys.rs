@@ -4,8 +4,7 @@
 //! through the guarded client, remembered for some minutes, and fetched anew when a token names a
 //! key that is not in it; a host that is away stops nobody whose key is known.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{AppId, Time, TokenKeyId};
@@ -18,6 +17,7 @@ use super::jwt::{self, Proven, SetKey, Unproven};
 use crate::accept::storage_problem;
 use crate::http::problem::{Problem, ProblemCode};
 use crate::node::Node;
+use crate::remembered::Remembered;
 
 /// How long a key set is believed to be whole.
 const FRESH: Duration = Duration::from_secs(10 * 60);
@@ -29,15 +29,7 @@ const PAUSE: Duration = Duration::from_secs(30);
 /// Every app's token keys, as far as they were needed.
 pub struct TokenKeys {
     client: outbound::Client,
-    known: Mutex<Known>,
-}
-
-/// What was read of the store.
-#[derive(Default)]
-struct Known {
-    apps: HashMap<AppId, Arc<[Arc<Entry>]>>,
-    /// Counts the changes: what was read before one is not remembered after it.
-    changes: u64,
+    known: Remembered<Arc<[Arc<Entry>]>>,
 }
 
 /// A key of an app.
@@ -67,14 +59,12 @@ struct KeySet {
 impl TokenKeys {
     /// No app's keys yet; `client` fetches key sets.
     pub fn new(client: outbound::Client) -> Self {
-        Self { client, known: Mutex::default() }
+        Self { client, known: Remembered::default() }
     }
 
     /// Forgets an app's keys, after a change.
     pub fn forget(&self, app: AppId) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.apps.remove(&app);
-        known.changes += 1;
+        self.known.forget(app);
     }
 
     /// Fetches a key set, to see that there is one.
@@ -154,21 +144,16 @@ impl TokenKeys {
     }
 
     async fn of(&self, node: &Node, app: AppId) -> Result<Arc<[Arc<Entry>]>, Problem> {
-        let lock = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let changes = {
-            let known = lock();
-            if let Some(entries) = known.apps.get(&app) {
-                return Ok(Arc::clone(entries));
-            }
-            known.changes
+        let asked = match self.known.look(app) {
+            Ok(entries) => return Ok(entries),
+            Err(asked) => asked,
         };
         let keys = node.store.token_keys(app).await.map_err(storage_problem)?;
         let entries: Arc<[_]> =
             keys.into_iter().filter_map(|key| entry(node, key)).map(Arc::new).collect();
         // An app that does not exist is not worth remembering: anybody can name one.
-        let mut known = lock();
-        if !entries.is_empty() && known.changes == changes {
-            known.apps.insert(app, Arc::clone(&entries));
+        if !entries.is_empty() {
+            self.known.keep(app, asked, Arc::clone(&entries));
         }
         Ok(entries)
     }

@@ -25,6 +25,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::node::Node;
+use crate::remembered::Remembered;
 
 pub use sign::generate_secret;
 
@@ -33,15 +34,8 @@ pub struct Webhooks {
     client: Client,
     pauses: Pauses,
     running: Mutex<HashMap<WebhookId, Running>>,
-    wanted: Mutex<Wanted>,
-}
-
-/// Which frequent events apps keep, remembered.
-#[derive(Default)]
-struct Wanted {
-    apps: HashMap<AppId, EventSet>,
-    /// Counts what was forgotten: an answer asked for before that is not kept after it.
-    forgotten: u64,
+    /// Which frequent events apps keep.
+    wanted: Remembered<EventSet>,
 }
 
 /// An endpoint that is served.
@@ -74,7 +68,7 @@ impl std::fmt::Debug for Webhooks {
 impl Webhooks {
     /// None is served yet.
     pub fn new(client: Client, pauses: Pauses) -> Self {
-        Self { client, pauses, running: Mutex::default(), wanted: Mutex::default() }
+        Self { client, pauses, running: Mutex::default(), wanted: Remembered::default() }
     }
 
     /// Whether a URL may be called, as far as can be seen without calling it.
@@ -104,9 +98,7 @@ impl Webhooks {
 
     /// Forgets which frequent events an app keeps: its webhooks or settings have changed.
     pub fn forget_wanted(&self, app: AppId) {
-        let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-        wanted.apps.remove(&app);
-        wanted.forgotten += 1;
+        self.wanted.forget(app);
     }
 
     /// Serves no longer: it was removed.
@@ -124,20 +116,13 @@ impl Node {
         if !event.is_frequent() {
             return true;
         }
-        let wanted = || self.webhooks.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-        let (known, asked_at) = {
-            let wanted = wanted();
-            (wanted.apps.get(&app).copied(), wanted.forgotten)
+        let asked = match self.webhooks.wanted.look(app) {
+            Ok(known) => return known.has(event),
+            Err(asked) => asked,
         };
-        if let Some(known) = known {
-            return known.has(event);
-        }
         match self.store.wanted_events(app).await {
             Ok(types) => {
-                let mut wanted = wanted();
-                if wanted.forgotten == asked_at {
-                    wanted.apps.insert(app, types);
-                }
+                self.webhooks.wanted.keep(app, asked, types);
                 types.has(event)
             }
             // The store asks once more where it writes.

@@ -149,6 +149,8 @@ pub struct Push<C = Arc<str>> {
     pub cursor: DeviceNumber,
     /// Of a broadcast that has begun: the number of its last device.
     pub bound: Option<DeviceNumber>,
+    /// Of a broadcast: the number of the first device that there is by now.
+    pub first: Option<DeviceNumber>,
     /// How its deliveries stand.
     pub counts: PushCounts,
     /// Refusals by diagnosis code, as JSON: `{"911": 3}`.

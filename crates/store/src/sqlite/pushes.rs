@@ -21,10 +21,12 @@ use crate::model::{
 const PUSH_COLUMNS: &str = "p.id, p.app, p.audience, \
      (SELECT name FROM topics t WHERE t.id = p.topic), p.kind, p.rate, p.state, \
      p.created_at, p.send_at, p.expires_at, p.started_at, p.ended_at, p.cursor, p.bound, \
-     p.devices, p.waiting, p.accepted, p.refused, p.expired, p.cancelled, p.skipped, p.codes";
+     p.devices, p.waiting, p.accepted, p.refused, p.expired, p.cancelled, p.skipped, p.codes, \
+     CASE p.audience WHEN 'all' THEN (SELECT MIN(id) FROM devices WHERE app = p.app) \
+     WHEN 'topic' THEN (SELECT MIN(device) FROM topic_devices WHERE topic = p.topic) END";
 
 /// How many [`PUSH_COLUMNS`] there are.
-const PUSH_WIDTH: usize = 22;
+const PUSH_WIDTH: usize = 23;
 
 impl Sqlite {
     pub(crate) async fn add_push(&self, push: NewPush) -> Result<PushAdded, Error> {
@@ -394,6 +396,7 @@ fn push_row<C>(row: &Row<'_>, content: C) -> rusqlite::Result<Push<C>> {
         ended_at: row.get::<_, Option<At>>(11)?.map(|at| at.0),
         cursor: DeviceNumber::from_number(row.get(12)?),
         bound: device(13)?,
+        first: device(22)?,
         counts: PushCounts {
             devices: count(14)?,
             waiting: count(15)?,

@@ -180,7 +180,7 @@ async fn all_devices_there_are_at_the_start_are_served_in_the_order_of_their_num
         let other = world.store().add_app("other".to_owned(), NOON).await.expect("added").id;
         let push = world.broadcast().await;
         assert_eq!((&push.audience, push.started_at), (&Audience::All, Some(NOON)));
-        assert_eq!(push.bound, Some(phones[3].number));
+        assert_eq!((push.first, push.bound), (Some(phones[0].number), Some(phones[3].number)));
         let latecomer = world.sleeper("erin").await;
         assert!(latecomer.number > phones[3].number);
         let (served, state) = world.walk(push.id, limit, |_| accepted()).await;
@@ -196,6 +196,7 @@ async fn all_devices_there_are_at_the_start_are_served_in_the_order_of_their_num
         world.push(&new).await;
         let over = world.start_broadcast(new.id).await;
         assert_eq!((over.state, over.counts), (PushState::Done, PushCounts::default()));
+        assert_eq!(over.first, None, "the first of all devices is another app's");
     }
 }
 

@@ -125,6 +125,7 @@ async fn a_push_as_it_was_taken_in_is_what_is_claimed_and_read() {
         ended_at: None,
         cursor: domain::DeviceNumber::from_number(0),
         bound: None,
+        first: None,
         counts: counts(|counts| counts.waiting = 1),
         codes: "{}".to_owned(),
     };

@@ -111,9 +111,10 @@ pub(crate) struct Restore {
 }
 
 impl Restore {
-    /// Whether what was durable at that time may have been undone.
-    pub(crate) fn undid(&self, at: Timestamp) -> bool {
-        self.taken.0 <= at && at <= self.stopped
+    /// Whether what stands behind a push may have been undone. Its own time is that of the
+    /// transaction, which is durable some time after that, and before the push is seen.
+    pub(crate) fn undid(&self, push: &PushRecord) -> bool {
+        self.taken.0 <= push.seen_at && push.made_at <= self.stopped
     }
 }
 

@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Violation;
-use crate::evidence::{Evidence, Service};
+use crate::evidence::{Evidence, PushRecord, Service};
 
 /// In [`WINDOW`].
 const BACKGROUND: usize = 3;
@@ -48,24 +48,22 @@ fn google(evidence: &Evidence, found: &mut Vec<Violation>) {
 }
 
 fn apple(evidence: &Evidence, found: &mut Vec<Violation>) {
-    let mut of_phone: HashMap<&str, Vec<(Timestamp, &str)>> = HashMap::new();
+    let mut of_phone: HashMap<&str, Vec<&PushRecord>> = HashMap::new();
     let mut known = HashSet::new();
     for push in &evidence.pushes {
         let Some(id) = &push.id else { continue };
         let counts = push.service == Service::Apple && push.sort == "background" && push.taken;
         if counts && known.insert(id) {
-            of_phone.entry(&push.phone).or_default().push((push.made_at, id));
+            of_phone.entry(&push.phone).or_default().push(push);
         }
     }
     for (phone, pushes) in of_phone {
-        for (now, _) in &pushes {
-            let undone = |at: Timestamp| {
-                evidence.restores.iter().any(|it| it.stopped <= *now && it.undid(at))
+        for now in pushes.iter().map(|push| push.made_at) {
+            let undone = |push: &PushRecord| {
+                evidence.restores.iter().any(|it| it.stopped <= now && it.undid(push))
             };
-            let spent = pushes
-                .iter()
-                .filter(|(at, _)| at <= now && now.duration_since(*at) < WINDOW && !undone(*at))
-                .count();
+            let within = |at: Timestamp| at <= now && now.duration_since(at) < WINDOW;
+            let spent = pushes.iter().filter(|push| within(push.made_at) && !undone(push)).count();
             if spent > BACKGROUND {
                 let what = format!("{phone} got {spent} background pushes in the hour to {now}");
                 found.push(Violation::of_phone(phone, what));

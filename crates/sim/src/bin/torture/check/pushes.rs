@@ -135,7 +135,7 @@ fn judge(
         .min();
     let Some(oldest) = oldest else {
         // What it was about may have been undone before the phone got it.
-        let lost = evidence.restores.iter().any(|it| it.undid(push.made_at));
+        let lost = evidence.restores.iter().any(|it| it.undid(push));
         // Or it was undone after that, and its sender sent it again: then it is in the inbox anew,
         // and the phone drops it once it comes.
         let was_undone = |id: &str, epoch: &str| {

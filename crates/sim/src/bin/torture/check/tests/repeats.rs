@@ -74,6 +74,11 @@ fn a_fourth_background_push_within_an_hour_is_found() {
     let mut undone = run(pushes);
     undone.restores = vec![restore(29 * minute, 31 * minute)];
     holds(&undone);
+    // Its commit may have come after the snapshot, but not after the push.
+    undone.restores = vec![restore(30 * minute + 1, 31 * minute)];
+    holds(&undone);
+    undone.restores = vec![restore(30 * minute + 3, 31 * minute)];
+    fails(&undone, "got 4 background pushes");
 }
 
 #[test]

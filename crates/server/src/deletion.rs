@@ -1,5 +1,6 @@
-//! The job that takes away what deleted apps had: sessions first, then rows, a slice at a time, so
-//! that everybody else's changes come in between. The store keeps where it is.
+//! The end of an app: nobody can ask for it and nobody is connected once that is answered; a job
+//! takes away what it had, a slice at a time, so that everybody else's changes come in between. The
+//! store keeps where it is.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -32,7 +33,9 @@ pub async fn delete(node: &Arc<Node>, app: AppId) -> Result<bool, store::Error> 
         node.webhooks.forget(endpoint.id);
     }
     node.webhooks.forget_wanted(app);
+    // Whatever comes of the sessions here, the job is told.
     node.deletion.notify_one();
+    while end_sessions(node).await? {}
     Ok(true)
 }
 
@@ -41,7 +44,11 @@ pub fn start(node: &Arc<Node>) {
     let runner = Arc::clone(node);
     node.tasks.start("deletion", async move {
         loop {
-            while !runner.tasks.is_stopping() && slice(&runner).await {}
+            while !runner.tasks.is_stopping() && again(&runner, end_sessions(&runner).await).await {
+            }
+            while !runner.tasks.is_stopping()
+                && again(&runner, runner.store.purge_app().await).await
+            {}
             tokio::select! {
                 () = runner.tasks.stopped() => return,
                 () = runner.deletion.notified() => {}
@@ -50,15 +57,19 @@ pub fn start(node: &Arc<Node>) {
     });
 }
 
-/// One slice; returns whether there is more.
-async fn slice(node: &Arc<Node>) -> bool {
-    match node.store.purge_app().await {
-        Ok(purged) => {
-            for inbox in purged.sessions.into_iter().collect::<HashSet<_>>() {
-                node.hub.revoked(inbox, DELETED);
-            }
-            purged.more
-        }
+/// Ends some sessions of deleted apps; returns whether there may be more.
+async fn end_sessions(node: &Node) -> Result<bool, store::Error> {
+    let ended: HashSet<_> = node.store.end_deleted_sessions().await?.into_iter().collect();
+    for inbox in &ended {
+        node.hub.revoked(*inbox, DELETED);
+    }
+    Ok(!ended.is_empty())
+}
+
+/// Whether to go on after a slice: if there is more, or after a pause if it failed.
+async fn again(node: &Node, slice: Result<bool, store::Error>) -> bool {
+    match slice {
+        Ok(more) => more,
         Err(store::Error::Closed) => false,
         Err(error) => {
             tracing::warn!(%error, "what a deleted app had could not be taken away; trying again");

@@ -48,7 +48,7 @@ pub use webhooks::webhook_context;
 use model::{
     Accept, Accepted, Acked, ApiKey, App, CallMove, CallMoved, CallRecord, CallStart, CallStarted,
     Claimed, Connect, Connected, Device, DeviceIdentity, Digest, Effects, InboxLimits, InboxRead,
-    Lane, Purged, SetTarget, Settings, Settle, SettleDone, Signal, SignalKept, TargetSet,
+    Lane, SetTarget, Settings, Settle, SettleDone, Signal, SignalKept, TargetSet,
 };
 use sqlite::Sqlite;
 
@@ -413,13 +413,19 @@ impl Store {
     }
 
     /// Deletes an app, if it is there: from now on nobody can ask for it, its keys and credentials
-    /// are gone. The rest goes by [`Self::purge_app`].
+    /// are gone. Its sessions end by [`Self::end_deleted_sessions`], the rest goes by
+    /// [`Self::purge_app`].
     pub async fn delete_app(&self, app: AppId, now: Time) -> Result<bool, Error> {
         self.sqlite().delete_app(app, now).await
     }
 
-    /// Takes away some of what deleted apps had; to be called until there is no more.
-    pub async fn purge_app(&self) -> Result<Purged, Error> {
+    /// Ends some sessions of deleted apps, and returns whose; to be called until there are none.
+    pub async fn end_deleted_sessions(&self) -> Result<Vec<InboxId>, Error> {
+        self.sqlite().end_deleted_sessions().await
+    }
+
+    /// Takes away some of what deleted apps had; to be called until it says that there is no more.
+    pub async fn purge_app(&self) -> Result<bool, Error> {
         self.sqlite().purge_app().await
     }
 

@@ -76,15 +76,6 @@ pub struct App {
     pub created_at: Time,
 }
 
-/// What was taken away of deleted apps.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Purged {
-    /// The inboxes whose sessions ended.
-    pub sessions: Vec<InboxId>,
-    /// Whether something may be left.
-    pub more: bool,
-}
-
 /// An API key, without the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey {

@@ -64,7 +64,7 @@ use rows::At;
 use writer::{Role, Writer};
 
 /// The schema, one step a file; a step once released never changes.
-const MIGRATIONS: [&str; 14] = [
+const MIGRATIONS: [&str; 15] = [
     include_str!("migrations/0001_start.sql"),
     include_str!("migrations/0002_pushes.sql"),
     include_str!("migrations/0003_users.sql"),
@@ -79,6 +79,7 @@ const MIGRATIONS: [&str; 14] = [
     include_str!("migrations/0012_wake_stage.sql"),
     include_str!("migrations/0013_broadcasts_of_app.sql"),
     include_str!("migrations/0014_offline_told.sql"),
+    include_str!("migrations/0015_calls_of_app.sql"),
 ];
 
 /// How long a direct push is kept after it is over.

@@ -201,3 +201,24 @@ async fn a_device_is_found_by_its_name_and_by_its_secret() {
     let found = world.store().device_by_name(NOBODYS, alice.name.clone()).await.expect("read");
     assert_eq!(found, None);
 }
+
+#[tokio::test]
+async fn an_app_goes_a_slice_at_a_time_and_a_restart_goes_on() {
+    let mut world = World::new().await;
+    let live = world.phone("alice").await;
+    for number in 0..100 {
+        world.sleeper(&format!("user-{number}")).await;
+    }
+    assert!(world.store().delete_app(world.app, world.now).await.expect("marked"));
+    assert_eq!(world.store().end_deleted_sessions().await.expect("ended"), [live.inbox]);
+    assert_eq!(world.store().end_deleted_sessions().await.expect("ended"), []);
+    // Devices in two slices, inboxes in two, the app.
+    let mut slices = 0;
+    while world.store().purge_app().await.expect("gone") {
+        slices += 1;
+        world.restart().await;
+    }
+    assert_eq!(slices, 6, "and the lanes in one");
+    let left = world.look();
+    assert_eq!((left.entries.len(), left.devices.len(), left.inboxes.len()), (0, 0, 0));
+}

@@ -104,6 +104,8 @@ impl Reader {
             assert!(is_known, "docs/{name}.md: {line:?} is a command that no test looks at");
             return false;
         };
+        // Or the commands, which find `app.key`, would go to another app than the requests.
+        assert_ne!(curl.kept_in, Some("APP_KEY"), "docs/{name}.md has a key of its own");
         if curl.kept_in.is_some_and(|name| self.shell.contains_key(name)) {
             return false;
         }

@@ -1,5 +1,5 @@
-//! The Kotlin and Swift of the guides: every request is of a route, and every word in quotes that
-//! looks like one of the API's is one.
+//! The Kotlin and Swift of the guides: every request is of a route, every word in quotes that looks
+//! like one of the API's is one, and no local of Swift, which nobody compiles, is declared twice.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -118,6 +118,67 @@ fn texts_are_found_with_what_is_put_into_them() {
     let expected =
         ["GET", "/v1/me/inbox?limit=x", "POST", "/v1/me/calls/x/reject", "reason", "declined", "x"];
     assert_eq!(texts(code), expected);
+}
+
+#[test]
+fn no_local_of_swift_is_declared_twice() {
+    for (language, code) in blocks(&page("ios")) {
+        if language == "swift" {
+            assert_eq!(declared_twice(code), Vec::<String>::new(), "{code}");
+        }
+    }
+}
+
+/// What one pair of braces, or one case of a `switch`, declares twice. What an `if` binds is of the
+/// braces behind it, and may have any name.
+fn declared_twice(code: &str) -> Vec<String> {
+    let (mut scopes, mut twice) = (vec![BTreeSet::new()], Vec::new());
+    for line in code.lines().map(str::trim).filter(|line| !line.starts_with("//")) {
+        if line.starts_with("case ") || line.starts_with("default:") {
+            scopes.last_mut().expect("a scope").clear();
+        }
+        let is_declaration = ["let ", "var ", "guard "].iter().any(|word| line.starts_with(word));
+        let names = if is_declaration { declared(line) } else { Vec::new() };
+        for name in names {
+            if !scopes.last_mut().expect("a scope").insert(name) {
+                twice.push(line.to_owned());
+            }
+        }
+        for brace in line.chars() {
+            match brace {
+                '{' => scopes.push(BTreeSet::new()),
+                '}' => drop(scopes.pop()),
+                _ => {}
+            }
+        }
+    }
+    twice
+}
+
+/// The names behind each `let` and `var` of a line, one or several in parentheses.
+fn declared(line: &str) -> Vec<&str> {
+    let words = line.split("let ").skip(1).chain(line.split("var ").skip(1));
+    let lists = words.map(|rest| match rest.strip_prefix('(') {
+        Some(several) => several.split(')').next().unwrap_or_default(),
+        None => rest.split([' ', ':', ',']).next().unwrap_or_default(),
+    });
+    lists.flat_map(|list| list.split(", ")).collect()
+}
+
+#[test]
+fn what_is_declared_twice_is_found() {
+    for (code, expected) in [
+        ("let a = 1\nguard let b = a else { return }", vec![]),
+        (
+            "let (a, b) = c\nguard let b = b as? Int else { return }",
+            vec!["guard let b = b as? Int else { return }"],
+        ),
+        ("guard let a = a else { return }\nvar a = 1", vec!["var a = 1"]),
+        ("let a = 1\nif let a { b() }\ndo {\nlet a = 2\n}", vec![]),
+        ("switch a {\ncase 1:\nlet b = 1\ncase 2:\nlet b = 2\n}", vec![]),
+    ] {
+        assert_eq!(declared_twice(code), expected, "{code}");
+    }
 }
 
 /// Every name that the API, its frames and its pushes have.

@@ -138,8 +138,10 @@ export class Reveille extends Emitter {
   #greeting;
   #toldState;
   #status = { state: 'idle', maySend: false };
-  /** The promise of `connect`. */
+  /** The promise of `connect`; there is none once that is over. */
   #first;
+  /** How often it was closed: what began before is void. */
+  #closes = 0;
   #closing;
   #opening;
   #listeners = [];
@@ -176,23 +178,28 @@ export class Reveille extends Emitter {
    * the server will not have this device. Add the handlers of `message` before.
    */
   connect() {
-    const isOver = this.#closing || this.#status.state === 'closed';
-    if (this.#first && !isOver) return this.#first.promise;
+    if (this.#first) return this.#first.promise;
     const first = (this.#first = deferred());
     first.promise.catch(() => {}); // Whoever does not wait for it hears `disconnected`.
-    this.#start().catch((error) => first.reject(error));
+    this.#start().catch((error) => {
+      first.reject(error);
+      if (this.#first === first) this.#first = undefined;
+    });
     return first.promise;
   }
 
   /** Ends the connection; the queue stays. */
   close() {
     const first = this.#first;
+    this.#first = undefined;
+    this.#closes += 1;
     this.#closing ??= this.#shut().finally(() => {
       this.#closing = undefined;
       this.#become({ state: 'closed', maySend: false });
+    });
+    return this.#closing.finally(() => {
       first?.reject(new ReveilleError({ code: 'closed', message: 'closed by the app' }));
     });
-    return this.#closing;
   }
 
   /**
@@ -390,25 +397,32 @@ export class Reveille extends Emitter {
     return this.#opening;
   }
 
+  /** After each of its waits it looks whether `close` came in between. */
   async #start() {
+    const closes = this.#closes;
+    const isVoid = () => this.#closes !== closes;
     await this.#closing;
     await this.#open();
+    if (isVoid()) return;
     if (this.#tabs && !this.#line) {
       // The tab that has the connection begins it again for all.
       this.#tabs.post({ kind: 'connect' });
       return;
     }
     await this.#shut();
+    if (isVoid()) return;
     this.#status = { state: 'idle', maySend: false };
     this.#listen();
     if (!Tabs.areHere() || this.#options.tabs === false) {
-      await this.#lead();
+      await this.#lead(isVoid);
       return;
     }
     this.#tabs = new Tabs(this.#options.name, {
-      lead: () => this.#lead().catch((error) => this.#first.reject(error)),
+      lead: () => this.#lead(isVoid),
       take: (message) => this.#fromTab(message),
       about: () => ({ visible: isVisible(), calls: this.#heldCalls() }),
+      problem: (error) => this.emit('error', error),
+      pauses: this.#options.pauses,
     });
   }
 
@@ -427,26 +441,38 @@ export class Reveille extends Emitter {
     this.#tabs = undefined;
   }
 
-  /** This tab has the connection from now on. */
-  async #lead() {
+  /** This tab has the connection from now on; or none of it, if something fails. */
+  async #lead(isVoid) {
+    if (isVoid()) return;
     const { user } = this.#options;
-    this.#inbox = new Inbox(this.#store, {
+    const inbox = (this.#inbox = new Inbox(this.#store, {
       deliver: (frame, item) => this.#deliver(frame, item),
       ack: (position) => this.#line?.write({ type: 'ack', position }),
       answered: () => this.#outbox?.answered(),
       problem: (error) => this.emit('error', error),
       autoAck: this.#options.autoAck,
       pauses: this.#options.pauses,
-    });
-    this.#outbox = new Outbox(this.#store, {
+    }));
+    const outbox = (this.#outbox = new Outbox(this.#store, {
       write: (frame) => this.#line?.maySend && this.#line.write(frame),
       settle: (settled) => this.#settle(settled),
       tell: (event) => this.#tell('sending', event),
       isMine: (id) => this.#sends.has(id),
       pauses: this.#options.pauses,
-    });
-    await this.#inbox.load(user ?? this.#device.user);
-    await this.#outbox.load();
+    }));
+    try {
+      await inbox.load(user ?? this.#device.user);
+      await outbox.load();
+    } catch (error) {
+      if (isVoid()) return;
+      // What is sent now waits in the store, for whoever leads.
+      this.#inbox = undefined;
+      this.#outbox = undefined;
+      outbox.close();
+      await inbox.close();
+      throw error;
+    }
+    if (isVoid()) return;
     this.#line = new Line(this.#options, {
       hello: (token) => this.#hello(token),
       frame: (frame) => this.#heard(frame),
@@ -545,12 +571,15 @@ export class Reveille extends Emitter {
   }
 
   async #greeted({ device_secret, ...frame }) {
+    const inbox = this.#inbox;
+    const isOver = () => !inbox || this.#inbox !== inbox;
     await this.#remember((device) => {
       device.user = frame.user;
       if (device_secret) device.secret = device_secret;
     });
-    if (!this.#inbox) return; // Closed meanwhile.
-    await this.#inbox.greeted(frame);
+    if (isOver()) return; // Closed meanwhile.
+    await inbox.greeted(frame);
+    if (isOver()) return;
     this.#outbox.greeted(frame.user);
     this.#share(frame);
     this.#tellState();
@@ -598,6 +627,7 @@ export class Reveille extends Emitter {
   }
 
   #connected(frame) {
+    if (this.#closing) return; // Whoever waits now waits for the next.
     this.#greeting = frame;
     this.#limits = { ...LIMITS, ...frame.limits };
     this.#clockSkewMs = Date.parse(frame.server_time) - Date.now();
@@ -616,7 +646,9 @@ export class Reveille extends Emitter {
       serverTime: dateOf(frame.server_time),
     };
     this.emit('connected', connected);
-    this.#first?.resolve(connected);
+    // A tab whose `connect` was over may have taken over.
+    this.#first ??= deferred();
+    this.#first.resolve(connected);
   }
 
   /** Gives an entry to the app, in every tab; resolves when the handlers of this one have. */
@@ -712,7 +744,10 @@ export class Reveille extends Emitter {
     if (status.state !== 'connected' && before.state === 'connected') this.#outbox?.cut(status);
     if (before.state !== status.state) this.emit('state', status.state);
     if (status.closed) this.emit('disconnected', status.closed);
-    if (status.state === 'closed' && status.closed) this.#first?.reject(status.closed.error);
+    if (status.state === 'closed' && status.closed && !this.#closing) {
+      this.#first?.reject(status.closed.error);
+      this.#first = undefined;
+    }
     if (status.state !== 'connected') this.#greeting = undefined;
     if (before.state === 'connected' && status.maySend && !before.maySend) {
       // A new token came; at a new connection all this waits for `connected`.
@@ -1553,8 +1588,8 @@ class Inbox {
 
   async #giveWaiting() {
     if (!this.#key) return;
-    const { waiting = [] } = (await this.#store.get(this.#key)) ?? {};
-    for (const frame of waiting) await this.#give(frame);
+    const record = await this.#store.get(this.#key).catch((error) => this.#owner.problem(error));
+    for (const frame of record?.waiting ?? []) await this.#give(frame);
   }
 
   async #give(frame) {
@@ -1790,27 +1825,40 @@ class Tabs {
     this.#owner = owner;
     this.#channel = new BroadcastChannel(name);
     this.#channel.onmessage = ({ data }) => this.#take(data);
-    const { signal } = this.#ending;
-    const aborted = (error) => {
-      if (error?.name !== 'AbortError') throw error;
-    };
     // One lock shows that this tab lives, the other is the right to connect.
-    const forever = () => new Promise((release) => signal.addEventListener('abort', release));
-    navigator.locks.request(`${name}/${this.#id}`, { signal }, forever).catch(aborted);
-    navigator.locks
-      .request(name, { signal }, async () => {
-        const until = forever();
-        await this.#prune();
-        if (!signal.aborted) await owner.lead();
-        await until;
-      })
-      .catch(aborted);
+    this.#hold(`${name}/${this.#id}`, () => {});
+    this.#hold(name, async () => {
+      await this.#prune();
+      if (!this.#ending.signal.aborted) await owner.lead();
+    });
     this.post({ kind: 'who' });
     this.announce();
   }
 
   post(message) {
     this.#channel?.postMessage({ from: this.#id, ...message });
+  }
+
+  /**
+   * Holds a lock as long as this tab lives, once `begin` is done. If that fails another tab has its
+   * turn, and this one stands in line again after a pause.
+   */
+  async #hold(lock, begin) {
+    const { signal } = this.#ending;
+    for (let failures = 0; !signal.aborted; failures++) {
+      try {
+        await navigator.locks.request(lock, { signal }, async () => {
+          await begin();
+          failures = 0;
+          if (signal.aborted) return;
+          await new Promise((release) => signal.addEventListener('abort', release));
+        });
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#owner.problem(error);
+        await quietPause(pauseMs(failures, this.#owner.pauses));
+      }
+    }
   }
 
   /** Tells the others how this tab stands. */

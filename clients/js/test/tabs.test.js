@@ -149,6 +149,111 @@ test('a call rings in every tab, and stops in the others once one answers', asyn
   call.end();
 });
 
+/** A store whose next call of `method` waits until the test lets it go, or makes it fail. */
+function heldStore(name, method) {
+  const store = browserStore(name);
+  const held = {};
+  held.asked = new Promise((resolve) => (held.ask = resolve));
+  const leave = new Promise((go, fail) => Object.assign(held, { go, fail }));
+  leave.catch(() => {}); // It may be made to fail before anybody asks.
+  const original = store[method];
+  store[method] = async (...given) => {
+    store[method] = original;
+    held.ask();
+    await leave;
+    return original(...given);
+  };
+  return { store, held };
+}
+
+/** A client that counts what it does. */
+function counted(user, options) {
+  let tokens = 0;
+  const getToken = () => {
+    tokens += 1;
+    return server.token(user);
+  };
+  const client = server.client(user, { name: user, getToken, ...options });
+  return { client, errors: collected(client, 'error').all, tokens: () => tokens };
+}
+
+test('closed before its store was open, a tab connects no more', async () => {
+  const { store, held } = heldStore('leo', 'get');
+  const { client, tokens } = counted('leo', { store });
+  const connecting = client.connect();
+  await held.asked;
+  await client.close();
+  await assert.rejects(connecting, { code: 'closed' });
+  held.go();
+  // It would stand in line before this one.
+  await tab('leo');
+  assert.deepEqual([client.state, tokens()], ['closed', 0]);
+});
+
+test('connected, closed and connected at once, a tab connects once', async () => {
+  const { store, held } = heldStore('mia', 'get');
+  const { client, tokens } = counted('mia', { store });
+  const first = client.connect();
+  await held.asked;
+  client.close();
+  const second = client.connect();
+  client.close();
+  const third = client.connect();
+  held.go();
+  await assert.rejects(first, { code: 'closed' });
+  await assert.rejects(second, { code: 'closed' });
+  assert.equal((await third).user, 'mia');
+  assert.equal(client.connect(), third);
+  assert.deepEqual([client.state, tokens()], ['connected', 1]);
+  await client.close();
+  // What is left of another start would hold the lock for ever.
+  const next = await tab('mia');
+  assert.equal(next.client.state, 'connected');
+});
+
+test('closed while it takes over, a tab opens no connection', async () => {
+  const { store, held } = heldStore('ned', 'list');
+  const { client, errors, tokens } = counted('ned', { store });
+  const connecting = client.connect();
+  await held.asked;
+  await client.close();
+  await assert.rejects(connecting, { code: 'closed' });
+  held.go();
+  await tab('ned');
+  assert.deepEqual([client.state, tokens(), errors], ['closed', 0, []]);
+});
+
+test('a tab that fails to take over says so, and tries again', async () => {
+  const one = await tab('ora');
+  const { store, held } = heldStore('ora', 'list');
+  const two = await tab('ora', { store });
+  const failed = event(two.client, 'error');
+  const connected = event(two.client, 'connected');
+  held.fail(new Error('the disk is gone'));
+  await one.client.close();
+  assert.equal((await failed).message, 'the disk is gone');
+  await connected;
+  await server.tell('ora', 1);
+  await two.got.atLeast(1);
+});
+
+test('while it waits to try again, another tab may take over', async () => {
+  const one = await tab('pia');
+  const { store, held } = heldStore('pia', 'list');
+  const pauses = { firstMs: 600_000, mostMs: 600_000 };
+  const two = await tab('pia', { store, pauses });
+  const three = await tab('pia');
+  const failed = event(two.client, 'error');
+  const connected = event(two.client, 'connected');
+  held.fail(new Error('the disk is gone'));
+  await one.client.close();
+  await Promise.all([failed, connected]);
+  await server.tell('pia', 1);
+  await Promise.all([two.got.atLeast(1), three.got.atLeast(1)]);
+  const sent = await two.client.send({ to: 'pia', body: 'through the third' });
+  assert.deepEqual(sent.failed, []);
+});
+
 test('the server knows whether any tab is looked at', async () => {
   const states = [];
   const see = ({ type, state }) => ['connect', 'state'].includes(type) && states.push(state);

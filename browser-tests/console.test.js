@@ -115,6 +115,15 @@ test('a credential is made, and another refused with the reason beside its form'
   await look(page, 'console-credentials-refused');
 });
 
+/** What a screen reader says of each switch beside its name. */
+async function described(page) {
+  const session = await page.context().newCDPSession(page);
+  const { nodes } = await session.send('Accessibility.getFullAXTree');
+  await session.detach();
+  const switches = nodes.filter(({ ignored, role }) => !ignored && role.value === 'switch');
+  return switches.map(({ description }) => description?.value);
+}
+
 test('a setting is changed, and what it means stands beside it', async () => {
   const { id } = await server.makeApp('Settings');
   const page = await signedIn();
@@ -123,7 +132,13 @@ test('a setting is changed, and what it means stands beside it', async () => {
 
   const first = page.getByRole('switch').first();
   const was = await first.isChecked();
+  // Whoever does not see it hears what holds now, and not what would.
+  const shown = () => page.locator('.switch .help:visible').allTextContents();
+  const before = await shown();
+  assert.deepEqual(await described(page), before);
   await first.click();
+  assert.deepEqual(await described(page), await shown());
+  assert.notEqual((await shown())[0], before[0]);
   await page.getByRole('button', { name: 'Save' }).click();
   await page.getByRole('status').waitFor();
   assert.equal(await page.getByRole('switch').first().isChecked(), !was);

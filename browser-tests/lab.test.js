@@ -104,6 +104,11 @@ test('a call rings on a locked iPhone and is answered', async () => {
   await phone(page, "Alice's iPhone").getByText('On a call').waitFor({ state: 'detached' });
 });
 
+/** The key of the push that has the focus. */
+function focused(page) {
+  return page.evaluate(() => document.activeElement.closest('[data-key]')?.dataset.key);
+}
+
 test('a message waits while Google is down, and arrives once it is back', async () => {
   const page = await wall();
   await asleep(page, "Bob's Android");
@@ -114,9 +119,16 @@ test('a message waits while Google is down, and arrives once it is back', async 
   await page.locator('.trail .station.st-failed').getByText('FCM answered 503').waitFor();
   assert.equal(await notes(page, "Bob's Android").count(), 0);
   await look(page, 'lab-fault');
-  await fcm.getByRole('button', { name: 'Works' }).click();
+  const refused = page.locator('#pushes summary').filter({ hasText: '503' }).last();
+  await refused.focus();
+  const key = await focused(page);
+  await fcm.getByRole('button', { name: 'Works' }).dispatchEvent('click');
   await notes(page, "Bob's Android").getByText('Patience').waitFor();
   await arrived(page, "Bob's Android");
+  // Another push came on top, and who was at the first one still is.
+  await page.locator('#pushes summary').first().filter({ hasText: '200' }).waitFor();
+  assert.equal(await refused.evaluate((it) => it === document.activeElement), true);
+  assert.equal(await focused(page), key);
 });
 
 test('airplane mode keeps everything away until it ends', async () => {
@@ -168,6 +180,21 @@ test('the keyboard does it too, and stays where it is', async () => {
   await page.keyboard.press('Enter');
   await is(page, "Carol's iPhone", 'Live');
   assert.equal(await lock.evaluate((it) => it === document.activeElement), true);
+});
+
+test('a wall that one comes back to goes on, and so does one that was refused', async () => {
+  const page = await wall({ expects: [/status of 503/] });
+  // The browser stores no page that a test looks at; this is what it would say of one.
+  const passes = (type) => page.evaluate((type) => dispatchEvent(new PageTransitionEvent(type, { persisted: true })), type);
+  await passes('pagehide');
+  await page.clock.install();
+  await page.route('**/lab/events', (route) => route.fulfill({ status: 503 }));
+  await passes('pageshow');
+  await page.getByRole('alert').getByText('The demo is out of reach.').waitFor();
+  await page.unroute('**/lab/events');
+  await page.clock.fastForward(5_000);
+  await page.getByRole('alert').waitFor({ state: 'hidden' });
+  await asleep(page, "Carol's iPhone");
 });
 
 test('what cannot be done is said, and names the field', async () => {

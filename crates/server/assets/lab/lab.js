@@ -36,10 +36,16 @@ function tell(text) {
   problem.hidden = text === '';
 }
 
-if (document.getElementById('strip')) follow();
+/** Before what was refused is tried again. */
+const AGAIN_MS = 5_000;
+
+let events;
+follow();
 
 function follow() {
-  const events = new EventSource('/lab/events');
+  if (!document.getElementById('strip')) return;
+  events?.close();
+  events = new EventSource('/lab/events');
   events.addEventListener('parts', ({ data }) => {
     for (const [id, html] of Object.entries(JSON.parse(data))) {
       const place = document.getElementById(id);
@@ -54,10 +60,18 @@ function follow() {
   events.addEventListener('open', () => {
     if (problem.textContent === AWAY) tell('');
   });
-  events.addEventListener('error', () => tell(AWAY));
-  // An open connection keeps a page from being stored for the way back.
-  addEventListener('pagehide', () => events.close());
+  events.addEventListener('error', () => {
+    tell(AWAY);
+    // The browser tries again by itself if the connection was lost, and never if it was refused.
+    if (events.readyState === EventSource.CLOSED) setTimeout(follow, AGAIN_MS);
+  });
 }
+
+// An open connection keeps a page from being stored for the way back.
+addEventListener('pagehide', () => events?.close());
+addEventListener('pageshow', ({ persisted }) => {
+  if (persisted) follow();
+});
 
 /** The time of day, which the phones show as this machine has it. */
 function clocks() {

@@ -36,6 +36,9 @@ const HIDDEN: &str = "●●●";
 /// One push as it went over the wire.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct RawPush {
+    /// What tells it from all others, for the page.
+    #[serde(skip)]
+    pub(super) key: String,
     /// The push service.
     pub(super) service: &'static str,
     /// Method, path and headers, a line each; the device's token is cut short.
@@ -89,7 +92,9 @@ fn is_to(push: &SeenPush, token: &str) -> bool {
 }
 
 fn shown(push: &SeenPush, token: &str, service: Service, name: &str) -> RawPush {
+    let (connection, stream) = (push.connection, push.stream);
     RawPush {
+        key: format!("{} {connection} {stream} {}", service.name(), push.at),
         service: service.name(),
         head: head(push, token),
         body: body(push, token),

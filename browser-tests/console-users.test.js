@@ -103,6 +103,86 @@ test('the log shows what happens while one looks, and a pause holds it', async (
   await look(page, 'console-timeline');
 });
 
+/** The lines that say that a message was taken in. */
+const accepted = (page) => page.locator('.record').filter({ hasText: 'accepted' });
+/** When the record of a line was written; sorts as text. */
+function timeOf(key) {
+  const [second, rest = ''] = key.split(' ')[0].replace('Z', '').split('.');
+  return `${second}.${rest.padEnd(6, '0')}`;
+}
+
+const isLive = (page) => page.getByText('Live', { exact: true }).waitFor();
+
+test('what was written while nobody followed is in the log, once', async () => {
+  const { of, back } = await peopled('Holes');
+  const send = async () => (await back('POST', '/v1/messages', { to: ['carl'], body: {} })).id;
+  await back('POST', '/v1/users/carl/tokens', {});
+  const page = await signedIn();
+  // Between the page and its stream.
+  let go;
+  const isHeld = new Promise((asked) => {
+    page.route('**/push-log/live?*', async (route) => {
+      await new Promise((resolve) => asked((go = resolve)));
+      await route.continue();
+    });
+  });
+  await page.goto(of('push-log?user=carl&step=accept'));
+  await isHeld;
+  await send();
+  go();
+  await isLive(page);
+  assert.equal(await accepted(page).count(), 1);
+  await page.unroute('**/push-log/live?*');
+
+  // While it is paused, more than a page has: the rest is behind a link, without a hole.
+  const pause = page.getByRole('button', { name: 'Pause' });
+  await pause.click();
+  await page.getByText('Paused').waitFor();
+  await Promise.all(Array.from({ length: 3 }, send));
+  await pause.click();
+  await isLive(page);
+  assert.equal(await accepted(page).count(), 4);
+  assert.equal(await page.getByRole('link', { name: 'Older' }).count(), 0);
+  await pause.click();
+  await Promise.all(Array.from({ length: 101 }, send));
+  await pause.click();
+  await isLive(page);
+  assert.equal(await accepted(page).count(), 100);
+  await send();
+  await accepted(page).nth(100).waitFor();
+  const keys = await accepted(page).evaluateAll((all) => all.map((it) => it.dataset.key));
+  assert.equal(new Set(keys).size, 101);
+  const times = keys.map((key) => timeOf(key));
+  assert.deepEqual(times, [...times].sort().reverse());
+  await page.getByRole('link', { name: 'Older' }).click();
+  await page.waitForURL(/after=/);
+  assert.equal(await accepted(page).count(), 5);
+});
+
+test('a log that cannot be followed says so, and why', async () => {
+  const { of } = await peopled('Refused');
+  const page = await signedIn(server, { expects: [/status of 503/, /net::ERR_FAILED/, /MIME type/] });
+  await page.clock.install();
+  const refuse = (answer) => page.route('**/push-log/live*', answer);
+  const again = async () => {
+    await page.unroute('**/push-log/live*');
+    await page.clock.fastForward(5_000);
+    await isLive(page);
+  };
+  await refuse((route) => route.fulfill({ status: 503 }));
+  await page.goto(of('push-log'));
+  await page.getByText('Too many follow the log').waitFor();
+  await again();
+  const pause = page.getByRole('button', { name: 'Pause' });
+  await pause.click();
+  await page.context().clearCookies();
+  await pause.click();
+  await page.getByText('You are signed out.').waitFor();
+  await look(page, 'console-push-log-signed-out');
+  await page.getByRole('link', { name: 'Sign in again' }).click();
+  await page.getByRole('heading', { level: 1, name: 'Sign in' }).waitFor();
+});
+
 test('without JavaScript the log is the same, loaded again', async () => {
   const { of, back } = await peopled('Plain');
   await back('POST', '/v1/messages', { to: ['alice'], body: { text: 'one' } });

@@ -42,12 +42,19 @@ pub(super) static CSS: Asset = Asset {
     sum: sum(STYLE.as_bytes()),
 };
 /// Follows the push log.
-pub(super) static LIVE: Asset = Asset::script("live", include_str!("../../assets/console/live.js"));
+pub(super) static LIVE: Asset = Asset::script(
+    "live",
+    concat!(
+        include_str!("../../assets/console/look.js"),
+        include_str!("../../assets/console/live.js"),
+    ),
+);
 /// Looks again while something is under way.
 pub(super) static WATCH: Asset = Asset::script(
     "watch",
     concat!(
         include_str!("../../assets/console/become.js"),
+        include_str!("../../assets/console/look.js"),
         include_str!("../../assets/console/watch.js"),
     ),
 );

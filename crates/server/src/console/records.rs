@@ -8,6 +8,8 @@ use super::link::escaped;
 
 /// A record, with request and answer apart from what else it says.
 pub(super) struct RecordRow {
+    /// What tells it from all others.
+    pub(super) key: String,
     pub(super) at: String,
     /// Milliseconds since the first of its list, where that is of interest.
     pub(super) after: Option<String>,
@@ -29,6 +31,7 @@ impl RecordRow {
     /// A record of an app.
     pub(super) fn of(app: &str, record: Record) -> Self {
         let of_app = format!("/console/apps/{app}");
+        let key = key(&record);
         let message = record.message.as_ref().map(|id| (id, "messages"));
         let about = message.or_else(|| record.call.as_ref().map(|id| (id, "calls")));
         let mut detail = match record.detail {
@@ -45,6 +48,7 @@ impl RecordRow {
             }
         }
         Self {
+            key,
             at: instant(record.at),
             after: None,
             step: record.step,
@@ -68,6 +72,17 @@ impl RecordRow {
         let after = Some(later(start, record.at));
         Self { after, ..Self::of(app, record) }
     }
+}
+
+/// What tells a record from all others: its time to the microsecond, and what it is about. A page
+/// that follows the log makes the same (`live.js`).
+fn key(record: &Record) -> String {
+    let Record { at, step, reason, code, user, device, wake, attempt, message, call, push, .. } =
+        record;
+    let (at, code) = (at.to_string(), code.map(|code| code.to_string()));
+    let about = [&code, user, device, wake, attempt, message, call, push];
+    let about = about.map(|part| part.as_deref().unwrap_or_default());
+    [&[&*at, step, reason][..], &about].concat().join(" ")
 }
 
 /// How long after `start` something was.
@@ -107,6 +122,8 @@ mod tests {
         }))
         .expect("a record");
         let row = RecordRow::since("app_1", record, "2026-03-01T06:30:00Z".parse().expect("one"));
+        let key = "2026-03-01T06:30:00.5Z push refused 911 a/b phone wak_7  msg_7  ";
+        assert_eq!(row.key, key);
         assert_eq!((&*row.at, row.after.as_deref()), ("2026-03-01 06:30:00.500", Some("+500 ms")));
         let link = |it: Option<(String, String)>| it.map(|(_, link)| link);
         assert_eq!(link(row.user).as_deref(), Some("/console/apps/app_1/users/a%2Fb"));

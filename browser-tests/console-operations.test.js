@@ -138,6 +138,31 @@ test('the overview looks again by itself, and leaves whoever reads it where they
   assert.equal(isFocused, true);
 });
 
+test('an overview that cannot look says since when it is as it is', async () => {
+  const { of } = await peopled('Left open', []);
+  const page = await signedIn(server, { expects: [/net::ERR_FAILED/] });
+  await page.clock.install({ time: '2026-03-01T08:12:00Z' });
+  await page.goto(of(''));
+  const notice = (text) => page.getByRole('status').filter({ hasText: text });
+  const seen = async (text, count) => {
+    const ask = async () => {
+      await page.clock.fastForward(15_000);
+      return notice(text).count();
+    };
+    await until(ask, (found) => found === count);
+  };
+  const isLook = (url) => url.href === of('');
+  await page.route(isLook, (route) => route.abort());
+  await seen('The server is away; this is as of 2026-03-01 08:12 UTC.', 1);
+  await page.unroute(isLook);
+  await seen('The server is away', 0);
+  await page.context().clearCookies();
+  await seen('You are signed out; this is as of', 1);
+  await look(page, 'console-overview-signed-out');
+  await page.getByRole('link', { name: 'Sign in again' }).click();
+  await page.getByRole('heading', { level: 1, name: 'Sign in' }).waitFor();
+});
+
 test('a broadcast is watched to its end, and leads to the records of what was refused', async () => {
   const { back, of } = await peopled('News', ['alice', 'bob', 'carol']);
   const page = await signedIn();
@@ -173,6 +198,58 @@ test('a broadcast stands still, goes on, and is cancelled', async () => {
   await page.getByRole('button', { name: 'Cancel for good' }).click();
   await said('what was not sent is not sent');
   assert.equal(await page.getByRole('button', { name: 'Pause' }).count(), 0);
+});
+
+test('what somebody else does about a broadcast is seen, and can be undone', async () => {
+  const { back, of } = await peopled('Two at once', ['alice']);
+  const send_at = new Date(Date.now() + 86_400_000).toISOString();
+  const push = await back('POST', '/v1/pushes', { to: { all: true }, title: 'Tomorrow', send_at });
+  const page = await signedIn();
+  await page.clock.install();
+  await page.goto(of(`/broadcasts/${push.id}`));
+  const button = (name) => page.getByRole('button', { name });
+  const becomes = async (name) => {
+    const ask = async () => {
+      await page.clock.fastForward(15_000);
+      return button(name).isVisible();
+    };
+    await until(ask, (is) => is);
+  };
+  const isFocused = (name) => button(name).evaluate((it) => it === document.activeElement);
+  await button('Pause').focus();
+  await back('POST', `/v1/pushes/${push.id}/pause`);
+  await becomes('Let it go on');
+  assert.equal(await button('Pause').count(), 0);
+  // Whoever was about to press the one must not press the other.
+  assert.equal(await isFocused('Let it go on'), false);
+  await button('Cancel for good').focus();
+  await back('POST', `/v1/pushes/${push.id}/resume`);
+  await becomes('Pause');
+  assert.equal(await isFocused('Cancel for good'), true);
+  await button('Pause').click();
+  await page.getByRole('status').getByText('The broadcast stands still.').waitFor();
+});
+
+test('a broadcast that comes on top leaves the focus on the one that has it', async () => {
+  const { back, of } = await peopled('One after the other', ['alice']);
+  const send_at = new Date(Date.now() + 86_400_000).toISOString();
+  const broadcast = () => back('POST', '/v1/pushes', { to: { all: true }, title: 'Tomorrow', send_at });
+  const first = await broadcast();
+  const page = await signedIn();
+  await page.clock.install();
+  await page.goto(of('/broadcasts'));
+  const links = page.getByRole('link', { name: 'All devices' });
+  await links.focus();
+  const second = await broadcast();
+  const ask = async () => {
+    await page.clock.fastForward(15_000);
+    return links.count();
+  };
+  await until(ask, (count) => count === 2);
+  const hrefs = await links.evaluateAll((all) => all.map((it) => it.pathname.split('/').at(-1)));
+  assert.deepEqual(hrefs, [second.id, first.id]);
+  const focused = await page.evaluate(() => document.activeElement.pathname.split('/').at(-1));
+  assert.equal(focused, first.id);
 });
 
 test('a webhook is made, tried out, and shows what was sent and what came back', async () => {

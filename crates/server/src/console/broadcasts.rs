@@ -1,5 +1,7 @@
 //! Broadcasts: how far each has come, and standing still, going on, ending.
 
+use std::fmt;
+
 use askama::Template;
 use axum::Extension;
 use axum::extract::{Path, Query};
@@ -27,8 +29,8 @@ struct Listed {
     broadcasts: Vec<Broadcast>,
     /// Where the older ones are.
     older: Option<String>,
-    /// Whether something moves.
-    is_watched: bool,
+    /// As what moves most.
+    watch: Watch,
 }
 
 #[derive(Template)]
@@ -57,8 +59,36 @@ struct Broadcast {
     refused: String,
     created: String,
     facts: Vec<(&'static str, String)>,
-    /// Whether it is worth looking again: it goes out, or is about to.
-    is_watched: bool,
+    watch: Watch,
+}
+
+/// How often it is worth looking again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Watch {
+    /// It is over.
+    Off,
+    /// Somebody may do something about it at any time.
+    Loosely,
+    /// It goes out, or is about to.
+    Closely,
+}
+
+impl Watch {
+    /// For the templates.
+    const fn is_on(self) -> bool {
+        !matches!(self, Self::Off)
+    }
+}
+
+/// As `watch.js` reads it: in seconds.
+impl fmt::Display for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Off => "off",
+            Self::Loosely => "15",
+            Self::Closely => "1",
+        })
+    }
 }
 
 /// Who waits no longer than this is looked at until it begins.
@@ -173,10 +203,11 @@ impl Broadcast {
             refused: number(push.counts.refused),
             created: minute(push.created_at),
             facts,
-            is_watched: match state {
-                State::Runs => true,
-                State::Waits => push.send_at <= push.created_at + SOON,
-                State::Cancelled | State::Done | State::Paused => false,
+            watch: match state {
+                State::Runs => Watch::Closely,
+                State::Waits if push.send_at <= push.created_at + SOON => Watch::Closely,
+                State::Paused | State::Waits => Watch::Loosely,
+                State::Cancelled | State::Done => Watch::Off,
             },
         }
     }
@@ -210,8 +241,8 @@ pub(super) async fn list(
     let older = pushes
         .next
         .map(|next| format!("/console/apps/{}/broadcasts{}", app.id, asking(&[("after", &next)])));
-    let is_watched = broadcasts.iter().any(|broadcast| broadcast.is_watched);
-    page(StatusCode::OK, &Listed { frame, app, broadcasts, older, is_watched })
+    let watch = broadcasts.iter().map(|broadcast| broadcast.watch).max().unwrap_or(Watch::Off);
+    page(StatusCode::OK, &Listed { frame, app, broadcasts, older, watch })
 }
 
 /// `GET /console/apps/{app}/broadcasts/{push}`.

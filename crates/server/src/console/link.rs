@@ -1,11 +1,20 @@
 //! Names as a part of an address.
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// A name as one segment of a path, or the value of a parameter: users and devices are named by
 /// any text.
 pub(super) fn escaped(name: &str) -> String {
     utf8_percent_encode(name, NON_ALPHANUMERIC).to_string()
+}
+
+/// What a path has of its own.
+const NOT_OF_PATHS: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A whole path as the value of a parameter, still to be read by people.
+pub(super) fn escaped_path(path: &str) -> String {
+    utf8_percent_encode(path, NOT_OF_PATHS).to_string()
 }
 
 /// The part behind the path that asks for these; nothing for what is empty.
@@ -29,5 +38,6 @@ mod tests {
         assert_eq!(escaped("a/b?c ü"), "a%2Fb%3Fc%20%C3%BC");
         assert_eq!(asking(&[("a", ""), ("b", "x y"), ("c", "1")]), "?b=x%20y&c=1");
         assert_eq!(asking(&[("a", "")]), "");
+        assert_eq!(escaped_path("/a_b/c%20d?e=f&g"), "/a_b/c%2520d%3Fe%3Df%26g");
     }
 }

@@ -1,8 +1,10 @@
 //! The push log: filtered, page by page, and as it is written.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Path, Query};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::Diagnosis;
@@ -16,6 +18,8 @@ use super::link::asking;
 use super::records::RecordRow;
 use super::section::Section;
 use super::session::Visitor;
+use super::staying::while_signed_in;
+use crate::node::Node;
 
 /// What a refused push may be diagnosed with.
 const CODES: [Diagnosis; 8] = [
@@ -117,6 +121,7 @@ pub(super) async fn show(
 
 /// `GET /console/apps/{app}/push-log/live`: server-sent events.
 pub(super) async fn live(
+    State(node): State<Arc<Node>>,
     visitor: Visitor,
     Extension(api): Extension<Api>,
     Path(app): Path<String>,
@@ -124,7 +129,7 @@ pub(super) async fn live(
 ) -> Response {
     let path = format!("/v1/push-log/live{}", wanted.asking(""));
     match api.in_place_of(&app).stream(&visitor, &path).await {
-        Ok(events) => events,
+        Ok(events) => while_signed_in(node, visitor, events),
         Err(problem) => refused(&visitor, &problem),
     }
 }

@@ -8,9 +8,22 @@ pub(super) fn escaped(name: &str) -> String {
     utf8_percent_encode(name, NON_ALPHANUMERIC).to_string()
 }
 
-/// What a path has of its own.
-const NOT_OF_PATHS: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// What has to be escaped in a segment of a path (RFC 3986, 2.3), so that ids stay as they are.
+const NOT_OF_SEGMENTS: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The same of a whole path.
+const NOT_OF_PATHS: &AsciiSet = &NOT_OF_SEGMENTS.remove(b'/');
+
+/// A path of the API from its segments: what stands in an address of the console may be any text.
+pub(super) fn api_path(segments: &[&str]) -> String {
+    let mut path = "/v1".to_owned();
+    for segment in segments {
+        path.push('/');
+        path.extend(utf8_percent_encode(segment, NOT_OF_SEGMENTS));
+    }
+    path
+}
 
 /// A whole path as the value of a parameter, still to be read by people.
 pub(super) fn escaped_path(path: &str) -> String {
@@ -38,6 +51,7 @@ mod tests {
         assert_eq!(escaped("a/b?c ü"), "a%2Fb%3Fc%20%C3%BC");
         assert_eq!(asking(&[("a", ""), ("b", "x y"), ("c", "1")]), "?b=x%20y&c=1");
         assert_eq!(asking(&[("a", "")]), "");
+        assert_eq!(api_path(&["apps", "app_1", "a b/ü"]), "/v1/apps/app_1/a%20b%2F%C3%BC");
         assert_eq!(escaped_path("/a_b/c%20d?e=f&g"), "/a_b/c%2520d%3Fe%3Df%26g");
     }
 }

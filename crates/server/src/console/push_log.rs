@@ -21,18 +21,6 @@ use super::session::Visitor;
 use super::staying::while_signed_in;
 use crate::node::Node;
 
-/// What a refused push may be diagnosed with.
-const CODES: [Diagnosis; 8] = [
-    Diagnosis::NotConfigured,
-    Diagnosis::TemporarilyDisabled,
-    Diagnosis::CertificateExpired,
-    Diagnosis::CertificateError,
-    Diagnosis::ProductionCertificateRequired,
-    Diagnosis::BadPushToken,
-    Diagnosis::AppMismatch,
-    Diagnosis::BadPayload,
-];
-
 /// Which records are wanted; what is empty does not matter.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -114,7 +102,7 @@ pub(super) async fn show(
     let frame = Frame::of(&visitor, "Push log", Here::In(Section::PushLog)).about(&app);
     let records = found.items.into_iter().map(|record| RecordRow::of(&app.id, record)).collect();
     let steps = store::log::Step::ALL.map(store::log::Step::as_str);
-    let codes = CODES.map(|code| (code.code().to_string(), code.meaning())).into();
+    let codes = Diagnosis::ALL.map(|code| (code.code().to_string(), code.meaning())).into();
     let shown = Shown { frame, app, wanted, records, problem, older, live, steps, codes };
     page(status, &shown)
 }

@@ -212,6 +212,8 @@ pub(super) fn host(url: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use wire::http::CredentialPlace;
 
     use super::*;
@@ -298,7 +300,7 @@ mod tests {
         let needs =
             |told: &[(Need, String)]| told.iter().map(|(need, _)| *need).collect::<Vec<_>>();
         assert_eq!(needs(&both), [Need::Stopped, Need::Soon]);
-        let lost = told(&[soon.clone()], &[parked.clone()], &Settings::default());
+        let lost = told(from_ref(&soon), from_ref(&parked), &Settings::default());
         assert_eq!(needs(&lost), [Need::GivenUp, Need::Soon]);
         let first = Webhook { waiting: 1, ..paused.clone() };
         let none = Webhook { waiting: 0, ..paused.clone() };

@@ -129,7 +129,7 @@ async fn shown(
     problem: Option<Problem>,
 ) -> Response {
     let name = escaped(&user);
-    let (of_app, of_user) = (api_path(&["apps", &app]), format!("/v1/users/{name}"));
+    let (of_app, of_user) = (api_path(&["apps", app]), format!("/v1/users/{name}"));
     let (devices, mutes) = (format!("{of_user}/devices"), format!("{of_user}/mutes"));
     let explain = format!("/v1/explain{}", asking(&[("user", &user)]));
     let in_place = api.in_place_of(app);

@@ -71,6 +71,24 @@ impl Failures {
         })
     }
 
+    /// After which pause the next failure of an address would be told with its reason; `None`: at
+    /// once. Counts nothing.
+    pub fn pause(&self, address: IpAddr, now: Time) -> Option<Duration> {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = failed.get(&Source::of(address)).copied().unwrap_or_default();
+        self.rate().take(used, 1, now).err()
+    }
+
+    /// What was counted of an address counts no more.
+    pub fn forget(&self, address: IpAddr) {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.remove(&Source::of(address));
+    }
+
+    fn rate(&self) -> Rate {
+        Rate::per_minute(self.per_minute.load(Ordering::Relaxed))
+    }
+
     fn take(&self, source: Source, now: Time) -> Result<(), Duration> {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         if failed.len() >= MOST && !failed.contains_key(&source) {
@@ -80,7 +98,7 @@ impl Failures {
             }
         }
         let used = failed.entry(source).or_default();
-        *used = Rate::per_minute(self.per_minute.load(Ordering::Relaxed)).take(*used, 1, now)?;
+        *used = self.rate().take(*used, 1, now)?;
         Ok(())
     }
 }
@@ -99,7 +117,11 @@ mod tests {
     fn each_address_has_its_own_count_and_gets_it_back() {
         let failures = Failures::new(2);
         let told = |from: &str, now| failures.count(address(from), now).is_none();
-        assert!(told("192.0.2.1", NOW) && told("192.0.2.1", NOW));
+        let pause = |from: &str| failures.pause(address(from), NOW);
+        assert!(told("192.0.2.1", NOW) && pause("192.0.2.1").is_none());
+        assert!(told("192.0.2.1", NOW));
+        assert_eq!(pause("192.0.2.1"), Some(Duration::from_secs(30)));
+        assert_eq!(pause("192.0.2.2"), None, "asking counts nothing");
         let held = failures.count(address("192.0.2.1"), NOW).unwrap();
         assert_eq!(held.code(), ProblemCode::RateLimited);
         assert_eq!(held.retry_after(), Some(Duration::from_secs(30)));
@@ -110,6 +132,8 @@ mod tests {
         assert!(told("2001:db8:0:1::1", NOW) && told("2001:db8:0:1::2", NOW));
         assert!(!told("2001:db8:0:1:ffff::3", NOW));
         assert!(told("2001:db8:0:2::1", NOW));
+        failures.forget(address("2001:db8:0:1::3"));
+        assert_eq!(pause("2001:db8:0:1::1"), None);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::calls::Ringing;
 use crate::circuits::Circuits;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::console::Guesses;
 use crate::credentials::Clients;
 use crate::failures::Failures;
 use crate::ids::Ids;
@@ -92,9 +93,10 @@ pub struct Node {
     pub admin_key: KeyHash,
     /// Apps' settings, remembered.
     pub settings_cache: SettingsCache,
-    /// Whoever signs in at the console, one after the other: each takes a processor for a moment,
-    /// and guessing is slow by it.
-    pub logins: tokio::sync::Mutex<()>,
+    /// Whoever signs in at the console.
+    pub(crate) guesses: Guesses,
+    /// Tells those who follow something in the console that sessions were ended.
+    pub(crate) signed_out: tokio::sync::watch::Sender<()>,
     /// How often addresses have shown keys that are not good.
     pub failures: Failures,
     /// How much users have used of what they may do.
@@ -162,7 +164,8 @@ impl Node {
             relane: tokio::sync::Notify::new(),
             deletion: tokio::sync::Notify::new(),
             circuits: Circuits::new(&config.circuit),
-            logins: tokio::sync::Mutex::default(),
+            guesses: Guesses::new(config.rate.failed_logins_per_minute),
+            signed_out: tokio::sync::watch::Sender::default(),
             failures: Failures::new(config.rate.failed_logins_per_minute),
             rates: Rates::new(config.rate),
             settings_cache: SettingsCache::default(),
@@ -238,6 +241,7 @@ impl Node {
         let taken = Arc::new(self.config().reloaded(new));
         self.rates.set(taken.rate);
         self.failures.set(taken.rate.failed_logins_per_minute);
+        self.guesses.set(taken.rate.failed_logins_per_minute);
         self.log.retain(taken.push_log.retention_days);
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = taken;
     }

@@ -165,7 +165,7 @@ options! {
         "How many frames of any kind one session may send a minute; with more it is closed.";
     RATE_FAILED_LOGINS_PER_MINUTE = "rate.failed_logins_per_minute",
         Kind::Count { least: 1, most: 10_000_000 }, Some("30"), Reload,
-        "How many keys, tokens and secrets that are not good one address may show a minute; with more it is told `rate_limited` instead of why. A good key passes all the same.";
+        "How many keys, tokens and secrets that are not good one address may show a minute; with more it is told `rate_limited` instead of why. A good key passes all the same. So many wrong guesses at the console's password, counted apart, hold off further ones.";
     INBOX_MAX_ENTRIES = "inbox.max_entries", Kind::Count { least: 10, most: 1_000_000 },
         Some("10000"), Restart,
         "How many entries wait for one user at most; what only lagging devices lack goes first, then sends are refused.";

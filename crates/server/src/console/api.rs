@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use wire::Problem;
 use wire::http::App;
 
-use super::link::escaped;
+use super::link::api_path;
 use super::session::Visitor;
 use crate::http::auth::Operator;
 use crate::http::client_address::Peer;
@@ -51,7 +51,7 @@ impl Api {
 
     /// Asks what an app is.
     pub(super) async fn app(&self, visitor: &Visitor, app: &str) -> Result<App, Problem> {
-        self.get(visitor, &format!("/v1/apps/{}", escaped(app))).await
+        self.get(visitor, &api_path(&["apps", app])).await
     }
 
     /// Asks for something.

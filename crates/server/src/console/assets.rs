@@ -67,11 +67,16 @@ pub(super) async fn asset(Path(name): Path<String>) -> Response {
     let Some(asset) = ALL.into_iter().find(|asset| asset.file() == name) else {
         return StatusCode::NOT_FOUND.into_response();
     };
+    kept(asset.kind, asset.text)
+}
+
+/// A file that a browser keeps: its name is another one when its text is.
+pub(crate) fn kept(kind: &'static str, text: &'static str) -> Response {
     let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static(asset.kind)),
+        (CONTENT_TYPE, HeaderValue::from_static(kind)),
         (CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
     ];
-    (headers, asset.text).into_response()
+    (headers, text).into_response()
 }
 
 /// FNV-1a: tells one version of a file from another, and is no secret.

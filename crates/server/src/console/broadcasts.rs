@@ -16,7 +16,7 @@ use super::api::Api;
 use super::chart::{number, share};
 use super::frame::{Asked, Done, Frame, Here, Sent, page, refused};
 use super::health::meaning;
-use super::link::asking;
+use super::link::{api_path, asking};
 use super::records::minute;
 use super::section::Section;
 use super::session::Visitor;
@@ -228,7 +228,7 @@ pub(super) async fn list(
     Query(part): Query<Part>,
 ) -> Response {
     let path = asking(&[("broadcasts", "true"), ("limit", "50"), ("after", &part.after)]);
-    let (own, list) = (format!("/v1/apps/{app}"), format!("/v1/pushes{path}"));
+    let (own, list) = (api_path(&["apps", &app]), format!("/v1/pushes{path}"));
     let acting = api.in_place_of(&app);
     let found =
         tokio::try_join!(api.get::<App>(&visitor, &own), acting.get::<Page<Push>>(&visitor, &list));
@@ -262,7 +262,7 @@ async fn shown(
     done: Option<Done>,
     problem: Option<Problem>,
 ) -> Response {
-    let (own, one) = (format!("/v1/apps/{app}"), format!("/v1/pushes/{push}"));
+    let (own, one) = (api_path(&["apps", app]), api_path(&["pushes", push]));
     let acting = api.in_place_of(app);
     let found = tokio::try_join!(api.get::<App>(visitor, &own), acting.get::<Push>(visitor, &one));
     let (app, push) = match found {
@@ -360,7 +360,7 @@ async fn moved(
     what: &str,
     done: Done,
 ) -> Response {
-    let path = format!("/v1/pushes/{push}/{what}");
+    let path = api_path(&["pushes", push, what]);
     let acting = api.in_place_of(app);
     match acting.send::<Push>(visitor, Method::POST, &path, None::<&()>).await {
         Ok(_) => {

@@ -14,6 +14,8 @@ use wire::http::{App, Credential, CredentialKind, CredentialUpload, Page};
 
 use super::api::Api;
 use super::frame::{Asked, Done, Frame, Here, Sent, page, refused};
+use super::health::kind;
+use super::link::api_path;
 use super::records::minute;
 use super::section::Section;
 use super::session::Visitor;
@@ -153,7 +155,7 @@ async fn shown(
     probed: Option<Credential>,
     problem: Option<(&'static str, Problem)>,
 ) -> Response {
-    let (path, credentials) = (format!("/v1/apps/{app}"), format!("/v1/apps/{app}/credentials"));
+    let (path, credentials) = (api_path(&["apps", app]), api_path(&["apps", app, "credentials"]));
     let found = tokio::try_join!(
         api.get::<App>(visitor, &path),
         api.get::<Page<Credential>>(visitor, &credentials)
@@ -201,22 +203,13 @@ impl Row {
         });
         Self {
             id: credential.id.clone(),
-            kind: title(credential.kind),
+            kind: kind(credential.kind),
             created: minute(credential.created_at),
             facts: facts.map(|(name, value)| (name.replace('_', " "), text(value))).collect(),
             warnings: credential.warnings.clone(),
             probes: probes.collect(),
             can_be_probed: credential.kind != CredentialKind::WebpushVapid,
         }
-    }
-}
-
-const fn title(kind: CredentialKind) -> &'static str {
-    match kind {
-        CredentialKind::ApnsKey => "Apple: key",
-        CredentialKind::ApnsCertificate => "Apple: certificate",
-        CredentialKind::FcmServiceAccount => "Google: service account",
-        CredentialKind::WebpushVapid => "Browsers: VAPID key pair",
     }
 }
 
@@ -250,7 +243,7 @@ pub(super) async fn upload(
         probe: Some(kind != CredentialKind::WebpushVapid),
         ..CredentialUpload::new(kind, STANDARD.encode(bytes))
     };
-    let path = format!("/v1/apps/{app}/credentials");
+    let path = api_path(&["apps", &app, "credentials"]);
     match api.send::<Credential>(&visitor, Method::POST, &path, Some(&body)).await {
         Ok(credential) => {
             let (status, done) = (StatusCode::CREATED, Some(Done::CredentialKept));
@@ -269,7 +262,7 @@ pub(super) async fn probe(
     Path((app, credential)): Path<(String, String)>,
     sent: Sent,
 ) -> Response {
-    let path = format!("/v1/apps/{app}/credentials/{credential}/probe");
+    let path = api_path(&["apps", &app, "credentials", &credential, "probe"]);
     match api.send::<Credential>(&sent.visitor, Method::POST, &path, None::<&()>).await {
         Ok(probed) => {
             shown(&sent.visitor, &api, &app, StatusCode::OK, None, Some(probed), None).await
@@ -284,7 +277,7 @@ pub(super) async fn delete(
     Path((app, credential)): Path<(String, String)>,
     sent: Sent,
 ) -> Response {
-    let path = format!("/v1/apps/{app}/credentials/{credential}");
+    let path = api_path(&["apps", &app, "credentials", &credential]);
     match api.send::<()>(&sent.visitor, Method::DELETE, &path, None::<&()>).await {
         Ok(()) => {
             let done = Done::CredentialDeleted.as_str();

@@ -11,7 +11,7 @@ use wire::http::App;
 
 use super::api::Api;
 use super::frame::{Done, Frame, Here, Sent, page, refused};
-use super::link::asking;
+use super::link::{api_path, asking};
 use super::section::Section;
 use super::session::Visitor;
 
@@ -40,7 +40,7 @@ pub(super) async fn delete(
     Sent { visitor, fields }: Sent,
 ) -> Response {
     let name = fields.get("name").to_owned();
-    let path = format!("/v1/apps/{app}{}", asking(&[("name", &name)]));
+    let path = format!("{}{}", api_path(&["apps", &app]), asking(&[("name", &name)]));
     match api.send::<()>(&visitor, Method::DELETE, &path, None::<&()>).await {
         Ok(()) => {
             let done = Done::AppDeleted.as_str();

@@ -12,7 +12,7 @@ use wire::{EnvironmentName, PlatformName, Problem, TargetKindName};
 
 use super::api::Api;
 use super::frame::{Done, Frame, Here, Sent, page, refused};
-use super::link::{asking, escaped};
+use super::link::{api_path, asking, escaped};
 use super::records::{RecordRow, minute};
 use super::section::Section;
 use super::session::Visitor;
@@ -215,7 +215,7 @@ pub(super) async fn watch(
     let of_device = format!("/v1/users/{}/devices/{}", escaped(&user), escaped(&device));
     let test = format!("{of_device}/test-push/{}", escaped(&push));
     let log = format!("/v1/push-log{}", asking(&[("push", &push)]));
-    let of_app = format!("/v1/apps/{app}");
+    let of_app = api_path(&["apps", &app]);
     let in_place = api.in_place_of(&app);
     let found = tokio::try_join!(
         api.get::<App>(&visitor, &of_app),
@@ -236,10 +236,11 @@ pub(super) async fn watch(
     };
     use TestPushState as State;
     let is_received = test.state == State::Received;
-    let is_taken = is_received || test.state == State::Accepted;
+    let taken = at("push", "accepted");
+    let is_taken = is_received || test.state == State::Accepted || !taken.is_empty();
     let steps = [
         ("Stored, and on its way", true, start.map(|_| "+0 ms".to_owned()).unwrap_or_default()),
-        ("Taken by the push service", is_taken, at("push", "accepted")),
+        ("Taken by the push service", is_taken, taken),
         ("The app on the device has it", is_received, at("session", "test_acked")),
     ];
     let wrong = match test.state {
@@ -247,6 +248,11 @@ pub(super) async fn watch(
             let (code, text) = (test.code.unwrap_or_default(), test.text.unwrap_or_default());
             Some(format!("Refused with {code}: {text}."))
         }
+        State::Expired if is_taken => Some(
+            "Its five minutes are over: the push service took it and the app has not said that \
+             it came."
+                .to_owned(),
+        ),
         State::Expired => Some("Its five minutes are over and nothing took it.".to_owned()),
         State::Waiting | State::Accepted | State::Received => None,
     };

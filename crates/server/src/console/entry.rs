@@ -6,19 +6,23 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::Time;
 use http::HeaderMap;
-use http::header::SET_COOKIE;
+use http::header::{RETRY_AFTER, SET_COOKIE};
 use serde::Deserialize;
 
 use super::frame::{Done, Frame, Sent, Unsigned, page};
+use super::guesses::Held;
 use super::password;
+use super::routes::is_page;
 use super::session::{self, FORGET, Token};
 use crate::accept::storage_problem;
 use crate::node::Node;
 
 /// The first page.
 const START: &str = "/console/apps";
+
+/// What a wrong password is answered.
+const NOT_IT: &str = "This is not the password.";
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -84,14 +88,13 @@ pub(super) async fn set_up(State(node): State<Arc<Node>>, sent: Unsigned) -> Res
     let again = |field, text: String| {
         page(StatusCode::UNPROCESSABLE_ENTITY, &setup_page(&node, Some((field, text))))
     };
-    let data_dir = node.config().data_dir.clone();
+    let (data_dir, now) = (node.config().data_dir.clone(), node.clock.now());
+    if let Err(held) = node.guesses.may_guess(sent.address, now) {
+        return held_off(held, &setup_page(&node, Some(("code", held.text("codes")))));
+    }
     if !password::is_code(&data_dir, sent.fields.get("code").trim()) {
-        let held = node.failures.count(sent.address, node.clock.now());
-        let text = held.map_or_else(
-            || "This is not the code in the file.".to_owned(),
-            |problem| problem.detail().to_owned(),
-        );
-        return again("code", text);
+        node.guesses.was_wrong(sent.address, now);
+        return again("code", "This is not the code in the file.".to_owned());
     }
     let chosen = sent.fields.get("password");
     let letters = chosen.chars().count();
@@ -111,6 +114,7 @@ pub(super) async fn set_up(State(node): State<Arc<Node>>, sent: Unsigned) -> Res
     if let Err(error) = node.store.set_console_password(hash).await {
         return storage_problem(error).into_response();
     }
+    node.signed_out.send_replace(());
     if let Err(error) = password::forget_code(&data_dir) {
         tracing::error!(%error, "the file of the console's code cannot be removed; remove it");
     }
@@ -130,11 +134,11 @@ pub(super) async fn login(State(node): State<Arc<Node>>, Query(asked): Query<Ask
 
 /// `POST /console/login`.
 pub(super) async fn sign_in(State(node): State<Arc<Node>>, sent: Unsigned) -> Response {
-    let again = |problem: String| {
+    let form = |problem: String| {
         let (frame, to) = (Frame::open("Sign in"), sent.fields.get("to").to_owned());
-        page(StatusCode::UNPROCESSABLE_ENTITY, &Login { frame, problem: Some(problem), to })
+        Login { frame, problem: Some(problem), to }
     };
-    let now = node.clock.now();
+    let again = |problem: &str| page(StatusCode::UNPROCESSABLE_ENTITY, &form(problem.to_owned()));
     let hash = match node.store.console_password().await {
         Ok(Some(hash)) => hash,
         Ok(None) => return Redirect::to("/console/setup").into_response(),
@@ -142,14 +146,21 @@ pub(super) async fn sign_in(State(node): State<Arc<Node>>, sent: Unsigned) -> Re
     };
     let given = sent.fields.get("password").to_owned();
     if given.len() > password::MOST {
-        return again("This is not the password.".to_owned());
+        return again(NOT_IT);
     }
-    let _turn = node.logins.lock().await;
-    let good = node.tasks.work("password", move || password::matches(&given, &hash)).await;
-    if good != Some(true) {
-        return again(wrong(&node, &sent, now));
+    let turn = match node.guesses.turn(sent.address, &node.clock).await {
+        Ok(turn) => turn,
+        Err(held) => return held_off(held, &form(held.text("passwords"))),
+    };
+    let tried = move || {
+        let _turn = turn;
+        password::matches(&given, &hash)
+    };
+    if node.tasks.work("password", tried).await != Some(true) {
+        return again(NOT_IT);
     }
-    let token = Token::generate();
+    node.guesses.was_right(sent.address);
+    let (token, now) = (Token::generate(), node.clock.now());
     if let Err(error) = node.store.open_console_session(token.hash(), session::LIMITS, now).await {
         return storage_problem(error).into_response();
     }
@@ -157,12 +168,11 @@ pub(super) async fn sign_in(State(node): State<Arc<Node>>, sent: Unsigned) -> Re
     with_cookie(Redirect::to(to).into_response(), token.cookie(&sent.headers))
 }
 
-fn wrong(node: &Node, sent: &Unsigned, now: Time) -> String {
-    let held = node.failures.count(sent.address, now);
-    held.map_or_else(
-        || "This is not the password.".to_owned(),
-        |problem| problem.detail().to_owned(),
-    )
+/// The form again, for whoever has to wait before what they give is looked at.
+fn held_off(held: Held, form: &impl Template) -> Response {
+    let mut response = page(StatusCode::TOO_MANY_REQUESTS, form);
+    response.headers_mut().insert(RETRY_AFTER, held.retry_after_s().into());
+    response
 }
 
 /// `POST /console/logout`.
@@ -170,6 +180,7 @@ pub(super) async fn sign_out(State(node): State<Arc<Node>>, sent: Sent) -> Respo
     if let Err(error) = node.store.close_console_session(sent.visitor.session()).await {
         return storage_problem(error).into_response();
     }
+    node.signed_out.send_replace(());
     with_cookie(to_login(Done::SignedOut), Some(FORGET))
 }
 
@@ -179,9 +190,10 @@ fn to_login(done: Done) -> Response {
 
 /// Where to go on: a page of the console, and nowhere else.
 fn inside(to: &str) -> &str {
-    let is_page = to.starts_with("/console/")
-        && to.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_-.~%".contains(&byte));
-    if is_page { to } else { START }
+    // A browser takes `\` for `/`, and what follows `//` for another host.
+    let is_plain = to.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let path = to.split_once('?').map_or(to, |(path, _)| path);
+    if is_plain && !to.contains("//") && is_page(path) { to } else { START }
 }
 
 fn with_cookie(mut response: Response, cookie: Option<http::HeaderValue>) -> Response {
@@ -198,6 +210,25 @@ mod tests {
     fn one_goes_on_inside_the_console_alone() {
         for (to, goes) in [
             ("/console/apps/app_1/settings", "/console/apps/app_1/settings"),
+            (
+                "/console/apps/a%20b/users/%2B49@x/devices/d?x",
+                START, // No such page.
+            ),
+            ("/console/apps/a%20b/users/%2B49@x=1;y,z", "/console/apps/a%20b/users/%2B49@x=1;y,z"),
+            (
+                "/console/apps/app_1/users?q=a%26b&after=c+d",
+                "/console/apps/app_1/users?q=a%26b&after=c+d",
+            ),
+            // They take forms alone.
+            ("/console/logout", START),
+            ("/console/apps/app_1/delete", "/console/apps/app_1/delete"),
+            ("/console/apps/app_1/webhooks/whk_1/test", START),
+            ("/console", START),
+            ("/console/apps/..", START),
+            ("/console/apps?to=//evil.example", START),
+            ("/console//evil.example", START),
+            ("/console/apps/\u{e4}", START),
+            ("/console/apps\t", START),
             ("", START),
             ("/v1/apps", START),
             ("//evil.example/console/", START),

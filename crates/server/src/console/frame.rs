@@ -100,8 +100,10 @@ pub(super) enum Done {
     CredentialKept,
     DeviceSignedOut,
     EventsReplayed,
+    EventsWait,
     KeyDeleted,
     Muted,
+    NoEvents,
     PasswordSet,
     Saved,
     SignedOut,
@@ -111,11 +113,12 @@ pub(super) enum Done {
     WebhookDeleted,
     WebhookOff,
     WebhookOn,
+    WebhookTestWaits,
     WebhookTested,
 }
 
 impl Done {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 23] = [
         Self::AppDeleted,
         Self::BroadcastCancelled,
         Self::BroadcastPaused,
@@ -124,8 +127,10 @@ impl Done {
         Self::CredentialKept,
         Self::DeviceSignedOut,
         Self::EventsReplayed,
+        Self::EventsWait,
         Self::KeyDeleted,
         Self::Muted,
+        Self::NoEvents,
         Self::PasswordSet,
         Self::Saved,
         Self::SignedOut,
@@ -135,6 +140,7 @@ impl Done {
         Self::WebhookDeleted,
         Self::WebhookOff,
         Self::WebhookOn,
+        Self::WebhookTestWaits,
         Self::WebhookTested,
     ];
 
@@ -149,8 +155,10 @@ impl Done {
             Self::CredentialKept => "credential_kept",
             Self::DeviceSignedOut => "device_signed_out",
             Self::EventsReplayed => "events_replayed",
+            Self::EventsWait => "events_wait",
             Self::KeyDeleted => "key_deleted",
             Self::Muted => "muted",
+            Self::NoEvents => "no_events",
             Self::PasswordSet => "password_set",
             Self::Saved => "saved",
             Self::SignedOut => "signed_out",
@@ -160,6 +168,7 @@ impl Done {
             Self::WebhookDeleted => "webhook_deleted",
             Self::WebhookOff => "webhook_off",
             Self::WebhookOn => "webhook_on",
+            Self::WebhookTestWaits => "webhook_test_waits",
             Self::WebhookTested => "webhook_tested",
         }
     }
@@ -190,7 +199,14 @@ impl Done {
             Self::WebhookOff => "The webhook is off; what happens waits.",
             Self::WebhookOn => "The webhook is on.",
             Self::WebhookTested => "The test event is on its way; what came of it stands below.",
-            Self::EventsReplayed => "The events are sent again; what came of them stands below.",
+            Self::WebhookTestWaits => {
+                "The webhook is not on: the test event waits, and goes out when you switch it on."
+            }
+            Self::EventsReplayed => "Sent again; what came of it stands below.",
+            Self::EventsWait => {
+                "The webhook is not on: nothing is sent yet, it goes out when you switch it on."
+            }
+            Self::NoEvents => "There was no such event in that time: nothing is sent again.",
         }
     }
 }

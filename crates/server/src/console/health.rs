@@ -11,14 +11,43 @@ use wire::http::{CircuitName, Credential, CredentialKind, Settings, Webhook, Web
 /// Something that needs somebody.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Trouble {
-    /// Whether something does not work now; else it will not, or does in part.
-    pub(super) is_bad: bool,
+    /// How much.
+    pub(super) need: Need,
     /// What.
     pub(super) text: String,
     /// Where it is put right.
     pub(super) to: String,
     /// What is there.
     pub(super) label: &'static str,
+}
+
+/// How much something needs somebody; the worst is the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Need {
+    /// It does not work now.
+    Stopped,
+    /// It works, and something was lost that can be had again.
+    GivenUp,
+    /// It works, and will not.
+    Soon,
+}
+
+impl Need {
+    /// What stands before it.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Stopped => "Stopped",
+            Self::GivenUp => "Given up",
+            Self::Soon => "Soon",
+        }
+    }
+}
+
+impl Trouble {
+    /// For the template: whether something stands still.
+    pub(super) fn is_bad(&self) -> bool {
+        self.need == Need::Stopped
+    }
 }
 
 /// How a credential fares.
@@ -71,24 +100,24 @@ pub(super) fn troubles(
     now: jiff::Timestamp,
 ) -> Vec<Trouble> {
     let mut troubles = Vec::new();
-    let mut tell = |is_bad, text, section: &str, label| {
+    let mut tell = |need, text, section: &str, label| {
         let to = format!("/console/apps/{app}/{section}");
-        troubles.push(Trouble { is_bad, text, to, label });
+        troubles.push(Trouble { need, text, to, label });
     };
     if settings.push_enabled == Some(false) {
         let text = "Push is switched off: every push is answered with 902, and wakes wait.";
-        tell(true, text.to_owned(), "settings", "Push settings");
+        tell(Need::Stopped, text.to_owned(), "settings", "Push settings");
     }
     if credentials.is_empty() {
         let text = "There is no credential: every push is answered with 901, and wakes wait.";
-        tell(true, text.to_owned(), "credentials", "Credentials");
+        tell(Need::Stopped, text.to_owned(), "credentials", "Credentials");
     }
     for credential in credentials {
         let name = format!("{} ({})", kind(credential.kind), credential.id);
         match credential.ends_at {
             Some(end) if end <= now => {
                 tell(
-                    true,
+                    Need::Stopped,
                     format!("{name} ended on {} (903).", day(end)),
                     "credentials",
                     "Credentials",
@@ -99,7 +128,7 @@ pub(super) fn troubles(
                     .is_ok_and(|left| left < ENDS_SOON) =>
             {
                 let text = format!("{name} ends on {}. Upload another one beside it.", day(end));
-                tell(false, text, "credentials", "Credentials");
+                tell(Need::Soon, text, "credentials", "Credentials");
             }
             Some(_) | None => {}
         }
@@ -110,7 +139,7 @@ pub(super) fn troubles(
                 "No push goes to {} with {name} since {since}: {why}. The push service is asked again by itself.",
                 place.place
             );
-            tell(true, text, "credentials", "Credentials");
+            tell(Need::Stopped, text, "credentials", "Credentials");
         }
     }
     for webhook in webhooks {
@@ -118,23 +147,36 @@ pub(super) fn troubles(
         if webhook.state == WebhookStateName::Gone {
             let text =
                 format!("The webhook to {name} is off: it answered 410, it wants no more events.");
-            tell(true, text, &section, "The webhook");
+            tell(Need::Stopped, text, &section, "The webhook");
         } else if let Some(until) = webhook.paused_until {
             let text = format!(
-                "The webhook to {name} takes no events and is left in peace until {}; {} wait.",
+                "The webhook to {name} takes no events and is left in peace until {}; {}.",
                 minute(until),
-                webhook.waiting
+                waits(webhook.waiting)
             );
-            tell(true, text, &section, "The webhook");
+            tell(Need::Stopped, text, &section, "The webhook");
         }
         if webhook.parked > 0 {
+            let events = match webhook.parked {
+                1 => "1 event".to_owned(),
+                parked => format!("{parked} events"),
+            };
             let text =
-                format!("The webhook to {name} has {} events that were given up.", webhook.parked);
-            tell(false, text, &section, "The webhook");
+                format!("The webhook to {name} did not take {events}; send them again from there.");
+            tell(Need::GivenUp, text, &section, "The webhook");
         }
     }
-    troubles.sort_by_key(|trouble| !trouble.is_bad);
+    troubles.sort_by_key(|trouble| trouble.need);
     troubles
+}
+
+/// What of a webhook waits that is left in peace: what was tried is counted, what came since not.
+fn waits(tried: u64) -> String {
+    match tried {
+        0 => "what comes meanwhile waits".to_owned(),
+        1 => "1 event was tried and waits, with all that came since".to_owned(),
+        tried => format!("{tried} events were tried and wait, with all that came since"),
+    }
 }
 
 /// What a credential is called.
@@ -170,6 +212,8 @@ pub(super) fn host(url: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use wire::http::CredentialPlace;
 
     use super::*;
@@ -210,14 +254,14 @@ mod tests {
         }
     }
 
-    /// What is told, each with whether something stands still.
+    /// What is told, each with how much it needs somebody.
     fn told(
         credentials: &[Credential],
         webhooks: &[Webhook],
         settings: &Settings,
-    ) -> Vec<(bool, String)> {
+    ) -> Vec<(Need, String)> {
         let troubles = troubles("app_1", credentials, webhooks, settings, at(NOW));
-        troubles.into_iter().map(|trouble| (trouble.is_bad, trouble.text)).collect()
+        troubles.into_iter().map(|trouble| (trouble.need, trouble.text)).collect()
     }
 
     #[test]
@@ -253,19 +297,52 @@ mod tests {
         let parked = Webhook { parked: 3, ..webhook() };
         let off = Settings { push_enabled: Some(false), ..Settings::default() };
         let both = told(&[soon.clone(), stopped.clone()], &[], &Settings::default());
-        assert_eq!(both.iter().map(|(bad, _)| *bad).collect::<Vec<_>>(), [true, false]);
-        for (name, told, is_bad, says) in [
-            ("off", told(&[credential()], &[], &off), true, "902"),
-            ("none", told(&[], &[], &Settings::default()), true, "901"),
-            ("soon", told(&[soon], &[], &Settings::default()), false, "2026-12-20"),
-            ("ended", told(&[ended], &[], &Settings::default()), true, "(903)"),
-            ("stopped", told(&[stopped], &[], &Settings::default()), true, "apns production"),
-            ("gone", told(&[credential()], &[gone], &Settings::default()), true, "410"),
-            ("paused", told(&[credential()], &[paused], &Settings::default()), true, "7 wait"),
-            ("parked", told(&[credential()], &[parked], &Settings::default()), false, "3 events"),
+        let needs =
+            |told: &[(Need, String)]| told.iter().map(|(need, _)| *need).collect::<Vec<_>>();
+        assert_eq!(needs(&both), [Need::Stopped, Need::Soon]);
+        let lost = told(from_ref(&soon), from_ref(&parked), &Settings::default());
+        assert_eq!(needs(&lost), [Need::GivenUp, Need::Soon]);
+        let first = Webhook { waiting: 1, ..paused.clone() };
+        let none = Webhook { waiting: 0, ..paused.clone() };
+        for (name, told, need, says) in [
+            ("off", told(&[credential()], &[], &off), Need::Stopped, "902"),
+            ("none", told(&[], &[], &Settings::default()), Need::Stopped, "901"),
+            ("soon", told(&[soon], &[], &Settings::default()), Need::Soon, "2026-12-20"),
+            ("ended", told(&[ended], &[], &Settings::default()), Need::Stopped, "(903)"),
+            (
+                "stopped",
+                told(&[stopped], &[], &Settings::default()),
+                Need::Stopped,
+                "apns production",
+            ),
+            ("gone", told(&[credential()], &[gone], &Settings::default()), Need::Stopped, "410"),
+            (
+                "paused",
+                told(&[credential()], &[paused], &Settings::default()),
+                Need::Stopped,
+                "7 events were tried and wait, with all",
+            ),
+            (
+                "first",
+                told(&[credential()], &[first], &Settings::default()),
+                Need::Stopped,
+                "1 event was tried and waits, with",
+            ),
+            (
+                "none",
+                told(&[credential()], &[none], &Settings::default()),
+                Need::Stopped,
+                "what comes meanwhile waits",
+            ),
+            (
+                "parked",
+                told(&[credential()], &[parked], &Settings::default()),
+                Need::GivenUp,
+                "not take 3 events",
+            ),
         ] {
-            let [(bad, text)] = &told[..] else { panic!("{name}: {told:?}") };
-            assert_eq!(*bad, is_bad, "{name}");
+            let [(needs, text)] = &told[..] else { panic!("{name}: {told:?}") };
+            assert_eq!(*needs, need, "{name}");
             assert!(text.contains(says) && !text.contains("secret-path"), "{name}: {text}");
         }
     }

@@ -11,6 +11,7 @@ use wire::http::{App, Key, KeyCreate, KeyScopeName, Page};
 
 use super::api::Api;
 use super::frame::{Asked, Done, Frame, Here, Sent, page, refused};
+use super::link::api_path;
 use super::records::minute;
 use super::section::Section;
 use super::session::Visitor;
@@ -62,7 +63,7 @@ async fn shown(
     made: Option<Key>,
     problem: Option<Problem>,
 ) -> Response {
-    let (path, keys) = (format!("/v1/apps/{app}"), format!("/v1/apps/{app}/keys"));
+    let (path, keys) = (api_path(&["apps", app]), api_path(&["apps", app, "keys"]));
     let found =
         tokio::try_join!(api.get::<App>(visitor, &path), api.get::<Page<Key>>(visitor, &keys));
     let (app, keys) = match found {
@@ -101,7 +102,7 @@ pub(super) async fn create(
         name: fields.get("name").to_owned(),
         scopes: Some(scopes.map(|(scope, ..)| *scope).collect()),
     };
-    let path = format!("/v1/apps/{app}/keys");
+    let path = api_path(&["apps", &app, "keys"]);
     let (status, made, problem) =
         match api.send::<Key>(&visitor, Method::POST, &path, Some(&body)).await {
             Ok(key) => (StatusCode::CREATED, Some(key), None),
@@ -116,7 +117,7 @@ pub(super) async fn delete(
     Path((app, key)): Path<(String, String)>,
     sent: Sent,
 ) -> Response {
-    let path = format!("/v1/apps/{app}/keys/{key}");
+    let path = api_path(&["apps", &app, "keys", &key]);
     match api.send::<()>(&sent.visitor, Method::DELETE, &path, None::<&()>).await {
         Ok(()) => {
             let done = Done::KeyDeleted.as_str();

@@ -17,6 +17,7 @@ use super::api::Api;
 use super::chart::{Chart, Look, Row, Scale, Series, number, share, took};
 use super::frame::{Frame, Here, page, refused};
 use super::health::{self, Fares, Trouble};
+use super::link::api_path;
 use super::section::Section;
 use super::session::Visitor;
 use crate::node::Node;
@@ -41,8 +42,12 @@ struct Shown {
 /// For the template: what tells a trouble from the others, whatever it counts by now. Those of
 /// credentials are put right in one place and count nothing; of a webhook there is one of a kind.
 fn key(trouble: &Trouble) -> String {
-    let Trouble { is_bad, text, to, .. } = trouble;
-    if to.ends_with("/credentials") { format!("{to} {text}") } else { format!("{to} {is_bad}") }
+    let Trouble { need, text, to, .. } = trouble;
+    if to.ends_with("/credentials") {
+        format!("{to} {text}")
+    } else {
+        format!("{to} {}", need.word())
+    }
 }
 
 /// A figure in large letters.
@@ -144,7 +149,7 @@ pub(super) async fn show(
     let now = node.clock.now();
     // The step that goes on is the last one.
     let since = to_wire::time(now.minus(Duration::from_secs(length - step)));
-    let own = format!("/v1/apps/{app}");
+    let own = api_path(&["apps", &app]);
     let [statistics, credentials, webhooks, settings] = [
         format!("{own}/statistics?since={since}&step={step}"),
         format!("{own}/credentials"),

@@ -1,8 +1,10 @@
 //! The push log: filtered, page by page, and as it is written.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Path, Query};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::Diagnosis;
@@ -16,18 +18,8 @@ use super::link::asking;
 use super::records::RecordRow;
 use super::section::Section;
 use super::session::Visitor;
-
-/// What a refused push may be diagnosed with.
-const CODES: [Diagnosis; 8] = [
-    Diagnosis::NotConfigured,
-    Diagnosis::TemporarilyDisabled,
-    Diagnosis::CertificateExpired,
-    Diagnosis::CertificateError,
-    Diagnosis::ProductionCertificateRequired,
-    Diagnosis::BadPushToken,
-    Diagnosis::AppMismatch,
-    Diagnosis::BadPayload,
-];
+use super::staying::while_signed_in;
+use crate::node::Node;
 
 /// Which records are wanted; what is empty does not matter.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -110,13 +102,14 @@ pub(super) async fn show(
     let frame = Frame::of(&visitor, "Push log", Here::In(Section::PushLog)).about(&app);
     let records = found.items.into_iter().map(|record| RecordRow::of(&app.id, record)).collect();
     let steps = store::log::Step::ALL.map(store::log::Step::as_str);
-    let codes = CODES.map(|code| (code.code().to_string(), code.meaning())).into();
+    let codes = Diagnosis::ALL.map(|code| (code.code().to_string(), code.meaning())).into();
     let shown = Shown { frame, app, wanted, records, problem, older, live, steps, codes };
     page(status, &shown)
 }
 
 /// `GET /console/apps/{app}/push-log/live`: server-sent events.
 pub(super) async fn live(
+    State(node): State<Arc<Node>>,
     visitor: Visitor,
     Extension(api): Extension<Api>,
     Path(app): Path<String>,
@@ -124,7 +117,7 @@ pub(super) async fn live(
 ) -> Response {
     let path = format!("/v1/push-log/live{}", wanted.asking(""));
     match api.in_place_of(&app).stream(&visitor, &path).await {
-        Ok(events) => events,
+        Ok(events) => while_signed_in(node, visitor, events),
         Err(problem) => refused(&visitor, &problem),
     }
 }

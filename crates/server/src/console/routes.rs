@@ -108,6 +108,22 @@ routes! {
     SignedIn POST "/console/apps/{app}/settings" => settings::change;
 }
 
+/// Whether this is the path of something that can be looked at.
+pub(super) fn is_page(path: &str) -> bool {
+    let is = |route: &Route| {
+        let (mut there, mut wanted) = (path.split('/'), route.path.split('/'));
+        let alike = wanted.by_ref().all(|wanted| {
+            there.next().is_some_and(|there| match wanted.starts_with('{') {
+                true => !matches!(there, "" | "." | ".."),
+                false => there == wanted,
+            })
+        });
+        alike && there.next().is_none()
+    };
+    let mut pages = ROUTES.iter().filter(|route| route.method == Method::GET);
+    path.starts_with("/console/") && pages.any(is)
+}
+
 /// Serves every row; `api` is the router of the HTTP API.
 pub(crate) fn router(api: Router) -> Router<Arc<Node>> {
     let mut router = Router::new();

@@ -10,15 +10,18 @@ use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
-use axum::extract::{FromRequestParts, OriginalUri};
+use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::header::{COOKIE, HOST, ORIGIN};
+use http::header::{COOKIE, HOST, ORIGIN, REFERER};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method};
 use store::model::{ConsoleLimits, ConsoleVisit, Digest};
 
+use super::link::escaped_path;
+use super::routes::is_page;
 use crate::http::client_address::{ClientAddress, Peer};
 use crate::node::Node;
 
@@ -119,10 +122,24 @@ impl FromRequestParts<Arc<Node>> for Visitor {
                 }
             }
         }
-        let asked = OriginalUri::from_request_parts(parts, node).await;
-        let asked = asked.map(|OriginalUri(uri)| uri.path().to_owned()).unwrap_or_default();
-        Err(Redirect::to(&format!("/console/login?to={asked}")).into_response())
+        let back = back(parts);
+        Err(Redirect::to(&format!("/console/login?to={}", escaped_path(back))).into_response())
     }
+}
+
+/// Where whoever has to sign in goes on: what they asked for; for a form, which is not sent again,
+/// the page that it stands on. What stands there behind the `?` may say that something was done,
+/// and this was not.
+fn back(parts: &Parts) -> &str {
+    if parts.method == Method::GET {
+        return parts.uri.path_and_query().map_or("", PathAndQuery::as_str);
+    }
+    let said = |name| parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let page = said(REFERER).and_then(|page| page.split_once("://")).zip(said(HOST));
+    page.and_then(|((_, page), host)| page.strip_prefix(host))
+        .map(|page| page.split(['?', '#']).next().unwrap_or(page))
+        .filter(|path| is_page(path))
+        .unwrap_or("")
 }
 
 /// Whether somebody asks or a script of a page, as the browser says (Fetch Metadata): an overview

@@ -13,7 +13,7 @@ use wire::http::{App, Device, Explanation, Mute, Page, User};
 use super::api::Api;
 use super::devices::DeviceCard;
 use super::frame::{Asked, Done, Frame, Here, Sent, page, refused};
-use super::link::{asking, escaped};
+use super::link::{api_path, asking, escaped};
 use super::records::minute;
 use super::section::Section;
 use super::session::Visitor;
@@ -129,7 +129,7 @@ async fn shown(
     problem: Option<Problem>,
 ) -> Response {
     let name = escaped(&user);
-    let (of_app, of_user) = (format!("/v1/apps/{app}"), format!("/v1/users/{name}"));
+    let (of_app, of_user) = (api_path(&["apps", app]), format!("/v1/users/{name}"));
     let (devices, mutes) = (format!("{of_user}/devices"), format!("{of_user}/mutes"));
     let explain = format!("/v1/explain{}", asking(&[("user", &user)]));
     let in_place = api.in_place_of(app);

@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 use wire::Problem;
 use wire::http::{
     App, Event, Page, Webhook, WebhookChange, WebhookDelivery, WebhookDeliveryState, WebhookReplay,
-    WebhookReplayed, WebhookRotate,
+    WebhookReplayed, WebhookRotate, WebhookStateName,
 };
 
 use super::api::Api;
 use super::frame::{Done, Frame, Here, Sent, page, refused};
 use super::health::host;
-use super::link::asking;
+use super::link::{api_path, asking};
 use super::records::minute;
 use super::section::Section;
 use super::session::Visitor;
@@ -149,7 +149,7 @@ struct One<'a> {
 impl One<'_> {
     /// Its path in the API, and what is behind it.
     fn path(&self, behind: &str) -> String {
-        format!("/v1/apps/{}/webhooks/{}{behind}", self.app, self.webhook)
+        format!("{}{behind}", api_path(&["apps", self.app, "webhooks", self.webhook]))
     }
 
     /// Its page.
@@ -177,7 +177,7 @@ impl One<'_> {
     }
 
     async fn shown(&self, asked: Asked, beside: Beside) -> Response {
-        let own = format!("/v1/apps/{}", self.app);
+        let own = api_path(&["apps", self.app]);
         let part = [("limit", "50"), ("state", &*asked.state), ("after", &*asked.after)];
         let deliveries = self.path(&format!("/deliveries{}", asking(&part)));
         let one = self.path("");
@@ -316,8 +316,19 @@ pub(super) async fn test(
 ) -> Response {
     let one = One { visitor: &sent.visitor, api: &api, app: &app, webhook: &webhook };
     match one.send::<Event>(Method::POST, "/test", None::<&()>).await {
-        Ok(_) => one.done(Done::WebhookTested),
+        Ok(_) => one.sent(Done::WebhookTested, Done::WebhookTestWaits).await,
         Err(problem) => one.refused("test", problem).await,
+    }
+}
+
+impl One<'_> {
+    /// The page again, after something was to be sent: which it is only while the webhook is on.
+    async fn sent(&self, on: Done, otherwise: Done) -> Response {
+        match self.api.get::<Webhook>(self.visitor, &self.path("")).await {
+            Ok(webhook) if webhook.state == WebhookStateName::On => self.done(on),
+            Ok(_) => self.done(otherwise),
+            Err(problem) => refused(self.visitor, &problem),
+        }
     }
 }
 
@@ -346,7 +357,8 @@ pub(super) async fn replay(
         WebhookReplay { event: Some(event), ..WebhookReplay::default() }
     };
     match one.send::<WebhookReplayed>(Method::POST, "/replay", Some(&replay)).await {
-        Ok(_) => one.done(Done::EventsReplayed),
+        Ok(WebhookReplayed { events: 0 }) => one.done(Done::NoEvents),
+        Ok(_) => one.sent(Done::EventsReplayed, Done::EventsWait).await,
         Err(problem) => {
             let problem = Some(("replay", problem));
             one.shown(Asked::default(), Beside { problem, from, ..Beside::default() }).await

@@ -12,6 +12,7 @@ use wire::http::{App, Page, Webhook, WebhookCreate, WebhookStateName};
 
 use super::api::Api;
 use super::frame::{Asked, Done, Fields, Frame, Here, Sent, page, refused};
+use super::link::api_path;
 use super::records::minute;
 use super::section::Section;
 use super::session::Visitor;
@@ -188,7 +189,7 @@ async fn shown(
     form: Form,
     problem: Option<Problem>,
 ) -> Response {
-    let (own, list) = (format!("/v1/apps/{app}"), format!("/v1/apps/{app}/webhooks"));
+    let (own, list) = (api_path(&["apps", app]), api_path(&["apps", app, "webhooks"]));
     let found =
         tokio::try_join!(api.get::<App>(visitor, &own), api.get::<Page<Webhook>>(visitor, &list));
     let (app, webhooks) = match found {
@@ -235,7 +236,7 @@ pub(super) async fn create(
         events: Some(form.ticked()),
         description: Some(form.description.clone()),
     };
-    let path = format!("/v1/apps/{app}/webhooks");
+    let path = api_path(&["apps", &app, "webhooks"]);
     match api.send::<Webhook>(&visitor, Method::POST, &path, Some(&body)).await {
         Ok(made) => shown(&visitor, &api, &app, None, Some(made), Form::empty(), None).await,
         Err(problem) => shown(&visitor, &api, &app, None, None, form, Some(problem)).await,

@@ -7,8 +7,7 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use domain::{Diagnosis, PushId};
 use http::StatusCode;
-use store::log::Record;
-use store::model::{DeliveryRecord, DeviceIdentity};
+use store::model::DeviceIdentity;
 use wire::http::{DeliveryState, TestPush, TestPushState};
 
 use super::auth::Me;
@@ -16,7 +15,7 @@ use super::path::Named;
 use super::problem::Problem;
 use super::pushes::state;
 use crate::node::Node;
-use crate::pushes::test;
+use crate::pushes::test::{self, Found};
 use crate::to_wire;
 
 /// `POST /v1/me/test-push`: a push goes out, also to a device that is awake.
@@ -59,8 +58,7 @@ pub(super) async fn found(
     push: &str,
 ) -> Result<TestPush, Problem> {
     let push = parse(push)?;
-    let (delivery, arrived) = test::find(node, device, push).await?;
-    Ok(shown(push, delivery, arrived))
+    Ok(shown(push, test::find(node, device, push).await?))
 }
 
 /// `POST /v1/me/test-push/{push}/received`: the push handler has it.
@@ -77,10 +75,13 @@ fn parse(push: &str) -> Result<PushId, Problem> {
     PushId::parse(push).ok_or_else(test::unknown)
 }
 
-fn shown(push: PushId, delivery: DeliveryRecord, arrived: Option<Record>) -> TestPush {
+fn shown(push: PushId, found: Found) -> TestPush {
+    let Found { delivery, arrived, is_over } = found;
     let state = match (&arrived, state(&delivery)) {
         (Some(_), _) => TestPushState::Received,
         (None, DeliveryState::Waiting | DeliveryState::Sending) => TestPushState::Waiting,
+        // Whoever waits for it need not any longer.
+        (None, DeliveryState::Accepted) if is_over => TestPushState::Expired,
         (None, DeliveryState::Accepted) => TestPushState::Accepted,
         (None, DeliveryState::Refused) => TestPushState::Refused,
         (None, DeliveryState::Expired | DeliveryState::Cancelled) => TestPushState::Expired,

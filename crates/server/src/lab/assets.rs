@@ -4,10 +4,8 @@
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use http::HeaderValue;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 
-use crate::console::assets::{STYLE, sum};
+use crate::console::assets::{STYLE, kept, sum};
 
 /// One file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,9 +62,5 @@ pub(super) async fn asset(Path(name): Path<String>) -> Response {
     let Some(asset) = Asset::ALL.into_iter().find(|asset| asset.name() == name) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static(asset.content_type())),
-        (CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
-    ];
-    (headers, asset.text()).into_response()
+    kept(asset.content_type(), asset.text())
 }

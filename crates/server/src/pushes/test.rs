@@ -56,16 +56,23 @@ pub async fn send(node: &Arc<Node>, device: &DeviceIdentity) -> Result<Push, Pro
     accept_test(node, device.app, create).await.map(|taken| taken.push)
 }
 
-/// What became of a test of this device: its delivery, and the record of its arrival.
+/// What became of a test.
+#[derive(Debug)]
+pub struct Found {
+    /// The delivery to its device.
+    pub delivery: DeliveryRecord,
+    /// The record of its arrival.
+    pub arrived: Option<Record>,
+    /// Whether the time is over in which it is of use.
+    pub is_over: bool,
+}
+
+/// What became of a test of this device.
 ///
 /// # Errors
 ///
 /// A [`Problem`] when it is none of this device's tests, or the store fails.
-pub async fn find(
-    node: &Node,
-    device: &DeviceIdentity,
-    push: PushId,
-) -> Result<(DeliveryRecord, Option<Record>), Problem> {
+pub async fn find(node: &Node, device: &DeviceIdentity, push: PushId) -> Result<Found, Problem> {
     let stored = node.store.push(device.app, push).await.map_err(storage_problem)?;
     let stored = stored.filter(|stored| stored.audience == Audience::Listed).ok_or_else(unknown)?;
     let content: Content = serde_json::from_str(&stored.content).unwrap_or_default();
@@ -77,7 +84,8 @@ pub async fn find(
     let query =
         Query { push: Some(push), steps: vec![Step::Session], limit: 1, ..Query::of(device.app) };
     let records = node.log.query(query).await.map_err(storage_problem)?.records;
-    Ok((delivery, records.into_iter().next()))
+    let is_over = node.clock.now() >= stored.expires_at;
+    Ok(Found { delivery, arrived: records.into_iter().next(), is_over })
 }
 
 /// This device has no such test.
@@ -91,8 +99,7 @@ pub fn unknown() -> Problem {
 ///
 /// As [`find`].
 pub async fn received(node: &Node, device: DeviceIdentity, push: PushId) -> Result<(), Problem> {
-    let (_, arrived) = find(node, &device, push).await?;
-    if arrived.is_some() {
+    if find(node, &device, push).await?.arrived.is_some() {
         return Ok(());
     }
     let now = node.clock.now();

@@ -1,6 +1,8 @@
 //! The console as a browser sees it: the way in, who is kept out, what its forms do.
 
+mod followers;
 mod operations;
+mod returning;
 mod users;
 
 use std::time::Duration;
@@ -8,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::Full;
-use server::clock::Clock;
+use server::clock::{Clock, Hand};
 use server::console::CODE_FILE;
 use server::console::routes::{For, ROUTES, Route};
 use server::secret::write_private;
@@ -26,11 +28,16 @@ struct Browser<'a> {
     site: Option<&'static str>,
     /// What it says a request is for: a page to show, or (`empty`) a script.
     dest: &'static str,
+    /// The page that it says it is on.
+    referer: Option<String>,
+    /// Where it is, as a proxy of this machine says.
+    address: Option<&'static str>,
 }
 
 impl<'a> Browser<'a> {
     const fn of(server: &'a Server) -> Self {
-        Self { server, cookie: None, site: Some("same-origin"), dest: "document" }
+        let (site, dest) = (Some("same-origin"), "document");
+        Self { server, cookie: None, site, dest, referer: None, address: None }
     }
 
     /// One that is signed in.
@@ -89,6 +96,12 @@ impl<'a> Browser<'a> {
         if let Some(cookie) = &self.cookie {
             request = request.header("cookie", format!("other=1; reveille_console={cookie}"));
         }
+        if let Some(page) = &self.referer {
+            request = request.header("referer", page);
+        }
+        if let Some(address) = self.address {
+            request = request.header("x-forwarded-for", address);
+        }
         if method == Method::POST {
             request = request.header("content-type", media_type);
             request = match self.site {
@@ -114,6 +127,11 @@ fn encoded(text: &str) -> String {
 
 fn location(answer: &Answer) -> &str {
     answer.headers["location"].to_str().expect("text")
+}
+
+/// A clock that stands at the time of the test.
+fn by_hand() -> (Clock, Hand) {
+    Clock::by_hand(domain::Time::from_micros(jiff::Timestamp::now().as_microsecond()))
 }
 
 /// A route's path, with something for each of its parameters.
@@ -180,9 +198,13 @@ async fn who_is_not_signed_in_is_sent_to_the_door_by_every_route() {
         for cookie in [None, Some("nonsense".to_owned()), Some("A".repeat(43))] {
             browser.cookie = cookie;
             let answer = browser.send(route.method.clone(), &path, String::new()).await;
-            let to_login = answer.headers.get("location").is_some_and(|to| {
-                to.to_str().is_ok_and(|to| to.starts_with("/console/login?to=/console/"))
-            });
+            // A form is not asked for again.
+            let is_form = route.method == Method::POST;
+            let door = if is_form { "/console/login?to=" } else { "/console/login?to=/console/" };
+            let to_login = answer
+                .headers
+                .get("location")
+                .is_some_and(|to| to.to_str().is_ok_and(|to| to.starts_with(door)));
             assert_eq!(to_login, route.whom == For::SignedIn, "{} {path}", route.method);
             let policy = answer.headers["content-security-policy"].to_str().expect("text");
             assert!(policy.starts_with("default-src 'none'; "), "{path}: {policy}");
@@ -239,19 +261,49 @@ async fn a_form_that_is_not_of_the_visitors_own_page_does_nothing() {
 }
 
 #[tokio::test]
-async fn guessing_is_held_off_and_a_session_ends_by_itself_and_by_its_visitor() {
-    let start = domain::Time::from_micros(jiff::Timestamp::now().as_microsecond());
-    let (clock, hand) = Clock::by_hand(start);
-    let server = Server::start_with(clock, |config| config.rate.failed_logins_per_minute = 3).await;
+async fn guessing_is_held_off() {
+    let (clock, hand) = by_hand();
+    let server = Server::start_with(clock, |config| {
+        config.rate.failed_logins_per_minute = 3;
+        config.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
+    });
+    let server = server.await;
     let mut browser = Browser::signed_in(&server).await;
     let mut guesser = Browser::of(&server);
     for _ in 0..3 {
         let page = text(&guesser.login("a guess of mine").await.is(422));
         assert!(page.contains("not the password"), "{page}");
     }
-    let page = text(&guesser.login("a guess of mine").await.is(422));
-    assert!(!page.contains("not the password"), "it is told no more why: {page}");
+    for guess in ["a guess of mine", PASSWORD] {
+        let held = guesser.login(guess).await;
+        assert_eq!((held.status, &held.headers["retry-after"]), (429, &"20".parse().expect("it")));
+        let page = text(&held.body);
+        let says = "Too many passwords from your address were wrong; try again in 20 seconds.";
+        assert!(page.contains(says) && page.contains("aria-invalid"), "{page}");
+    }
+    assert_eq!(guesser.cookie, None);
+    // Neither may it guess at the code; and whoever is signed in goes on.
+    let code = [("code", "a guess"), ("password", PASSWORD), ("again", PASSWORD)];
+    let page = text(&guesser.post("/console/setup", &code).await.is(429));
+    assert!(page.contains("Too many codes from your address"), "{page}");
     browser.get("/console/apps").await.is(200);
+    let mut operator = Browser { address: Some("192.0.2.7"), ..Browser::of(&server) };
+    operator.login(PASSWORD).await.is(303);
+    // Bad keys are counted apart.
+    for _ in 0..5 {
+        let known = server.ask(Method::GET, "/v1/apps", "rvl_admin_none", None).await;
+        assert!(matches!(known.status, 401 | 429), "{known:?}");
+    }
+    hand.advance(Duration::from_secs(20));
+    guesser.login(PASSWORD).await.is(303);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_session_ends_by_itself_and_by_its_visitor() {
+    let (clock, hand) = by_hand();
+    let server = Server::start_by(clock).await;
+    let mut browser = Browser::signed_in(&server).await;
     hand.advance(Duration::from_secs(11 * 3_600));
     browser.get("/console/apps").await.is(200);
     hand.advance(Duration::from_secs(11 * 3_600));

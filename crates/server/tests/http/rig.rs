@@ -208,11 +208,16 @@ impl Server {
     pub(super) async fn follow(&self, path: &str) -> Follower {
         let request = Request::builder().uri(path).header("host", self.address.to_string());
         let request = request.header("authorization", format!("Bearer {}", self.app.1));
-        let mut line = self.line().await;
-        let answer = line.sender.send_request(request.body(Full::default()).expect("a request"));
-        let answer = answer.await.expect("an answer");
-        assert!(answer.status() == 200 && is_stream(answer.headers()), "{answer:?}");
-        Follower { body: answer.into_body(), heard: String::new(), _line: line }
+        Follower::of(self.line().await, request).await
+    }
+
+    /// The events of a page of the console, for whoever has this cookie.
+    pub(super) async fn follow_inside(&self, path: &str, cookie: &str) -> Follower {
+        let request = Request::builder().uri(path).header("host", self.internal.to_string());
+        let request = request.header("cookie", format!("reveille_console={cookie}"));
+        let request = request.header("sec-fetch-dest", "empty");
+        let stream = TcpStream::connect(self.internal).await.expect("it listens there too");
+        Follower::of(Line::over(stream, self.internal).await, request).await
     }
 
     /// A user token.
@@ -386,6 +391,13 @@ pub(super) struct Follower {
 }
 
 impl Follower {
+    async fn of(mut line: Line, request: http::request::Builder) -> Self {
+        let answer = line.sender.send_request(request.body(Full::default()).expect("a request"));
+        let answer = answer.await.expect("an answer");
+        assert!(answer.status() == 200 && is_stream(answer.headers()), "{answer:?}");
+        Self { body: answer.into_body(), heard: String::new(), _line: line }
+    }
+
     /// The next event: its name and data.
     pub(super) async fn next(&mut self) -> (String, Value) {
         self.until_end().await.expect("another event")

@@ -426,7 +426,7 @@ pub enum TestPushState {
     Accepted,
     /// It was refused for good.
     Refused,
-    /// Its time was over before it was taken.
+    /// Its five minutes are over: nothing took it, or the device has not said that it came.
     Expired,
     /// The device's push handler has it.
     Received,

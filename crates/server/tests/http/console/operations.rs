@@ -171,8 +171,10 @@ async fn a_webhook_is_made_tried_out_changed_and_deleted() {
     let names = back_end.sink.seen();
     assert!(names.iter().all(|seen| seen.header("webhook-id") == Some(&event)), "{names:?}");
     let from = [("from", "2026-01-01T00:00"), ("parked_only", "on")];
-    act("replay", &from, "events_replayed").await;
+    act("replay", &from, "no_events").await;
     act("off", &[], "webhook_off").await;
+    act("test", &[], "webhook_test_waits").await;
+    act("replay", &[("event", &event)], "events_wait").await;
     assert_eq!(server.call(Method::GET, &format!("{api}/{id}"), None).await.body["state"], "off");
     act("on", &[], "webhook_on").await;
     let fields = [("url", &*url), ("description", "another"), ("events", "*"), events];
@@ -196,4 +198,42 @@ async fn a_webhook_is_made_tried_out_changed_and_deleted() {
     assert_eq!(location(&gone), format!("{list}?done=webhook_deleted"));
     says(&text(&browser.get(&one).await.is(404)), &["no such webhook"]);
     back_end.server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_no_id_is_nothing_that_there_is() {
+    let server = Server::start().await;
+    let mut browser = Browser::signed_in(&server).await;
+    for app in ["a%20b", "%C3%BC", "a%2Fb", "%3C%3E", ".."] {
+        for rest in [
+            "",
+            "/delete",
+            "/users",
+            "/push-log",
+            "/broadcasts",
+            "/webhooks",
+            "/keys",
+            "/credentials",
+        ] {
+            let answer = browser.get(&format!("/console/apps/{app}{rest}")).await;
+            assert_eq!(answer.status, 404, "{app}{rest}: {}", answer.body);
+            says(&text(&answer.body), &["no such app"]);
+        }
+        let made = browser.submit("/console/apps", &format!("/console/apps/{app}/keys"), &[]).await;
+        assert_eq!(made.status, 404, "{app}: {}", made.body);
+    }
+    for rest in ["/webhooks/a%20b", "/broadcasts/a%20b"] {
+        browser.get(&of_app(&server, rest)).await.is(404);
+    }
+    for rest in [
+        "/webhooks/a%20b/test",
+        "/broadcasts/a%20b/pause",
+        "/keys/a%20b/delete",
+        "/credentials/a%20b/delete",
+        "/credentials/a%20b/probe",
+    ] {
+        let answer = browser.submit("/console/apps", &of_app(&server, rest), &[]).await;
+        assert_eq!(answer.status, 404, "{rest}: {}", answer.body);
+    }
+    server.stop().await;
 }

@@ -1,10 +1,13 @@
 //! Users, devices, the push log and timelines in the console, and an app that is deleted there.
 
+use std::time::Duration;
+
 use http::Method;
 use serde_json::{Value, json};
 
 use super::{Browser, location};
 use crate::http::rig::{Server, text};
+use crate::http::stage;
 
 /// A user whose name is more than letters, `+4930/1 ü`, as a part of a path.
 const ESCAPED: &str = "%2B4930%2F1%20%C3%BC";
@@ -116,6 +119,38 @@ async fn a_test_push_that_cannot_go_says_why() {
     let refused = browser.submit(&of_app(&server, "users/bob"), &none, &[]).await;
     assert!(text(&refused.is(409)).contains("has a push target"), "it has none");
     server.stop().await;
+}
+
+#[tokio::test]
+async fn a_test_push_that_nobody_has_said_to_have_is_over_after_its_five_minutes() {
+    let stage = stage::Stage::set().await;
+    let server = &stage.server;
+    stage.upload().await;
+    let phone = server.device("alice", "phone").await;
+    stage.token(&phone).await;
+    let of_device = "users/alice/devices/phone/test-push";
+    let sent = server.call(Method::POST, &format!("/v1/{of_device}"), None).await.is(202);
+    let push = text(&sent["push"]);
+    let one = format!("/v1/{of_device}/{push}");
+    server.until(&one, |test| test["state"] == "accepted").await;
+    let mut browser = Browser::signed_in(server).await;
+    let page = of_app(server, &format!("{of_device}/{push}"));
+    let mut watched = async || text(&browser.get(&page).await.is(200));
+    stage.hand.advance(Duration::from_secs(299));
+    let shown = watched().await;
+    assert!(shown.contains("data-watch=\"1\"") && !shown.contains("are over"), "{shown}");
+    stage.hand.advance(Duration::from_secs(1));
+    let test = server.call(Method::GET, &one, None).await.is(200);
+    assert_eq!(test, json!({ "push": push, "state": "expired" }));
+    let shown = watched().await;
+    let says = "the push service took it and the app has not said that it came.";
+    assert!(shown.contains("data-watch=\"off\"") && shown.contains(says), "{shown}");
+    assert_eq!(shown.matches("class=\"done\"").count(), 2, "it was taken: {shown}");
+    // It comes after all.
+    let received = format!("/v1/me/test-push/{push}/received");
+    server.me(&phone, Method::POST, &received, None).await.is(204);
+    server.until(&one, |test| test["state"] == "received").await;
+    stage.server.stop().await;
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use wire::http::{IosRouteName, Settings};
 
 use super::api::Api;
 use super::frame::{Asked, Done, Fields, Frame, Here, Sent, page, refused};
+use super::link::api_path;
 use super::section::Section;
 use super::session::Visitor;
 
@@ -64,7 +65,7 @@ pub(super) async fn show(
     Path(app): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Response {
-    let settings = api.get::<Settings>(&visitor, &format!("/v1/apps/{app}/settings")).await;
+    let settings = api.get::<Settings>(&visitor, &api_path(&["apps", &app, "settings"])).await;
     match settings {
         Ok(settings) => {
             let done = asked.done();
@@ -81,7 +82,7 @@ pub(super) async fn change(
     sent: Sent,
 ) -> Response {
     let Sent { visitor, fields } = sent;
-    let path = format!("/v1/apps/{app}/settings");
+    let path = api_path(&["apps", &app, "settings"]);
     let (settings, unread) = read(&fields);
     let problem = match unread {
         Some(problem) => problem,

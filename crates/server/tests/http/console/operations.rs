@@ -214,6 +214,7 @@ async fn what_is_no_id_is_nothing_that_there_is() {
             "/webhooks",
             "/keys",
             "/credentials",
+            "/settings",
         ] {
             let answer = browser.get(&format!("/console/apps/{app}{rest}")).await;
             assert_eq!(answer.status, 404, "{app}{rest}: {}", answer.body);

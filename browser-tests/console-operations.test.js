@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import test, { after } from 'node:test';
 
 import { Reveille, memoryStore } from '../clients/js/reveille.js';
-import { look, stage } from './harness.js';
+import { look, reloaded, stage, until } from './harness.js';
 
 /** Google's push service as a program of its own: it knows one token, and no other. */
 async function google() {
@@ -57,15 +57,6 @@ async function peopled(name, users) {
   }
   const of = (rest) => `${server.inside}/console/apps/${app.id}${rest}`;
   return { app, back, phone, of };
-}
-
-/** Asks until an answer fits. */
-async function until(ask, fits) {
-  for (;;) {
-    const answer = await ask();
-    if (fits(answer)) return answer;
-    await new Promise(setImmediate);
-  }
 }
 
 test('an app that lacks something says what, and where it is put right', async () => {
@@ -213,7 +204,7 @@ test('what somebody else does about a broadcast is seen, and can be undone', asy
       await page.clock.fastForward(15_000);
       return button(name).isVisible();
     };
-    await until(ask, (is) => is);
+    await until(ask);
   };
   const isFocused = (name) => button(name).evaluate((it) => it === document.activeElement);
   await button('Pause').focus();
@@ -273,7 +264,7 @@ test('a webhook is made, tried out, and shows what was sent and what came back',
   await page.getByRole('button', { name: 'Send a test event' }).click();
   await page.getByRole('status').getByText('The test event is on its way').waitFor();
   const delivery = page.getByRole('listitem').filter({ hasText: 'webhook.test' });
-  while ((await delivery.filter({ hasText: 'tried' }).count()) === 0) await page.reload();
+  await reloaded(page, delivery.filter({ hasText: 'tried' }));
   await delivery.locator('summary').click();
   await delivery.getByLabel(/^Request of evt_/).getByText('webhook-id: evt_').waitFor();
   await delivery.getByLabel(/^Answer to evt_/).waitFor();

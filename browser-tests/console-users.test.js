@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test, { after } from 'node:test';
 
 import { Reveille } from '../clients/js/reveille.js';
-import { look, stage } from './harness.js';
+import { look, reloaded, stage } from './harness.js';
 
 const { server, signedIn } = await stage();
 const phones = [];
@@ -27,18 +27,13 @@ async function peopled(name) {
   return { app, back, device: device.id, of: (rest) => `${server.inside}/console/apps/${app.id}/${rest}` };
 }
 
-/** Loads a page again until a thing is there: what the server does takes its time. */
-async function until(page, locator) {
-  while ((await locator.count()) === 0) await page.reload();
-}
-
 test('users are found by name or device; one is live, one asleep', async () => {
   const { of, device } = await peopled('People');
   const page = await signedIn();
   await page.goto(of('').replace(/[/]$/, ''));
   await page.getByRole('link', { name: 'Users' }).click();
   const row = (user) => page.getByRole('row').filter({ has: page.getByRole('link', { name: user }) });
-  await until(page, row('bob').getByText('asleep'));
+  await reloaded(page, row('bob').getByText('asleep'));
   await row('alice').getByText('live').waitFor();
   await look(page, 'console-users');
 
@@ -58,7 +53,7 @@ test('a device shows its routes, tokens and wakes; it is muted, loses its token,
   await back('POST', '/v1/messages', { to: ['bob'], body: { text: 'wake up' } });
   const page = await signedIn();
   await page.goto(of('users/bob'));
-  await until(page, page.getByText('Open wakes'));
+  await reloaded(page, page.getByText('Open wakes'));
   await page.getByText('Google push (FCM)').first().waitFor();
   assert.equal(await page.getByText('bob:token').count(), 0, 'the token is masked');
   await look(page, 'console-user');
@@ -99,7 +94,7 @@ test('the log shows what happens while one looks, and a pause holds it', async (
   await page.getByRole('link', { name: id }).click();
   await page.getByRole('heading', { level: 1, name: 'Message' }).waitFor();
   await page.getByText('Every record, in order').waitFor();
-  await until(page, page.locator('.steps .done').filter({ hasText: 'Delivered' }));
+  await reloaded(page, page.locator('.steps .done').filter({ hasText: 'Delivered' }));
   await look(page, 'console-timeline');
 });
 
@@ -196,7 +191,7 @@ test('a record of a push has request and answer side by side', async () => {
   await back('POST', '/v1/messages', { to: ['bob'], body: { text: 'wake up' } });
   const page = await signedIn();
   await page.goto(of('push-log?user=bob'));
-  await until(page, page.locator('.record'));
+  await reloaded(page, page.locator('.record'));
   await page.locator('.record summary').first().click();
   await look(page, 'console-record');
 });

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { Demo } from './demo.js';
-import { look, stage } from './harness.js';
+import { look, reloaded, stage } from './harness.js';
 
 const { server, open, signedIn } = await stage({ start: Demo.start });
 const { messenger } = server;
@@ -100,7 +100,7 @@ test('a call has its way in the console, step by step', async () => {
   await page.getByRole('heading', { level: 1, name: 'Call' }).waitFor();
   await phone.getByRole('button', { name: 'Decline' }).click();
   const done = (step) => page.locator('.steps .done').filter({ hasText: step });
-  while ((await done('declined').count()) === 0) await page.reload();
+  await reloaded(page, done('declined'));
   for (const step of ['call_started', 'asleep', 'Woken', 'ringing']) await done(step).waitFor();
   await look(page, 'console-call');
 });

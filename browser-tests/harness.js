@@ -57,6 +57,9 @@ const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const DESK = { width: 1280, height: 800 };
 const NARROW = { width: 360, height: 740 };
 
+/** Far longer than anything here takes on a slow machine, shorter than the runner's time-out. */
+const IN_VAIN_MS = 60_000;
+
 /**
  * Sets a test file up, and takes all of it down at its end.
  *
@@ -143,6 +146,23 @@ export async function look(page, name) {
   } finally {
     await page.emulateMedia({ colorScheme: null, reducedMotion: null });
     if (before) await page.setViewportSize(before);
+  }
+}
+
+/** Asks until an answer fits: what the server does next has no event. In vain, it says for what. */
+export async function until(ask, fits = Boolean) {
+  for (const end = Date.now() + IN_VAIN_MS; Date.now() < end; ) {
+    const answer = await ask();
+    if (fits(answer)) return answer;
+    await new Promise(setImmediate);
+  }
+  throw new Error(`waited in vain until ${fits} of ${ask}`);
+}
+
+/** Loads a page again until a thing is there. */
+export async function reloaded(page, locator) {
+  for (const end = Date.now() + IN_VAIN_MS; (await locator.count()) === 0; await page.reload()) {
+    assert.ok(Date.now() < end, `waited in vain for ${locator}`);
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * A real server, started as a child of the test and killed as a test likes.
  *
- * Waiting is for events, never for time: each test has the time-out of the runner.
+ * Waiting is for events, never for time: what waits in vain says for what, and fails.
  */
 
 import { spawn, spawnSync } from 'node:child_process';
@@ -24,6 +24,9 @@ const ENVIRONMENT = Object.fromEntries(
 
 /** Pauses that a test does not notice. */
 const PAUSES = { firstMs: 20, mostMs: 100 };
+
+/** Far longer than anything here takes on a slow machine, shorter than the runner's time-out. */
+const IN_VAIN_MS = 60_000;
 
 export class Server {
   #child;
@@ -128,7 +131,7 @@ export class Server {
 
 /** The next event of which `is` is true. */
 export function event(emitter, type, is = () => true) {
-  return new Promise((resolve) => {
+  return inTime(`the event ${type}`, (resolve) => {
     const end = emitter.on(type, (value) => {
       if (!is(value)) return;
       end();
@@ -139,11 +142,24 @@ export function event(emitter, type, is = () => true) {
 
 /** Asks until the answer is right: what the server does next has no event. */
 export async function until(ask) {
-  for (;;) {
+  for (const end = Date.now() + IN_VAIN_MS; Date.now() < end; ) {
     const answer = await ask();
     if (answer) return answer;
     await new Promise((resolve) => setImmediate(resolve));
   }
+  throw new Error(`waited in vain until ${ask}`);
+}
+
+/** A promise that is broken when it is not kept. */
+function inTime(what, executor) {
+  return new Promise((resolve, reject) => {
+    const inVain = () => reject(new Error(`waited in vain for ${what}`));
+    const timer = setTimeout(inVain, IN_VAIN_MS).unref();
+    executor((value) => {
+      clearTimeout(timer);
+      resolve(value);
+    });
+  });
 }
 
 /** Collects what the app gets, with a promise for when it has as many as it should. */
@@ -158,7 +174,7 @@ export function collected(client, type = 'message') {
     all,
     bodies: () => all.map(({ body }) => body),
     atLeast: (count) =>
-      new Promise((resolve) => {
+      inTime(`${count} of ${type}`, (resolve) => {
         if (all.length >= count) resolve(all);
         else waiting.push({ count, resolve });
       }),

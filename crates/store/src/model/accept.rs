@@ -125,7 +125,7 @@ pub struct InboxLimits {
     pub silent_after: Duration,
     /// A device away for this long is forgotten.
     pub forget_after: Duration,
-    /// How long a send's idempotency key is kept.
+    /// How long a send's idempotency key is kept, and a user token after its end.
     pub sends_kept: Duration,
 }
 

@@ -453,7 +453,7 @@ impl Sqlite {
 
     pub(crate) async fn sweep(&self, slice: u8, now: Time) -> Result<(bool, Effects), Error> {
         self.with_effects(move |tx, fx| {
-            tx.sweep_sends(slice, now.minus(tx.limits.sends_kept), now)?;
+            tx.sweep_sends(slice, now.minus(tx.limits.sends_kept))?;
             tx.sweep_calls(now)?;
             tx.sweep_pushes(now.minus(PUSHES_KEPT), SWEEP_PUSHES)?;
             tx.sweep_events(now.minus(EVENTS_KEPT))?;

@@ -1588,7 +1588,8 @@ class Inbox {
 
   async #giveWaiting() {
     if (!this.#key) return;
-    const record = await this.#store.get(this.#key).catch((error) => this.#owner.problem(error));
+    let record;
+    await this.#insist(async () => (record = await this.#store.get(this.#key)));
     for (const frame of record?.waiting ?? []) await this.#give(frame);
   }
 
@@ -1608,15 +1609,20 @@ class Inbox {
     if (this.#owner.autoAck || frame.type !== 'message') this.#taken(item);
   }
 
-  /**
-   * A handler that fails has not taken it: it is asked again, and nothing overtakes. Returns
-   * whether the app has taken it at last.
-   */
-  async #handOver(frame, item) {
+  /** Returns whether the app has taken it at last. */
+  #handOver(frame, item) {
     const handle = { ack: () => this.#taken(item) };
+    return this.#insist(() => this.#owner.deliver(frame, handle));
+  }
+
+  /**
+   * What fails is done again, and nothing overtakes it: what is given later would stand for it.
+   * Returns whether it was done at last.
+   */
+  async #insist(work) {
     for (let failures = 0; ; failures++) {
       try {
-        await this.#owner.deliver(frame, handle);
+        await work();
         return true;
       } catch (error) {
         this.#owner.problem(error);

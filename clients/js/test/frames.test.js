@@ -206,6 +206,25 @@ test('a session that lacks its token gets one, though the one before waited for 
   await client.close();
 });
 
+test('what waits in the store and cannot be read just now is not overtaken', async () => {
+  const store = memoryStore();
+  const message = golden('server/message.json');
+  const taken = { ...message, position: { ...message.position, offset: 41 }, id: 'msg_before', body: 1 };
+  await store.update('inbox/alice', () => ({ waiting: [taken] }));
+  let reads = 0;
+  let fail;
+  const failing = new Promise((_, reject) => (fail = () => reject(new Error('not now'))));
+  const get = (key) => (key === 'inbox/alice' && ++reads === 2 ? failing : store.get(key));
+  const { client, socket } = await connected({ ...store, get });
+  const got = collected(client);
+  socket.says({ ...message, body: 2 });
+  fail();
+  await got.atLeast(1);
+  await until(() => socket.sent.some(({ type }) => type === 'ack'));
+  assert.deepEqual(got.bodies(), [1, 2]);
+  await client.close();
+});
+
 test('a new history of the inbox: what comes again is known by its id', async () => {
   const { client, socket } = await connected();
   const got = collected(client);

@@ -14,8 +14,8 @@ use wire::http::{App, AudienceName, Page, Push, PushCounts, PushKindName, PushSt
 
 use super::api::Api;
 use super::chart::{number, share};
+use super::codes::Codes;
 use super::frame::{Asked, Done, Frame, Here, Sent, page, refused};
-use super::health::meaning;
 use super::link::{api_path, asking};
 use super::records::minute;
 use super::section::Section;
@@ -40,7 +40,7 @@ struct Shown {
     app: App,
     broadcast: Broadcast,
     counts: Vec<Count>,
-    codes: Vec<Code>,
+    codes: Codes,
     problem: Option<Problem>,
 }
 
@@ -112,16 +112,6 @@ struct Count {
     share: String,
     length: u64,
     is_bad: bool,
-}
-
-/// What devices were refused for.
-struct Code {
-    code: u16,
-    meaning: &'static str,
-    times: String,
-    length: u64,
-    /// Its records.
-    link: String,
 }
 
 impl State {
@@ -275,7 +265,7 @@ async fn shown(
         frame: frame.after(done),
         broadcast: Broadcast::of(&app.id, &push),
         counts: counts(&push.counts),
-        codes: codes(&app.id, &push),
+        codes: Codes::of(&app.id, Some(&push.id), &push.codes, "No device was refused for good."),
         app,
         problem,
     };
@@ -307,23 +297,6 @@ fn counts(counts: &PushCounts) -> Vec<Count> {
         }
     }
     counts
-}
-
-fn codes(app: &str, push: &Push) -> Vec<Code> {
-    let most = push.codes.values().copied().max().unwrap_or_default();
-    let mut codes: Vec<_> = push.codes.iter().collect();
-    codes.sort_by_key(|(_, times)| std::cmp::Reverse(**times));
-    let codes = codes.into_iter().map(|(code, times)| Code {
-        code: *code,
-        meaning: meaning(*code),
-        times: number(*times),
-        length: (times * 1_000).checked_div(most).unwrap_or_default(),
-        link: format!(
-            "/console/apps/{app}/push-log{}",
-            asking(&[("push", &push.id), ("code", &code.to_string())])
-        ),
-    });
-    codes.collect()
 }
 
 /// `POST /console/apps/{app}/broadcasts/{push}/pause`.

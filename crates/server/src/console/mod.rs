@@ -17,6 +17,7 @@ mod apps;
 pub(crate) mod assets;
 mod broadcasts;
 mod chart;
+mod codes;
 mod credentials;
 mod deletion;
 mod devices;

@@ -15,6 +15,7 @@ use wire::http::{
 
 use super::api::Api;
 use super::chart::{Chart, Look, Row, Scale, Series, number, share, took};
+use super::codes::Codes;
 use super::frame::{Frame, Here, page, refused};
 use super::health::{self, Fares, Trouble};
 use super::link::api_path;
@@ -35,7 +36,7 @@ struct Shown {
     times: Chart,
     refusals: Chart,
     stages: Vec<Stage>,
-    codes: Vec<Code>,
+    codes: Codes,
     fares: Vec<Fares>,
 }
 
@@ -65,15 +66,6 @@ struct Stage {
     /// Of those that were owed.
     share: String,
     /// The same as the length of a bar, of a thousand.
-    length: u64,
-}
-
-/// A diagnosis code.
-struct Code {
-    code: u16,
-    meaning: &'static str,
-    times: u64,
-    /// Of the most frequent, of a thousand.
     length: u64,
 }
 
@@ -178,7 +170,12 @@ pub(super) async fn show(
         times: drawn.times_to_wake(),
         refusals: drawn.refusals(),
         stages: stages(&statistics.total.wakes),
-        codes: codes(&statistics.total),
+        codes: Codes::of(
+            &app.id,
+            None,
+            &statistics.total.pushes.refused,
+            "No push was refused in this time.",
+        ),
         fares: credentials.iter().map(|credential| Fares::of(credential, now)).collect(),
         app,
     };
@@ -375,20 +372,4 @@ fn stages(wakes: &WakeFigures) -> Vec<Stage> {
         stage("Connected", "the device came", connected),
         stage("Drained", "it has acknowledged everything", drained),
     ]
-}
-
-fn codes(total: &Figures) -> Vec<Code> {
-    let refused = &total.pushes.refused;
-    let most = refused.values().copied().max().unwrap_or_default();
-    let mut codes: Vec<Code> = refused
-        .iter()
-        .map(|(code, times)| Code {
-            code: *code,
-            meaning: health::meaning(*code),
-            times: *times,
-            length: (times * 1_000).checked_div(most).unwrap_or_default(),
-        })
-        .collect();
-    codes.sort_by_key(|code| std::cmp::Reverse(code.times));
-    codes
 }

@@ -53,7 +53,7 @@ async fn the_overview_has_the_figures_in_words_drawings_and_tables() {
     for (span, step) in [("", "hour"), ("?span=hour", "five minutes"), ("?span=month", "day")] {
         let shown = page(&mut browser, &of_app(server, span)).await;
         says(&shown, &["1 messages were taken in", &format!("in one {step}.")]);
-        says(&shown, &["The same as a table", "<strong>911</strong> bad push token"]);
+        says(&shown, &["The same as a table", "push-log?code=911\">bad push token</a>"]);
         says(&shown, &["apns production: circuit closed, pushes go", "a push was taken on"]);
         says(&shown, &["Nothing needs you"]);
         assert!(!shown.contains(" style="), "the policy lets no inline style in: {shown}");

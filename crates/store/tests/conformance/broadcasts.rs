@@ -502,6 +502,22 @@ async fn a_delivery_of_a_paused_broadcast_expires_in_its_time() {
     assert_eq!((over.state, over.counts.expired), (PushState::Done, 1));
 }
 
+/// A word against a token that was replaced meanwhile is not the last one: what would go on to the
+/// new token is over because the broadcast is, and was not refused.
+#[tokio::test]
+async fn what_a_cancel_keeps_from_a_new_token_is_cancelled_and_not_refused() {
+    let mut world = World::new().await;
+    let phones = world.sleepers(&["alice", "bob"]).await;
+    let push = world.broadcast().await.id;
+    let page = world.page(push, 2).await;
+    let step = world.step_of(push, &page, |_| bad_token(TokenVerdict::Suspect));
+    world.set_target(&phones[0], TargetKind::Fcm, "the new one").await;
+    world.cancel(push).await;
+    assert_eq!(world.store_step(&step).await, PushState::Cancelled);
+    let counts = count(|counts| (counts.cancelled, counts.refused) = (1, 1));
+    assert_eq!(world.push_of(push).await.counts, counts);
+}
+
 #[tokio::test]
 async fn a_broadcast_that_is_cancelled_serves_nobody_any_more() {
     let mut world = World::new().await;

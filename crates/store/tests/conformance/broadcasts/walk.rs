@@ -93,6 +93,11 @@ fn outcome(drawn: u64) -> Outcome {
     }
 }
 
+/// Whether it is a word against the token, and so says nothing of another one.
+fn judges_token(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Refused(refusal) if refusal.token != TokenVerdict::Keep)
+}
+
 /// The world, and what was done in it.
 struct Walker {
     world: World,
@@ -100,6 +105,8 @@ struct Walker {
     phones: Vec<Phone>,
     /// What the walker has in its hands: sent, and not stored.
     sent: Option<(BroadcastPage, BroadcastStep)>,
+    /// Devices that have another token than the one it was sent to.
+    renewed: BTreeSet<DeviceNumber>,
     /// The step that was stored last.
     stored: Option<BroadcastStep>,
     /// Deliveries on their way.
@@ -134,6 +141,7 @@ impl Walker {
             push: new.id,
             phones,
             sent: None,
+            renewed: BTreeSet::new(),
             stored: None,
             claimed: Vec::new(),
             reached: BTreeSet::new(),
@@ -203,11 +211,13 @@ impl Walker {
             0 => {
                 let token = format!("token {}", self.world.draw());
                 self.world.set_target(&phone, TargetKind::Fcm, &token).await;
+                self.renewed.insert(phone.number);
             }
             1 => {
                 let now = self.world.now;
                 let removed = self.world.store().remove_targets(phone.number, None, now).await;
                 removed.expect("removed");
+                self.renewed.remove(&phone.number);
             }
             _ => {
                 let is_in = self.world.unsubscribe("news", names(&[&phone])).await;
@@ -237,6 +247,7 @@ impl Walker {
             outcome(outcomes.rotate_left(u32::try_from(number % 64).unwrap_or(0)) % 1_000)
         };
         let step = self.world.step_of(self.push, &page, drawn);
+        self.renewed.clear();
         self.sent = Some((page, step));
     }
 
@@ -253,8 +264,9 @@ impl Walker {
                 Some(_) if waits => None,
                 Some(Outcome::Withdrawn) => Some(End::Cancelled),
                 Some(outcome) => {
-                    let may_be_later = [later(SECOND * 10), unknown()].contains(outcome);
-                    let cancelled = state == PushState::Cancelled && may_be_later;
+                    let goes_on = [later(SECOND * 10), unknown()].contains(outcome)
+                        || (judges_token(outcome) && self.renewed.contains(&device));
+                    let cancelled = state == PushState::Cancelled && goes_on;
                     Some(if cancelled { End::Cancelled } else { End::Refused })
                 }
             };
